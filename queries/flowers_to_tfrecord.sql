@@ -1,0 +1,26 @@
+-- Photos in one folder per class become shuffled TFRecord shards for training.
+--
+-- reads:  a directory or glob of images; its folder names are the labels
+-- writes: shards with the features image (JPEG, 192x192) and class (int64), _manifest.json and, if needed, _rejects.csv
+--
+-- set: input = data/flowers
+-- set: output = out/flowers
+-- set: shards = 16
+-- set: seed = 42
+-- set: overwrite = false
+-- generate: input = 3000 images in 5 classes
+
+CREATE EXTERNAL TABLE flowers
+STORED AS IMAGES
+LOCATION '${input}'
+OPTIONS (shuffle_seed ${seed});
+
+COPY (
+    SELECT
+        image_encode(image_resize(image_decode(content), 192, 192, fit => 'cover')) AS image,
+        class
+    FROM flowers
+)
+TO '${output}'
+STORED AS TFRECORD
+OPTIONS (prefix 'flowers', shards ${shards}, overwrite ${overwrite});

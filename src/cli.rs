@@ -1,0 +1,58 @@
+//! The command line: which commands there are.
+
+use clap::{Parser, Subcommand};
+
+use crate::command::{config, functions, generate, run, sql, verify};
+use crate::error::Result;
+
+/// SQL pipelines for image datasets.
+#[derive(Debug, Parser)]
+#[command(name = "pixmill", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Sql(sql::Sql),
+    Generate(generate::Generate),
+    Verify(verify::Verify),
+    Functions(functions::Functions),
+    Config(config::Config),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What the command says.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Run(command) => command.run(),
+            Command::Sql(command) => command.run(),
+            Command::Generate(command) => command.run(),
+            Command::Verify(command) => command.run(),
+            Command::Functions(command) => command.run(),
+            Command::Config(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_an_example() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example:\n  pixmill "), "{} has no example", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Runs statements one after the other: rows to stdout, progress and summaries to stderr.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
+use indicatif::{HumanBytes, HumanCount};
+use tokio::time::MissedTickBehavior;
+
+use super::output::{Format, RowPrinter};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
+
+/// Runs a text of statements; Ctrl-C cancels the one under way.
+pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let engine = Engine::local(threads)?;
+        for statement in engine.parse(sql)? {
+            tokio::select! {
+                result = run_one(&engine, statement, format) => result?,
+                _ = tokio::signal::ctrl_c() => return Err(Error::Interrupted),
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement, format: Format) -> Result<()> {
+    let started = Instant::now();
+    let mut running = engine.start(statement).await?;
+    let target = running.target().map(Path::to_path_buf);
+    let mut display = ProgressDisplay::new();
+    let mut tick = tokio::time::interval(UPDATE_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut printer = RowPrinter::new(running.schema(), format);
+    let mut written = Written::default();
+    loop {
+        let batch = tokio::select! {
+            batch = running.next() => batch,
+            _ = tick.tick() => {
+                display.update(running.progress());
+                continue;
+            }
+        };
+        let Some(batch) = batch else { break };
+        let batch = batch?;
+        if target.is_some() {
+            written.add(&batch);
+        }
+        printer.print(batch)?;
+    }
+    drop(display);
+    printer.finish()?;
+    if let Some(target) = target {
+        eprintln!("{}", written.summary(&target, started.elapsed()));
+    }
+    std::io::stdout().flush().map_err(Error::output)
+}
+
+/// What a sink's rows add up to.
+#[derive(Default)]
+struct Written {
+    shards: u64,
+    records: u64,
+    bytes: u64,
+    rejected: u64,
+}
+
+impl Written {
+    fn add(&mut self, rows: &RecordBatch) {
+        let sum = |column: usize| -> u64 {
+            let column = rows.column(column).as_primitive::<Int64Type>();
+            column.values().iter().map(|value| value.unsigned_abs()).sum()
+        };
+        self.shards += (rows.num_rows() - rows.column(0).null_count()) as u64;
+        self.records += sum(1);
+        self.bytes += sum(2);
+        self.rejected += sum(3);
+    }
+
+    fn summary(&self, target: &Path, elapsed: Duration) -> String {
+        let seconds = elapsed.as_secs_f64();
+        let rate = (self.records + self.rejected) as f64 / seconds.max(0.001);
+        let mut text = format!(
+            "wrote {} {} in {} {}, {} to {} in {seconds:.1} s ({rate:.0} images/s)",
+            HumanCount(self.records),
+            if self.records == 1 { "record" } else { "records" },
+            HumanCount(self.shards),
+            if self.shards == 1 { "shard" } else { "shards" },
+            HumanBytes(self.bytes),
+            target.display(),
+        );
+        if self.rejected > 0 {
+            text.push_str(&format!(
+                "; {} rejected, listed in {}",
+                HumanCount(self.rejected),
+                crate::sink::tfrecord::REJECTS
+            ));
+        }
+        text
+    }
+}
+
+/// Reads all of stdin where it is not a terminal.
+pub(super) fn piped_input() -> Result<Option<String>> {
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stdin, &mut text).map_err(Error::file("read", "stdin"))?;
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_what_was_written_and_what_was_not() {
+        let written = Written { shards: 16, records: 1, bytes: 3 << 20, rejected: 2 };
+        assert_eq!(
+            written.summary(Path::new("out"), Duration::from_secs(2)),
+            "wrote 1 record in 16 shards, 3.00 MiB to out in 2.0 s (2 images/s); 2 rejected, listed in _rejects.csv"
+        );
+    }
+}

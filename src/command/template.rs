@@ -1,0 +1,176 @@
+//! Pipeline files: a header of names with defaults, and statements in which `${name}` stands for a value.
+
+use std::path::PathBuf;
+
+/// A pipeline file, its names given values.
+#[derive(Debug)]
+pub(super) struct Template {
+    text: String,
+    names: Vec<Name>,
+    generate: Option<String>,
+}
+
+#[derive(Debug)]
+struct Name {
+    name: String,
+    value: String,
+    is_given: bool,
+}
+
+/// Photos to generate because a pipeline's default input isn't there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GenerateRequest {
+    pub(super) directory: PathBuf,
+    pub(super) images: usize,
+    pub(super) classes: usize,
+}
+
+impl Template {
+    /// Reads the header: the comment lines before the first statement.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut template = Self { text: text.to_string(), names: Vec::new(), generate: None };
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            let Some(comment) = line.strip_prefix("--") else { break };
+            let at = |what: &str| format!("line {}: {what}, got '{line}'", number + 1);
+            if let Some(set) = comment.trim_start().strip_prefix("set:") {
+                let Some((name, value)) = set.split_once('=') else {
+                    return Err(at("expected '-- set: name = value'"));
+                };
+                let (name, value) = (name.trim().to_string(), value.trim().to_string());
+                if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                    return Err(at("a name is made of letters, digits and '_'"));
+                }
+                if template.names.iter().any(|other| other.name == name) {
+                    return Err(at(&format!("'{name}' is set twice")));
+                }
+                template.names.push(Name { name, value, is_given: false });
+            } else if let Some(generate) = comment.trim_start().strip_prefix("generate:") {
+                template.generate = Some(generate.trim().to_string());
+            }
+        }
+        Ok(template)
+    }
+
+    /// Gives a name a value.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let known = self.known_names();
+        let Some(found) = self.names.iter_mut().find(|other| other.name == name) else {
+            return Err(format!("there is no name '{name}' to set; {known}"));
+        };
+        found.value = value.to_string();
+        found.is_given = true;
+        Ok(())
+    }
+
+    /// The photos to generate: asked for by `-- generate: name = N images in M classes`, the name not set, its directory not there.
+    pub(super) fn generate(&self) -> Result<Option<GenerateRequest>, String> {
+        let Some(generate) = &self.generate else { return Ok(None) };
+        let expected = || format!("expected '-- generate: name = N images in M classes', got '{generate}'");
+        let (name, amount) = generate.split_once('=').ok_or_else(expected)?;
+        let [images, "images", "in", classes, "classes"] = amount.split_whitespace().collect::<Vec<_>>()[..] else {
+            return Err(expected());
+        };
+        let (Ok(images), Ok(classes)) = (images.parse(), classes.parse()) else {
+            return Err(expected());
+        };
+        let name = self.names.iter().find(|other| other.name == name.trim()).ok_or_else(expected)?;
+        let directory = PathBuf::from(&name.value);
+        let is_needed = !name.is_given && !directory.exists();
+        Ok(is_needed.then_some(GenerateRequest { directory, images, classes }))
+    }
+
+    /// The statements with every `${name}` replaced. In a quoted text, quotes of the value are doubled; comments stay.
+    pub(super) fn sql(&self) -> Result<String, String> {
+        let mut sql = String::with_capacity(self.text.len());
+        let mut place = Place::Code;
+        let mut rest = self.text.as_str();
+        while let Some(character) = rest.chars().next() {
+            if let (Some(tail), false) = (rest.strip_prefix("${"), place == Place::Comment) {
+                let Some((name, tail)) = tail.split_once('}') else {
+                    return Err("'${' without a '}' behind it".to_string());
+                };
+                let value = self.value(name.trim())?;
+                match place {
+                    Place::Text => sql.push_str(&value.replace('\'', "''")),
+                    Place::Code | Place::Comment => sql.push_str(value),
+                }
+                rest = tail;
+                continue;
+            }
+            place = match (place, character) {
+                (Place::Code, '\'') => Place::Text,
+                (Place::Code, '-') if rest.starts_with("--") => Place::Comment,
+                (Place::Text, '\'') | (Place::Comment, '\n') => Place::Code,
+                (place, _) => place,
+            };
+            sql.push(character);
+            rest = &rest[character.len_utf8()..];
+        }
+        Ok(sql)
+    }
+
+    fn value(&self, name: &str) -> Result<&str, String> {
+        let found = self.names.iter().find(|other| other.name == name);
+        let found = found.ok_or_else(|| format!("there is no value for '${{{name}}}'; {}", self.known_names()))?;
+        Ok(&found.value)
+    }
+
+    fn known_names(&self) -> String {
+        let names: Vec<&str> = self.names.iter().map(|name| name.name.as_str()).collect();
+        match names.as_slice() {
+            [] => "its header declares no names (-- set: name = value)".to_string(),
+            names => format!("its header declares {}", names.join(", ")),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Code,
+    Text,
+    Comment,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "-- Counts.\n-- set: input = photos\n-- set: limit = 3\n-- generate: input = 20 images in 2 classes\n\
+                        SELECT '${input}/**', ${limit}; -- not ${here}\n";
+
+    #[test]
+    fn names_stand_for_defaults_and_given_values() {
+        let mut template = Template::parse(FILE).expect("a template");
+        template.set("input", "Anne's").expect("a known name");
+        let sql = template.sql().expect("all names are known");
+        assert!(sql.ends_with("SELECT 'Anne''s/**', 3; -- not ${here}\n"), "{sql}");
+    }
+
+    #[test]
+    fn unknown_and_missing_names_are_errors() {
+        let mut template = Template::parse(FILE).expect("a template");
+        assert_eq!(
+            template.set("imput", "x").expect_err("unknown"),
+            "there is no name 'imput' to set; its header declares input, limit"
+        );
+        let template = Template::parse("SELECT ${x}").expect("a template");
+        assert_eq!(
+            template.sql().expect_err("missing"),
+            "there is no value for '${x}'; its header declares no names (-- set: name = value)"
+        );
+    }
+
+    #[test]
+    fn input_is_generated_only_where_the_default_is_missing() {
+        let mut template = Template::parse(&FILE.replace("photos", "no/such/photos")).expect("a template");
+        let request = template.generate().expect("a sound header");
+        let directory = PathBuf::from("no/such/photos");
+        assert_eq!(request, Some(GenerateRequest { directory, images: 20, classes: 2 }));
+        template.set("input", "no/such/photos").expect("a known name");
+        assert_eq!(template.generate().expect("a sound header"), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! The engine: what commands and library users hold to run SQL and watch it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::{Result as QueryResult, exec_datafusion_err};
+use datafusion::logical_expr::{LogicalPlan, Statement as LogicalStatement};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use futures::StreamExt;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::plan::fill_named_arguments;
+use crate::progress::Progress;
+use crate::session::local_session;
+use crate::sink::tfrecord::CommitExec;
+
+/// Plans nest as deep as queries do, and planning recurses.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs SQL in this process.
+///
+/// Decoding runs on threads of the engine's own, reading and writing on others, so that neither waits for the other.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> pixmill::Result<()> {
+/// # let photos = tempfile::tempdir().expect("a directory");
+/// # pixmill::synthetic::PhotoSet { images: 3, classes: 1, size: Some((32, 24)), seed: 7 }
+/// #     .write(photos.path(), 1, &|_| ()).expect("photos");
+/// let engine = pixmill::Engine::local(2)?;
+/// let sql = format!(
+///     "SELECT label, count(*) AS photos, min(image_info(content)['width']) AS width
+///      FROM read_images('{}/**/*.jpg') GROUP BY label",
+///     photos.path().display()
+/// );
+/// let batches = engine.sql(&sql).await?;
+/// let table = datafusion::arrow::util::pretty::pretty_format_batches(&batches).expect("a table");
+/// assert_eq!(
+///     table.to_string(),
+///     "+-------+--------+-------+\n\
+///      | label | photos | width |\n\
+///      +-------+--------+-------+\n\
+///      | daisy | 3      | 32    |\n\
+///      +-------+--------+-------+"
+/// );
+/// # Ok(())
+/// # }
+/// ```
+pub struct Engine {
+    ctx: SessionContext,
+    /// Plans and executes; taken only when the engine is dropped.
+    cpu: Option<Runtime>,
+    /// Reads and writes.
+    io: Option<Runtime>,
+}
+
+impl Engine {
+    /// An engine that decodes on so many threads.
+    ///
+    /// # Errors
+    /// Threads that can't be started.
+    pub fn local(threads: usize) -> Result<Self> {
+        let threads = threads.max(1);
+        let runtime = |name: &str, workers: usize| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(workers).thread_name(name).thread_stack_size(STACK_BYTES).enable_all();
+            builder.build().map_err(|error| Error::Failed(format!("cannot start {workers} threads: {error}")))
+        };
+        let io = runtime("pixmill-io", 1)?;
+        let cpu = runtime("pixmill-cpu", threads)?;
+        let ctx = local_session(threads, io.handle().clone())?;
+        Ok(Self { ctx, cpu: Some(cpu), io: Some(io) })
+    }
+
+    /// The DataFusion session, for registering tables and functions of one's own.
+    pub fn context(&self) -> &SessionContext {
+        &self.ctx
+    }
+
+    /// Runs every statement and returns the rows of the last one.
+    ///
+    /// # Errors
+    /// The first statement that fails; those before it have been run.
+    pub async fn sql(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        for statement in self.parse(sql)? {
+            batches = self.start(statement).await?.collect().await?;
+        }
+        Ok(batches)
+    }
+
+    /// Takes a text apart into statements.
+    ///
+    /// # Errors
+    /// A text that is no SQL, with the place where it stops being it.
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
+        let parsed = DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements());
+        Ok(Vec::from(parsed?))
+    }
+
+    /// Plans a statement and starts to run it.
+    ///
+    /// # Errors
+    /// A statement that can't be planned.
+    pub async fn start(&self, statement: Statement) -> Result<Running> {
+        let ctx = self.ctx.clone();
+        let planned = self.spawn(async move { plan(&ctx, statement).await }).await;
+        let plan = joined(planned)?;
+        let (rows, receiver) = mpsc::channel(2);
+        let (task_ctx, executed) = (self.ctx.task_ctx(), Arc::clone(&plan));
+        let task = self.spawn(async move {
+            let mut stream = match execute_stream(executed, task_ctx) {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Nobody listening any more is as good as an answer.
+                    let _ = rows.send(Err(error)).await;
+                    return;
+                }
+            };
+            while let Some(batch) = stream.next().await {
+                if rows.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Running { plan, rows: receiver, task })
+    }
+
+    fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        match &self.cpu {
+            Some(runtime) => runtime.spawn(work),
+            None => tokio::spawn(work),
+        }
+    }
+}
+
+impl Drop for Engine {
+    /// Work under way is given up: an engine may be dropped inside another runtime, where waiting is not allowed.
+    fn drop(&mut self) {
+        for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A statement under way. Dropped, it is cancelled.
+pub struct Running {
+    plan: Arc<dyn ExecutionPlan>,
+    rows: mpsc::Receiver<QueryResult<RecordBatch>>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// The columns of the result; none for statements without one.
+    pub fn schema(&self) -> SchemaRef {
+        self.plan.schema()
+    }
+
+    /// The directory that the statement writes a dataset to.
+    pub fn target(&self) -> Option<&Path> {
+        self.plan.downcast_ref::<CommitExec>().map(CommitExec::directory)
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress::of(&self.plan)
+    }
+
+    /// The next rows; `None` when there are no more.
+    ///
+    /// # Errors
+    /// What stopped the statement.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        match self.rows.recv().await {
+            Some(batch) => Some(batch.map_err(Error::from)),
+            // A panic in the plan ends the task without a word.
+            None => match (&mut self.task).await {
+                Err(error) if error.is_panic() => {
+                    Some(Err(exec_datafusion_err!("internal error: a task panicked: {error}").into()))
+                }
+                _ => None,
+            },
+        }
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// What stopped the statement.
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn joined<T>(result: std::result::Result<QueryResult<T>, tokio::task::JoinError>) -> Result<T> {
+    match result {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(exec_datafusion_err!("internal error: planning stopped: {error}").into()),
+    }
+}
+
+async fn plan(ctx: &SessionContext, mut statement: Statement) -> QueryResult<Arc<dyn ExecutionPlan>> {
+    let state = ctx.state();
+    fill_named_arguments(&mut statement, state.scalar_functions())?;
+    let plan = state.statement_to_plan(statement).await?;
+    if let LogicalPlan::Statement(LogicalStatement::SetVariable(set)) = &plan
+        && set.variable.eq_ignore_ascii_case("pixmill.memory_limit")
+    {
+        // The limit is the runtime's; DataFusion's own option changes it.
+        let value = set.value.replace('\'', "''");
+        ctx.sql(&format!("SET datafusion.runtime.memory_limit = '{value}'")).await?;
+    }
+    let frame = ctx.execute_logical_plan(plan).await?;
+    frame.create_physical_plan().await
+}

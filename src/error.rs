@@ -1,0 +1,143 @@
+//! What can go wrong, in the words of the person who asked.
+
+use std::path::PathBuf;
+
+use datafusion::error::DataFusionError;
+
+/// A failed command or statement.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A statement could not be planned or run.
+    #[error("{}", message(.0))]
+    Query(#[source] DataFusionError),
+
+    /// A file or directory could not be read or written.
+    #[error("cannot {action} '{}': {source}", path.display())]
+    File {
+        /// What was tried: `read`, `write`, `create`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+
+    /// What was asked for makes no sense, whatever the data.
+    #[error("{0}")]
+    Usage(String),
+
+    /// The work was done and its result is bad.
+    #[error("{0}")]
+    Failed(String),
+
+    /// Nobody reads the output any more.
+    #[error("the output was closed")]
+    ClosedOutput,
+
+    /// Results could not be printed.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] std::io::Error),
+
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The result of a command or statement.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The process's exit code: 1 for a failed run, 2 for a wrong question, 130 after Ctrl-C.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::ClosedOutput => 0,
+            Self::Usage(_) => 2,
+            Self::Query(error) if is_question(error) => 2,
+            Self::Interrupted => 130,
+            Self::Query(_) | Self::File { .. } | Self::Failed(_) | Self::Output(_) => 1,
+        }
+    }
+
+    /// An error of reading or writing `path`.
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// An error of writing to stdout.
+    pub(crate) fn output(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::ClosedOutput
+        } else {
+            Self::Output(error)
+        }
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        Self::Query(error)
+    }
+}
+
+/// Whether the statement, not the data or the machine, is at fault.
+fn is_question(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::Plan(_)
+        | DataFusionError::SQL(..)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::Configuration(_)
+        | DataFusionError::NotImplemented(_) => true,
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => is_question(inner),
+        DataFusionError::Shared(inner) => is_question(inner),
+        DataFusionError::Collection(all) => all.first().is_some_and(is_question),
+        DataFusionError::External(inner) => inner.downcast_ref().is_some_and(is_question),
+        _ => false,
+    }
+}
+
+/// The message without DataFusion's names for the kinds of error.
+fn message(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Context(context, inner) => format!("{context}: {}", message(inner)),
+        DataFusionError::Diagnostic(_, inner) => message(inner),
+        DataFusionError::Shared(inner) => message(inner),
+        DataFusionError::Collection(all) => {
+            let messages: Vec<String> = all.iter().map(message).collect();
+            messages.join("; ")
+        }
+        DataFusionError::External(inner) => match inner.downcast_ref::<DataFusionError>() {
+            Some(inner) => message(inner),
+            None => inner.to_string(),
+        },
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            datafusion::arrow::error::ArrowError::ExternalError(source) => {
+                match source.downcast_ref::<DataFusionError>() {
+                    Some(inner) => message(inner),
+                    None => source.to_string(),
+                }
+            }
+            other => other.to_string(),
+        },
+        DataFusionError::Plan(text)
+        | DataFusionError::Configuration(text)
+        | DataFusionError::NotImplemented(text)
+        | DataFusionError::Execution(text) => text.clone(),
+        other => other.strip_backtrace(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::common::{exec_datafusion_err, plan_datafusion_err};
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_question_and_a_failed_run_exit_differently() {
+        let question = Error::from(plan_datafusion_err!("no such column").context("line 3"));
+        assert_eq!((question.exit_code(), question.to_string().as_str()), (2, "line 3: no such column"));
+        let run = Error::from(exec_datafusion_err!("disk full"));
+        assert_eq!((run.exit_code(), run.to_string().as_str()), (1, "disk full"));
+    }
+}

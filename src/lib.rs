@@ -1,0 +1,20 @@
+//! SQL pipelines for image datasets: folders of image files become training shards, features and measurements.
+//!
+//! [`Engine`] is the way in; `pixmill_udfs` holds the image functions for use in any DataFusion application.
+
+pub mod cli;
+mod command;
+pub mod config;
+pub mod engine;
+pub mod error;
+mod plan;
+mod progress;
+mod session;
+pub mod sink;
+pub mod source;
+mod storage;
+pub mod synthetic;
+
+pub use engine::{Engine, Running};
+pub use error::{Error, Result};
+pub use progress::Progress;

@@ -1,0 +1,26 @@
+//! Planning: what turns SQL into the nodes of this crate's sources and sinks.
+
+mod expose;
+mod fuse_through_alias;
+mod named_arguments;
+mod planner;
+mod rewrite_copy;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+
+pub(crate) use fuse_through_alias::FuseThroughAlias;
+pub(crate) use named_arguments::fill_named_arguments;
+pub(crate) use planner::PixmillQueryPlanner;
+pub(crate) use rewrite_copy::RewriteCopy;
+
+/// `with_new_children`, which is deprecated and still required, by way of its successor.
+pub(crate) fn with_new_children<P: ExecutionPlan>(
+    plan: Arc<P>,
+    children: Vec<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}

@@ -1,0 +1,76 @@
+//! Named arguments that skip an optional one: the holes are filled with NULL, which stands for the default.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::sql::parser::{CopyToSource, Statement};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions_mut,
+};
+
+/// Rewrites every call of one of `functions` that names its arguments.
+pub(crate) fn fill_named_arguments(
+    statement: &mut Statement,
+    functions: &HashMap<String, Arc<ScalarUDF>>,
+) -> Result<()> {
+    match statement {
+        Statement::Statement(statement) => visit(statement.as_mut(), functions),
+        Statement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => visit(query.as_mut(), functions),
+            CopyToSource::Relation(_) => Ok(()),
+        },
+        Statement::Explain(explain) => fill_named_arguments(&mut explain.statement, functions),
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
+    }
+}
+
+fn visit<V: datafusion::sql::sqlparser::ast::VisitMut>(
+    tree: &mut V,
+    functions: &HashMap<String, Arc<ScalarUDF>>,
+) -> Result<()> {
+    let result = visit_expressions_mut(tree, |expr| {
+        if let Expr::Function(call) = expr {
+            fill(call, functions);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    match result {
+        ControlFlow::Continue(()) | ControlFlow::Break(()) => Ok(()),
+    }
+}
+
+/// Puts NULL in the place of each parameter that is skipped before the last one given.
+///
+/// What is wrong with a call (an unknown or repeated name) is left for the planner to say.
+fn fill(call: &mut Function, functions: &HashMap<String, Arc<ScalarUDF>>) {
+    let function = functions.get(&call.name.to_string().to_ascii_lowercase());
+    let parameters = function.and_then(|function| function.signature().parameter_names.as_ref());
+    let (Some(parameters), FunctionArguments::List(list)) = (parameters, &mut call.args) else {
+        return;
+    };
+    let position_of = |arg: &FunctionArg| match arg {
+        FunctionArg::Named { name, .. } => parameters.iter().position(|p| p.eq_ignore_ascii_case(&name.value)),
+        _ => None,
+    };
+    let positional = list.args.iter().take_while(|arg| matches!(arg, FunctionArg::Unnamed(_))).count();
+    let named = &list.args[positional..];
+    let positions: Option<Vec<usize>> = named.iter().map(position_of).collect();
+    let Some(positions) = positions else { return };
+    let is_sound = positions.iter().enumerate().all(|(index, position)| {
+        *position >= positional && !positions[..index].contains(position)
+    });
+    let Some(last) = positions.iter().max().copied().filter(|_| is_sound) else { return };
+    let mut args: Vec<FunctionArg> = list.args[..positional].to_vec();
+    for position in positional..=last {
+        let given = positions.iter().position(|p| *p == position);
+        let value = match given.map(|index| &named[index]) {
+            Some(FunctionArg::Named { arg, .. }) => arg.clone(),
+            _ => FunctionArgExpr::Expr(Expr::value(Value::Null)),
+        };
+        args.push(FunctionArg::Unnamed(value));
+    }
+    list.args = args;
+}

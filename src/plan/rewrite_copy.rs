@@ -1,0 +1,91 @@
+//! `COPY ... STORED AS TFRECORD` becomes a node of this crate: DataFusion's own has one writer and loses its options on the wire.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, plan_err};
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::dml::CopyTo;
+use datafusion::logical_expr::{Extension, LogicalPlan};
+use datafusion::optimizer::AnalyzerRule;
+use std::sync::Arc;
+
+use super::expose::{expose, images_below, with_images};
+use crate::sink::tfrecord::{FORMAT, TfRecordOptions, TfRecordWriteNode, check_schema, holds_images};
+use crate::source::images::{ImagesOptions, Partitions};
+use crate::storage;
+
+/// Replaces the `COPY` of TFRECORD.
+#[derive(Debug)]
+pub(crate) struct RewriteCopy;
+
+impl AnalyzerRule for RewriteCopy {
+    fn name(&self) -> &str {
+        "rewrite_copy"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let rewritten = plan.transform_down(|plan| match plan {
+            LogicalPlan::Copy(copy) if copy.file_type.get_ext() == FORMAT => rewrite(copy).map(Transformed::yes),
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(rewritten.data)
+    }
+}
+
+fn rewrite(copy: CopyTo) -> Result<LogicalPlan> {
+    let options = TfRecordOptions::try_new(&copy.options)?;
+    check_target(&copy.output_url)?;
+    let schema = copy.input.schema().as_arrow().clone();
+    for name in &copy.partition_by {
+        if schema.index_of(name).is_err() {
+            return plan_err!("PARTITIONED BY: there is no column '{name}'; the columns are {}", names(&schema));
+        }
+    }
+    let is_feature = |name: &str| !copy.partition_by.iter().any(|other| other == name);
+    let features: Vec<_> = schema.fields().iter().filter(|field| is_feature(field.name())).cloned().collect();
+    check_schema(&datafusion::arrow::datatypes::Schema::new(features))?;
+
+    let mut input = copy.input.as_ref().clone();
+    let images = images_below(&input)?;
+    match (options.shards, images.len()) {
+        (Some(shards), 1) => input = partitioned(input, Partitions::Exactly(shards))?,
+        (Some(_), tables) => {
+            return plan_err!(
+                "shards: needs one table of images in the query to cut into shards, got {tables}; without it every \
+                 partition of the input becomes a shard"
+            );
+        }
+        (None, _) => input = partitioned(input, Partitions::BySize)?,
+    }
+    let shuffle_seed = images.iter().find_map(|images| images.shuffle_seed);
+    let visible = schema.fields().len();
+    // Without an image column no row is rejected, and reading the files only to tell why would be a waste.
+    let has_images = schema.fields().iter().any(|field| holds_images(field));
+    if has_images && let Some(exposed) = expose(&input)? {
+        input = exposed;
+    }
+    let node = TfRecordWriteNode::try_new(input, copy.output_url, options, copy.partition_by, visible, shuffle_seed)?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
+
+/// Cuts the images into so many partitions, unless their own options say how many.
+fn partitioned(plan: LogicalPlan, partitions: Partitions) -> Result<LogicalPlan> {
+    with_images(plan, |images| match (images.partitions, partitions) {
+        (Partitions::Exactly(_), Partitions::BySize) => images.clone(),
+        _ => ImagesOptions { partitions, ..images.clone() },
+    })
+}
+
+fn check_target(target: &str) -> Result<()> {
+    if target.is_empty() {
+        return plan_err!("COPY needs a directory to write to, got ''");
+    }
+    if storage::local_path(target).is_none() {
+        return plan_err!("cannot write to '{target}': shards are written to local paths and file:// URLs");
+    }
+    Ok(())
+}
+
+fn names(schema: &datafusion::arrow::datatypes::Schema) -> String {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    names.join(", ")
+}

@@ -1,0 +1,131 @@
+//! How far a statement is, read from its plan's metrics, and how that is shown.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::physical_plan::ExecutionPlan;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::sink::tfrecord::TfRecordSinkExec;
+use crate::source::images::LoadContentExec;
+
+/// Files and bytes, done and in all. Totals are known after listing; without files to read they are zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files to read.
+    pub files: u64,
+    /// Files done: written or rejected where there is a sink, else read.
+    pub files_done: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes read.
+    pub bytes_done: u64,
+}
+
+impl Progress {
+    pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
+        let mut progress = Self::default();
+        let mut written = None;
+        let count = |plan: &Arc<dyn ExecutionPlan>, name: &str| {
+            let sum = plan.metrics().and_then(|metrics| metrics.sum_by_name(name));
+            sum.map_or(0, |sum| sum.as_usize() as u64)
+        };
+        // The closure never fails, and neither does the walk.
+        let _ = plan.apply(|plan| {
+            if plan.is::<TfRecordSinkExec>() {
+                written = Some(count(plan, "records_written") + count(plan, "records_rejected"));
+            } else if let Some(load) = plan.downcast_ref::<LoadContentExec>()
+                && load.reads_content()
+            {
+                let (files, bytes) = load.totals();
+                progress.files += files as u64;
+                progress.bytes += bytes;
+                progress.files_done += count(plan, "files_read");
+                progress.bytes_done += count(plan, "bytes_read");
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        progress.files_done = written.unwrap_or(progress.files_done).min(progress.files);
+        progress
+    }
+}
+
+/// Shows progress on stderr: a bar on a terminal, else a line now and then.
+pub(crate) struct ProgressDisplay {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    last_line: Instant,
+}
+
+/// How often a line is printed where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a display is to be updated.
+pub(crate) const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
+
+impl ProgressDisplay {
+    pub(crate) fn new() -> Self {
+        Self {
+            bar: std::io::stderr().is_terminal().then(new_bar),
+            started: Instant::now(),
+            last_line: Instant::now(),
+        }
+    }
+
+    pub(crate) fn update(&mut self, progress: Progress) {
+        if progress.files == 0 {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(progress.files);
+            bar.set_position(progress.files_done);
+            bar.set_message(format!("{} of {}", HumanBytes(progress.bytes_done), HumanBytes(progress.bytes)));
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
+            eprintln!("{}", line(progress, self.started.elapsed()));
+        }
+    }
+}
+
+impl Drop for ProgressDisplay {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn new_bar() -> ProgressBar {
+    let template = "{bar:30} {human_pos} of {human_len} files, {msg}, {per_sec}, {eta} left";
+    // A template that doesn't parse would show the default bar.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
+}
+
+fn line(progress: Progress, elapsed: Duration) -> String {
+    let rate = progress.files_done as f64 / elapsed.as_secs_f64().max(0.001);
+    let left = (progress.files - progress.files_done) as f64 / rate.max(0.001);
+    format!(
+        "{} of {} files ({} %), {} of {}, {rate:.0} files/s, {left:.0} s left",
+        HumanCount(progress.files_done),
+        HumanCount(progress.files),
+        100 * progress.files_done / progress.files.max(1),
+        HumanBytes(progress.bytes_done),
+        HumanBytes(progress.bytes),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_files_bytes_rate_and_time_left() {
+        let progress = Progress { files: 3000, files_done: 1200, bytes: 200 << 20, bytes_done: 80 << 20 };
+        assert_eq!(
+            line(progress, Duration::from_secs(2)),
+            "1,200 of 3,000 files (40 %), 80.00 MiB of 200.00 MiB, 600 files/s, 3 s left"
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! THE session: the one place where configuration, runtime and registrations become a DataFusion session.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProviderFactory;
+use datafusion::common::Result;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::runtime::Handle;
+
+use crate::config::PixmillOptions;
+use crate::plan::{FuseThroughAlias, PixmillQueryPlanner, RewriteCopy};
+use crate::sink::tfrecord::TfRecordFormatFactory;
+use crate::source::images::{self, ImagesRelationPlanner, ImagesTableFactory};
+
+/// Rows in a batch: images are large, and DataFusion counts rows.
+const BATCH_ROWS: usize = 64;
+
+/// The runtime that reads and writes files, so that decoding never waits behind it.
+struct IoRuntime(Handle);
+
+/// The runtime for reading and writing of this session; the current one in a session that was built elsewhere.
+pub(crate) fn io_runtime(config: &SessionConfig) -> Handle {
+    config.get_extension::<IoRuntime>().map_or_else(Handle::current, |io| io.0.clone())
+}
+
+/// The configuration of every role.
+pub(crate) fn session_config(threads: usize, io: Handle) -> SessionConfig {
+    SessionConfig::new()
+        .with_option_extension(PixmillOptions::default())
+        .with_extension(Arc::new(IoRuntime(io)))
+        .with_information_schema(true)
+        .with_batch_size(BATCH_ROWS)
+        .with_target_partitions(threads)
+        // Partition k of a scan is shard k: nothing may deal rows out anew.
+        .with_round_robin_repartition(false)
+        .with_repartition_file_scans(false)
+        // One kind of string and binary column, here and on a cluster.
+        .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
+        .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+        .set_bool("datafusion.execution.enable_file_stream_work_stealing", false)
+}
+
+/// The state of every role.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
+    let limit = PixmillOptions::of(config.options()).memory_limit().to_string();
+    let bytes = SessionContext::parse_capacity_limit("pixmill.memory_limit", &limit)?;
+    let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc()?;
+    let images: Arc<dyn TableProviderFactory> = Arc::new(ImagesTableFactory);
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_query_planner(Arc::new(PixmillQueryPlanner))
+        .with_analyzer_rule(Arc::new(RewriteCopy))
+        .with_optimizer_rule(Arc::new(FuseThroughAlias))
+        .with_table_factory(images::FORMAT.to_string(), images)
+        .build();
+    state.register_relation_planner(Arc::new(ImagesRelationPlanner))?;
+    state.register_file_format(Arc::new(TfRecordFormatFactory), false)?;
+    Ok(state)
+}
+
+/// A session that runs in this process.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(crate) fn local_session(threads: usize, io: Handle) -> Result<SessionContext> {
+    let ctx = SessionContext::new_with_state(session_state(session_config(threads, io))?);
+    pixmill_udfs::register_all(&ctx);
+    Ok(ctx)
+}

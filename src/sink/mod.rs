@@ -1,0 +1,3 @@
+//! Where rows go. Sinks know no source.
+
+pub mod tfrecord;

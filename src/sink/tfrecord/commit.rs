@@ -1,0 +1,256 @@
+//! The commit node: looks whether every partition is there, sweeps what isn't part of the dataset, writes the manifest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::Target;
+use super::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, read, write_rejects};
+use super::shard::{Shard, is_unfinished};
+use super::write::Report;
+use crate::session::io_runtime;
+
+/// The rows that `COPY ... STORED AS TFRECORD` returns: one for each shard.
+pub(crate) fn result_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("path", DataType::Utf8, true),
+        Field::new("records", DataType::Int64, false),
+        Field::new("bytes", DataType::Int64, false),
+        Field::new("rejected", DataType::Int64, false),
+    ]))
+}
+
+/// Turns the reports of all partitions into a finished dataset, or fails and leaves it unfinished.
+#[derive(Debug)]
+pub struct CommitExec {
+    input: Arc<dyn ExecutionPlan>,
+    target: Arc<Target>,
+    properties: Arc<PlanProperties>,
+}
+
+impl CommitExec {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(result_schema()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Self {
+            input,
+            target,
+            properties: Arc::new(properties),
+        }
+    }
+}
+
+impl CommitExec {
+    /// The dataset's directory.
+    pub fn directory(&self) -> &Path {
+        &self.target.directory
+    }
+}
+
+impl DisplayAs for CommitExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "CommitExec: partitions={}", self.target.partitions)
+    }
+}
+
+impl ExecutionPlan for CommitExec {
+    fn name(&self) -> &str {
+        "CommitExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.into_iter().next();
+        let input = input.ok_or_else(|| internal_datafusion_err!("CommitExec has one child"))?;
+        Ok(Arc::new(Self::new(input, Arc::clone(&self.target))))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        crate::plan::with_new_children(self, children)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let rows = self.input.execute(partition, Arc::clone(&context))?;
+        let target = Arc::clone(&self.target);
+        let runtime = io_runtime(context.session_config());
+        let committed = async move {
+            let batches: Vec<RecordBatch> = rows.try_collect().await?;
+            let reports = reports(&batches)?;
+            let committed = runtime.spawn_blocking(move || commit(&target, reports));
+            committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream::once(committed).boxed())))
+    }
+}
+
+/// The reports by partition; of a partition that ran twice, one.
+fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Report>> {
+    let mut reports = BTreeMap::new();
+    for batch in batches {
+        let partitions = batch.column(0).as_primitive::<Int64Type>();
+        let texts = batch.column(1).as_string::<i32>();
+        for (partition, text) in partitions.values().iter().zip(texts.iter().flatten()) {
+            let report = serde_json::from_str(text)
+                .map_err(|error| internal_datafusion_err!("a report can't be read: {error}"))?;
+            reports.insert(*partition, report);
+        }
+    }
+    Ok(reports)
+}
+
+fn commit(target: &Target, reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
+    if !reports.keys().copied().eq(0..target.partitions as i64) {
+        return exec_err!(
+            "'{}' is not finished: {} of {} partitions were written; run the statement again",
+            target.directory.display(),
+            reports.len(),
+            target.partitions
+        );
+    }
+    let rows = result_rows(&reports)?;
+    let mut shards = Vec::new();
+    let mut rejects = Vec::new();
+    for report in reports.into_values() {
+        shards.extend(report.shards);
+        rejects.extend(report.rejects);
+    }
+    shards.sort_by(|left, right| left.path.cmp(&right.path));
+    rejects.sort();
+    finish(target, shards, rejects)
+        .map_err(|error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display()))??;
+    Ok(rows)
+}
+
+fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io::Result<Result<()>> {
+    let directory = &target.directory;
+    write_rejects(directory, &rejects)?;
+    sweep(target, &shards)?;
+    if shards.is_empty() && !rejects.is_empty() {
+        return Ok(exec_err!(
+            "no record was written: all {} rows are rejected, the first of them '{}': {}",
+            rejects.len(),
+            rejects[0].path.as_deref().unwrap_or("a row"),
+            rejects[0].reason
+        ));
+    }
+    let manifest = Manifest {
+        format: "tfrecord".to_string(),
+        pixmill_version: env!("CARGO_PKG_VERSION").to_string(),
+        jpeg_codec: pixmill_udfs::JPEG_CODEC.to_string(),
+        records: shards.iter().map(|shard| shard.records).sum(),
+        bytes: shards.iter().map(|shard| shard.bytes).sum(),
+        rejected: rejects.len() as u64,
+        features: target.features.clone(),
+        partitioned_by: target.partition_by.clone(),
+        classes: target.classes.clone(),
+        shuffle_seed: target.shuffle_seed,
+        options: target.options.clone(),
+        shards,
+    };
+    manifest.write(directory)?;
+    match fs::remove_file(directory.join(OLD_MANIFEST)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(Ok(())),
+    }
+}
+
+/// Removes what an interrupted run, or the dataset that this one replaces, left beside the shards.
+fn sweep(target: &Target, shards: &[Shard]) -> std::io::Result<()> {
+    let is_part = |path: &str| {
+        let path = path.strip_suffix(".idx").unwrap_or(path);
+        shards.iter().any(|shard| shard.path == path)
+    };
+    if let Some(old) = read(&target.directory.join(OLD_MANIFEST))? {
+        for shard in old.shards.iter().filter(|shard| !is_part(&shard.path)) {
+            remove_if_there(&target.directory.join(&shard.path))?;
+            remove_if_there(&target.directory.join(format!("{}.idx", shard.path)))?;
+        }
+    }
+    let depth = target.partition_by.len() + 1;
+    let walk = walkdir::WalkDir::new(&target.directory).min_depth(1).max_depth(depth);
+    for entry in walk.into_iter().filter_map(std::result::Result::ok) {
+        let below = entry.path().strip_prefix(&target.directory).unwrap_or(entry.path());
+        let (Some(path), Some(name)) = (below.to_str(), entry.file_name().to_str()) else { continue };
+        let is_ours = target.is_shard_name(name) || is_unfinished(name);
+        if entry.file_type().is_file() && is_ours && !is_part(path) && name != MANIFEST {
+            remove_if_there(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// One row for each shard; rejected rows are counted in the first of their partition.
+fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
+    let mut rows: Vec<(Option<&str>, u64, u64, u64)> = Vec::new();
+    for report in reports.values() {
+        let mut rejected = report.rejects.len() as u64;
+        for shard in &report.shards {
+            rows.push((Some(&shard.path), shard.records, shard.bytes, rejected));
+            rejected = 0;
+        }
+        if rejected > 0 {
+            rows.push((None, 0, 0, rejected));
+        }
+    }
+    rows.sort_by_key(|row| (row.0.is_none(), row.0));
+    let numbers = |number: fn(&(Option<&str>, u64, u64, u64)) -> u64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(number(row) as i64)).collect::<Int64Array>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
+        numbers(|row| row.1),
+        numbers(|row| row.2),
+        numbers(|row| row.3),
+    ];
+    Ok(RecordBatch::try_new(result_schema(), columns)?)
+}

@@ -1,0 +1,295 @@
+//! `tf.train.Example`: which columns become which features, and the messages themselves.
+//!
+//! Specification: `tensorflow/core/example/{example,feature}.proto` of TensorFlow.
+
+use std::collections::BTreeMap;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
+use datafusion::common::{Result, plan_err};
+use prost::bytes::Bytes;
+
+/// A record: features by name. A map with sorted keys, so that equal records are equal bytes.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Example {
+    /// The features.
+    #[prost(message, optional, tag = "1")]
+    pub features: Option<Features>,
+}
+
+/// Features by name.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Features {
+    /// The features.
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub feature: BTreeMap<String, Feature>,
+}
+
+/// A list of values of one kind.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Feature {
+    /// The values; none where the writer set none.
+    #[prost(oneof = "Values", tags = "1, 2, 3")]
+    pub values: Option<Values>,
+}
+
+/// The kinds of values.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Values {
+    /// Strings of bytes.
+    #[prost(message, tag = "1")]
+    Bytes(BytesList),
+    /// Single-precision numbers.
+    #[prost(message, tag = "2")]
+    Float(FloatList),
+    /// Integers.
+    #[prost(message, tag = "3")]
+    Int64(Int64List),
+}
+
+/// Strings of bytes.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct BytesList {
+    /// The values.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub value: Vec<Bytes>,
+}
+
+/// Single-precision numbers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct FloatList {
+    /// The values.
+    #[prost(float, repeated, tag = "1")]
+    pub value: Vec<f32>,
+}
+
+/// Integers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Int64List {
+    /// The values.
+    #[prost(int64, repeated, tag = "1")]
+    pub value: Vec<i64>,
+}
+
+/// What a column's values are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    Float,
+    Int64,
+}
+
+impl Kind {
+    fn of(data_type: &DataType) -> Option<Self> {
+        use DataType::{
+            Binary, BinaryView, Boolean, Date32, Date64, FixedSizeBinary, Float16, Float32, Float64, LargeBinary,
+            LargeUtf8, Timestamp, Utf8, Utf8View,
+        };
+        match data_type {
+            data_type if data_type.is_integer() => Some(Self::Int64),
+            Boolean | Date32 | Date64 | Timestamp(..) => Some(Self::Int64),
+            Float16 | Float32 | Float64 => Some(Self::Float),
+            Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Self::Bytes),
+            _ => None,
+        }
+    }
+
+    /// The one Arrow type that values of this kind are read from.
+    fn arrow_type(self) -> DataType {
+        match self {
+            Self::Bytes => DataType::Binary,
+            Self::Float => DataType::Float32,
+            Self::Int64 => DataType::Int64,
+        }
+    }
+
+    /// The name in the manifest's schema, TensorFlow's own.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes_list",
+            Self::Float => "float_list",
+            Self::Int64 => "int64_list",
+        }
+    }
+}
+
+/// Whether a NULL in this column rejects the row: images are files, and files are binary.
+pub(crate) fn holds_images(field: &Field) -> bool {
+    matches!(
+        field.data_type(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+fn element_type(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::ListView(item) => {
+            Some(item.data_type())
+        }
+        _ => None,
+    }
+}
+
+fn kind_of(field: &Field) -> Option<Kind> {
+    match field.data_type() {
+        DataType::Dictionary(_, values) => Kind::of(values),
+        data_type => Kind::of(element_type(data_type).unwrap_or(data_type)),
+    }
+}
+
+/// Checks that every column can be a feature.
+///
+/// # Errors
+/// Names the first column that can't and says what to cast it to.
+pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
+    if schema.fields().is_empty() {
+        return plan_err!("a record has at least one feature: select at least one column");
+    }
+    for (index, field) in schema.fields().iter().enumerate() {
+        if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
+            return plan_err!("column '{0}' is there twice, and a feature has one value; rename one: AS other", field.name());
+        }
+        if kind_of(field).is_none() {
+            let advice = match field.data_type() {
+                DataType::Struct(fields) if fields.iter().any(|f| f.name() == "channels") => {
+                    "encode the image: image_encode(image)"
+                }
+                DataType::Struct(_) | DataType::Map(..) => "select its fields as columns of their own",
+                DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+                    "cast it: CAST(... AS DOUBLE)"
+                }
+                DataType::Null => "cast it: CAST(NULL AS BIGINT)",
+                _ => "cast it to BIGINT, REAL, VARCHAR, BYTEA or a list of one of these",
+            };
+            return plan_err!(
+                "column '{}' of type {} can't be a feature of tf.train.Example; {advice}",
+                field.name(),
+                field.data_type()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The features of a schema with their kinds, for the manifest.
+pub(crate) fn feature_kinds(schema: &Schema) -> BTreeMap<String, String> {
+    let kinds = schema.fields().iter().filter_map(|field| {
+        let kind = kind_of(field)?;
+        Some((field.name().clone(), kind.name().to_string()))
+    });
+    kinds.collect()
+}
+
+/// A batch's column, ready to be read row by row.
+pub(crate) struct FeatureColumn {
+    name: String,
+    kind: Kind,
+    rejects_null: bool,
+    /// The rows: values themselves, or lists of values.
+    rows: Rows,
+}
+
+enum Rows {
+    Scalars(ArrayRef),
+    Lists(Vec<Option<ArrayRef>>),
+}
+
+impl FeatureColumn {
+    /// Casts a column to the type its feature is written from; that of an image is left as it is.
+    pub(crate) fn try_new(field: &Field, column: &ArrayRef) -> Result<Self> {
+        let Some(kind) = kind_of(field) else {
+            return plan_err!("column '{}' can't be a feature", field.name());
+        };
+        let rows = match element_type(field.data_type()) {
+            None => Rows::Scalars(cast_to(column, kind)?),
+            Some(_) => {
+                let lists = cast(column, &DataType::new_list(kind.arrow_type(), true));
+                let lists = lists.or_else(|_| cast_lists(column, kind))?;
+                Rows::Lists(lists.as_list::<i32>().iter().collect())
+            }
+        };
+        Ok(Self {
+            name: field.name().clone(),
+            kind,
+            rejects_null: holds_images(field),
+            rows,
+        })
+    }
+
+    /// Whether a row of this column rejects the record.
+    pub(crate) fn is_rejected(&self, row: usize) -> bool {
+        self.rejects_null && matches!(&self.rows, Rows::Scalars(array) if array.is_null(row))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The feature of a row; `None` for NULL, which is a feature that isn't there.
+    pub(crate) fn feature(&self, row: usize) -> Option<(String, Feature)> {
+        let values = match &self.rows {
+            Rows::Scalars(array) => array.is_valid(row).then(|| self.values(array, row..row + 1)),
+            Rows::Lists(lists) => lists[row].as_ref().map(|list| self.values(list, 0..list.len())),
+        };
+        values.map(|values| (self.name.clone(), Feature { values: Some(values) }))
+    }
+
+    fn values(&self, array: &ArrayRef, rows: std::ops::Range<usize>) -> Values {
+        let rows = rows.filter(|row| array.is_valid(*row));
+        match self.kind {
+            Kind::Int64 => {
+                let array = array.as_primitive::<Int64Type>();
+                Values::Int64(Int64List { value: rows.map(|row| array.value(row)).collect() })
+            }
+            Kind::Float => {
+                let array = array.as_primitive::<Float32Type>();
+                Values::Float(FloatList { value: rows.map(|row| array.value(row)).collect() })
+            }
+            Kind::Bytes => {
+                let array = array.as_binary::<i32>();
+                // The bytes stay where they are: slices of the array's buffer.
+                let buffer = Bytes::from_owner(Owned(array.values().clone()));
+                let slice = |row: usize| {
+                    let offsets = array.value_offsets();
+                    buffer.slice(offsets[row] as usize..offsets[row + 1] as usize)
+                };
+                Values::Bytes(BytesList { value: rows.map(slice).collect() })
+            }
+        }
+    }
+}
+
+/// An Arrow buffer as an owner of bytes.
+struct Owned(Buffer);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef> {
+    let column = match column.data_type() {
+        // Text is bytes, but Arrow casts it only by way of its own offsets' width.
+        DataType::Utf8View | DataType::LargeUtf8 => cast(column, &DataType::Utf8)?,
+        DataType::Dictionary(_, values) => return cast_to(&cast(column, values)?, kind),
+        DataType::Date32 => cast(column, &DataType::Int32)?,
+        _ => column.clone(),
+    };
+    Ok(cast(&column, &kind.arrow_type())?)
+}
+
+/// For element types that Arrow doesn't cast in place: the values cast on their own, the lists around them kept.
+fn cast_lists(column: &ArrayRef, kind: Kind) -> std::result::Result<ArrayRef, datafusion::arrow::error::ArrowError> {
+    let element = element_type(column.data_type()).cloned().unwrap_or(DataType::Null);
+    let lists = cast(column, &DataType::new_list(element, true))?;
+    let lists = lists.as_list::<i32>();
+    let values = cast_to(lists.values(), kind).map_err(|error| {
+        datafusion::arrow::error::ArrowError::CastError(error.strip_backtrace())
+    })?;
+    let item = std::sync::Arc::new(Field::new_list_field(kind.arrow_type(), true));
+    let cast = datafusion::arrow::array::ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())?;
+    Ok(std::sync::Arc::new(cast))
+}

@@ -1,0 +1,106 @@
+//! `_manifest.json`, whose presence makes a dataset finished, and `_rejects.csv`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::options::TfRecordOptions;
+use super::shard::Shard;
+
+/// The manifest's file name.
+pub const MANIFEST: &str = "_manifest.json";
+/// The file that lists rejected rows.
+pub const REJECTS: &str = "_rejects.csv";
+/// A replaced dataset's manifest, until the new one is there.
+pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
+
+/// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always `tfrecord`.
+    pub format: String,
+    /// The version of pixmill that wrote it.
+    pub pixmill_version: String,
+    /// The JPEG codec that it was built with.
+    pub jpeg_codec: String,
+    /// All records.
+    pub records: u64,
+    /// The bytes of all shards.
+    pub bytes: u64,
+    /// Rows without an image, listed in `_rejects.csv`.
+    pub rejected: u64,
+    /// Features and their kinds: `bytes_list`, `float_list` or `int64_list`.
+    pub features: BTreeMap<String, String>,
+    /// The columns that name the directories, where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitioned_by: Vec<String>,
+    /// The labels in the order of their class numbers, where the query has classes.
+    pub classes: Option<Vec<String>>,
+    /// The seed that the images were shuffled with.
+    pub shuffle_seed: Option<u64>,
+    /// How it was written.
+    pub options: TfRecordOptions,
+    /// The shards, sorted by path.
+    pub shards: Vec<Shard>,
+}
+
+impl Manifest {
+    /// Reads the manifest of a dataset's directory; `None` where there is none.
+    ///
+    /// # Errors
+    /// A manifest that can't be read.
+    pub fn read(directory: &Path) -> io::Result<Option<Self>> {
+        read(&directory.join(MANIFEST))
+    }
+
+    /// Puts the manifest in its place, whole.
+    pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        put(&directory.join(MANIFEST), text.as_bytes())
+    }
+}
+
+pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
+    match fs::read(path) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a small file so that it is there whole or not at all.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    fs::write(&unfinished, bytes)?;
+    fs::rename(&unfinished, path)
+}
+
+/// A row that was not written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reject {
+    /// The file, where the query's rows come from files.
+    pub path: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Writes the list of rejected rows; removes an old one where there are none.
+pub(crate) fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<()> {
+    let path = directory.join(REJECTS);
+    if rejects.is_empty() {
+        return match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for reject in rejects {
+        table.serialize(reject)?;
+    }
+    put(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
+}

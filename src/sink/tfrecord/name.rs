@@ -1,0 +1,166 @@
+//! Shard names: a template with the shard's number and its record count.
+
+use datafusion::common::{Result, plan_err};
+use serde::{Deserialize, Serialize};
+
+/// How shards are named: `{prefix}`, `{shard}`, `{shards}` and `{records}` are replaced, `{shard:05}` is padded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NameTemplate(String);
+
+/// The name that Kaggle's and Google's notebooks read the record count from.
+const DEFAULT: &str = "{prefix}{shard:02}-{records}.tfrec";
+/// Names for templates that other tools read.
+const NAMED: [(&str, &str); 2] = [
+    ("tfds", "{prefix}.tfrecord-{shard:05}-of-{shards:05}"),
+    ("spark", "part-{shard:05}.tfrecord"),
+];
+
+impl Default for NameTemplate {
+    fn default() -> Self {
+        Self(DEFAULT.to_string())
+    }
+}
+
+/// A piece of a template.
+enum Piece<'a> {
+    Text(&'a str),
+    Field { name: &'a str, width: usize },
+}
+
+impl NameTemplate {
+    /// Reads a template, or the name of one: `tfds` or `spark`.
+    ///
+    /// # Errors
+    /// An unknown field, or a template that would give two shards one name.
+    pub fn parse(text: &str) -> Result<Self> {
+        let named = NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        let template = Self(named.map_or(text, |(_, template)| template).to_string());
+        let mut has_shard = false;
+        for piece in template.pieces() {
+            match piece {
+                Piece::Text(text) if text.contains(['{', '}', '/', '\\', '\0']) => {
+                    return plan_err!("name_template: '{text}' can't be part of a file name");
+                }
+                Piece::Text(_) => {}
+                Piece::Field { name: "shard", .. } => has_shard = true,
+                Piece::Field { name: "prefix" | "shards" | "records", .. } => {}
+                Piece::Field { name, .. } => {
+                    return plan_err!(
+                        "name_template: unknown field '{{{name}}}'; the fields are {{prefix}}, {{shard}}, {{shards}} and {{records}}"
+                    );
+                }
+            }
+        }
+        if !has_shard {
+            return plan_err!("name_template: must hold {{shard}}, or all shards have one name, got '{text}'");
+        }
+        if template.0.starts_with(['.', '_']) {
+            return plan_err!("name_template: names that begin with '.' or '_' are no shards, got '{text}'");
+        }
+        Ok(template)
+    }
+
+    /// The name of a shard.
+    pub fn name(&self, prefix: &str, shard: usize, shards: usize, records: u64) -> String {
+        let mut name = String::new();
+        for piece in self.pieces() {
+            let (number, width) = match piece {
+                Piece::Text(text) => {
+                    name.push_str(text);
+                    continue;
+                }
+                Piece::Field { name: "prefix", .. } => {
+                    name.push_str(prefix);
+                    continue;
+                }
+                // Wide enough for the last shard, so that names sort like numbers.
+                Piece::Field { name: "shard", width } => {
+                    (shard as u64, width.max(shards.saturating_sub(1).to_string().len()))
+                }
+                Piece::Field { name: "shards", width } => (shards as u64, width),
+                Piece::Field { width, .. } => (records, width),
+            };
+            name.push_str(&format!("{number:0width$}"));
+        }
+        name
+    }
+
+    /// Whether a file may be a shard of this template, whatever its numbers are.
+    pub fn matches(&self, prefix: &str, name: &str) -> bool {
+        let mut rest = name;
+        for piece in self.pieces() {
+            let fixed = match piece {
+                Piece::Text(text) => text,
+                Piece::Field { name: "prefix", .. } => prefix,
+                Piece::Field { .. } => {
+                    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                    if digits == 0 {
+                        return false;
+                    }
+                    rest = &rest[digits..];
+                    continue;
+                }
+            };
+            match rest.strip_prefix(fixed) {
+                Some(tail) => rest = tail,
+                None => return false,
+            }
+        }
+        matches!(rest, "" | ".gz" | ".zlib" | ".idx")
+    }
+
+    fn pieces(&self) -> Vec<Piece<'_>> {
+        let mut pieces = Vec::new();
+        let mut rest = self.0.as_str();
+        while let Some((text, tail)) = rest.split_once('{') {
+            let Some((field, tail)) = tail.split_once('}') else { break };
+            let (name, width) = field.split_once(':').unwrap_or((field, "0"));
+            let width = width.parse().unwrap_or(0).min(20);
+            pieces.push(Piece::Text(text));
+            pieces.push(Piece::Field { name, width });
+            rest = tail;
+        }
+        pieces.push(Piece::Text(rest));
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> NameTemplate {
+        NameTemplate::parse(text).expect("a template")
+    }
+
+    #[test]
+    fn names_hold_the_shard_and_its_records() {
+        assert_eq!(NameTemplate::default().name("flowers", 0, 16, 230), "flowers00-230.tfrec");
+        assert_eq!(parse("tfds").name("mnist-train", 1, 3, 7), "mnist-train.tfrecord-00001-of-00003");
+        assert_eq!(parse("spark").name("x", 1, 3, 7), "part-00001.tfrecord");
+    }
+
+    #[test]
+    fn numbers_are_wide_enough_to_sort() {
+        assert_eq!(NameTemplate::default().name("a", 7, 1000, 5), "a007-5.tfrec");
+    }
+
+    #[test]
+    fn a_file_is_known_as_a_shard_by_its_name() {
+        let template = NameTemplate::default();
+        assert!(template.matches("flowers", "flowers00-230.tfrec"));
+        assert!(template.matches("flowers", "flowers00-230.tfrec.gz"));
+        assert!(template.matches("flowers", "flowers00-230.tfrec.idx"));
+        for other in ["flowers-230.tfrec", "flowers00-x.tfrec", "roses00-230.tfrec", "flowers00-230.tfrec.bak"] {
+            assert!(!template.matches("flowers", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn bad_templates_say_what_is_missing() {
+        for bad in ["{prefix}.tfrec", "{shard}/{records}", "{shard}{label}", "{shard", ".{shard}"] {
+            assert!(NameTemplate::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

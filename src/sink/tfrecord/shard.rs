@@ -1,0 +1,249 @@
+//! One shard: written beside its final place and moved there whole.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use datafusion::common::{Result, exec_datafusion_err};
+use flate2::write::{GzEncoder, ZlibEncoder};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::example::Example;
+use super::framing::append_record;
+use super::options::Compression;
+
+/// Bytes of records that are handed to the writing thread at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What unfinished files begin and end with; readers pass over hidden files.
+const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
+
+/// A finished shard, as the manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Relative to the dataset's directory.
+    pub path: String,
+    /// Records in it.
+    pub records: u64,
+    /// Its size, compressed where it is.
+    pub bytes: u64,
+    /// CRC-32C of the file, in hexadecimal.
+    pub crc32c: String,
+}
+
+/// Whether a file is one that a writer left behind when it was killed.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1)
+}
+
+/// Writes one shard. Dropped before it is finished, it leaves nothing behind.
+pub(crate) struct ShardWriter {
+    buffer: Vec<u8>,
+    records: u64,
+    /// Bytes before compression: where the next record starts.
+    offset: u64,
+    index: Option<String>,
+    chunks: mpsc::Sender<Chunk>,
+    file: JoinHandle<io::Result<Written>>,
+    unfinished: PathBuf,
+}
+
+enum Chunk {
+    Bytes(Vec<u8>),
+    Finish,
+}
+
+/// What the writing thread knows at its end.
+struct Written {
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl ShardWriter {
+    /// Starts a shard in `directory`, which must exist. `label` tells unfinished files of one dataset apart.
+    pub(crate) fn start(
+        directory: &Path,
+        label: &str,
+        compression: Compression,
+        has_index: bool,
+        runtime: &Handle,
+    ) -> Self {
+        let (before, behind) = UNFINISHED;
+        let name = format!("{before}{label}-{}{behind}", std::process::id());
+        let unfinished = directory.join(name);
+        let (chunks, incoming) = mpsc::channel(2);
+        let path = unfinished.clone();
+        let file = runtime.spawn_blocking(move || {
+            let written = write_file(&path, compression, incoming);
+            if !matches!(written, Ok(Some(_))) {
+                // The reason for not finishing is the one to report, not a failure to clean up behind it.
+                let _ = fs::remove_file(&path);
+            }
+            written.and_then(|written| written.ok_or_else(|| io::Error::other("the shard was abandoned")))
+        });
+        Self {
+            buffer: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
+            records: 0,
+            offset: 0,
+            index: has_index.then(String::new),
+            chunks,
+            file,
+            unfinished,
+        }
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Adds a record; returns its size with its frame.
+    pub(crate) async fn append(&mut self, example: &Example) -> Result<u64> {
+        let start = self.buffer.len();
+        append_record(&mut self.buffer, |out| {
+            // Encoding into a vector can't run out of room, which is its only error.
+            let _ = example.encode(out);
+        });
+        let size = (self.buffer.len() - start) as u64;
+        if let Some(index) = &mut self.index {
+            index.push_str(&format!("{} {size}\n", self.offset));
+        }
+        self.records += 1;
+        self.offset += size;
+        if self.buffer.len() >= CHUNK_BYTES {
+            let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4));
+            self.send(Chunk::Bytes(full)).await?;
+        }
+        Ok(size)
+    }
+
+    async fn send(&mut self, chunk: Chunk) -> Result<()> {
+        if self.chunks.send(chunk).await.is_ok() {
+            return Ok(());
+        }
+        let result = (&mut self.file).await;
+        Err(self.failure(match result {
+            Ok(Ok(_)) => "the writing thread ended early".to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        }))
+    }
+
+    fn failure(&self, reason: String) -> datafusion::error::DataFusionError {
+        let directory = self.unfinished.parent().unwrap_or(Path::new(""));
+        exec_datafusion_err!("cannot write a shard to '{}': {reason}", directory.display())
+    }
+
+    /// Moves the shard to its final name in the directory. `shown` is its path in the manifest.
+    pub(crate) async fn finish(mut self, name: &str, shown: String, runtime: &Handle) -> Result<Shard> {
+        let rest = std::mem::take(&mut self.buffer);
+        self.send(Chunk::Bytes(rest)).await?;
+        self.send(Chunk::Finish).await?;
+        let written = match (&mut self.file).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(error)) => return Err(self.failure(error.to_string())),
+            Err(error) => return Err(self.failure(error.to_string())),
+        };
+        let target = self.unfinished.with_file_name(name);
+        let (unfinished, index) = (self.unfinished.clone(), self.index.take());
+        let moved = runtime.spawn_blocking(move || {
+            if let Some(index) = index {
+                let mut path = target.clone().into_os_string();
+                path.push(".idx");
+                fs::write(path, index)?;
+            }
+            fs::rename(unfinished, target)
+        });
+        match moved.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let _ = fs::remove_file(&self.unfinished);
+                return Err(self.failure(error.to_string()));
+            }
+            Err(error) => return Err(self.failure(error.to_string())),
+        }
+        Ok(Shard {
+            path: shown,
+            records: self.records,
+            bytes: written.bytes,
+            crc32c: format!("{:08x}", written.crc32c),
+        })
+    }
+}
+
+/// Writes chunks until the last; `None` if the writer was dropped before it.
+fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Option<Written>> {
+    let file = Counted {
+        file: File::create(path)?,
+        bytes: 0,
+        crc32c: 0,
+    };
+    let mut encoder = Encoder::new(file, compression);
+    loop {
+        match chunks.blocking_recv() {
+            Some(Chunk::Bytes(bytes)) => encoder.write_all(&bytes)?,
+            Some(Chunk::Finish) => break,
+            None => return Ok(None),
+        }
+    }
+    let Counted { file, bytes, crc32c } = encoder.finish()?;
+    // A full or failing disk is often told only now.
+    file.sync_data()?;
+    Ok(Some(Written { bytes, crc32c }))
+}
+
+enum Encoder {
+    Plain(Counted),
+    Gzip(GzEncoder<Counted>),
+    Zlib(ZlibEncoder<Counted>),
+}
+
+impl Encoder {
+    fn new(file: Counted, compression: Compression) -> Self {
+        let level = flate2::Compression::default();
+        match compression {
+            Compression::None => Self::Plain(file),
+            Compression::Gzip => Self::Gzip(GzEncoder::new(file, level)),
+            Compression::Zlib => Self::Zlib(ZlibEncoder::new(file, level)),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.write_all(bytes),
+            Self::Gzip(file) => file.write_all(bytes),
+            Self::Zlib(file) => file.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<Counted> {
+        match self {
+            Self::Plain(file) => Ok(file),
+            Self::Gzip(file) => file.finish(),
+            Self::Zlib(file) => file.finish(),
+        }
+    }
+}
+
+/// A file and the CRC of what was written to it.
+struct Counted {
+    file: File,
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

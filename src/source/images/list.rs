@@ -1,0 +1,281 @@
+//! The listing: which files there are, filtered, sampled, shuffled and cut into partitions. No file is opened.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt64Array,
+};
+use datafusion::arrow::compute::{filter_record_batch, take_record_batch};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::{DFSchema, Result, plan_err};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use twox_hash::XxHash3_64;
+
+use super::options::{EXTENSIONS, ImagesOptions, Partitions, Sample};
+use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
+use crate::storage::{Found, Location};
+
+/// Partitions that a table has without being asked for a number, if it has as many files.
+const LEAST_PARTITIONS: usize = 16;
+/// Bytes of image files for which there is one partition more.
+const PARTITION_BYTES: i64 = 128 << 20;
+
+/// What there is.
+pub(super) struct Listing {
+    /// The leaf of the scan: one batch of work items for each partition.
+    pub(super) leaf: Arc<dyn ExecutionPlan>,
+    /// The labels in the order of their class numbers, where the query looks at those.
+    pub(super) classes: Option<Arc<[String]>>,
+}
+
+/// What a scan wants listed.
+pub(super) struct Request {
+    location: String,
+    options: ImagesOptions,
+    filter: Option<Arc<dyn PhysicalExpr>>,
+    limit: Option<usize>,
+    cores: usize,
+    reads_content: bool,
+    /// Class numbers are looked at; without a class list they take a look at every label there is.
+    needs_classes: bool,
+}
+
+impl Request {
+    pub(super) fn try_new(
+        table: &ImagesTable,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        let schema = items_schema();
+        let filter = conjunction(filters.iter().cloned())
+            .map(|filter| {
+                // Filters come with the table's name or alias on their columns; the listing has none.
+                let filter = datafusion::logical_expr::expr_rewriter::unnormalize_col(filter);
+                session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&schema))?)
+            })
+            .transpose()?;
+        let is_projected = |column: &str| match (projection, table.schema.index_of(column)) {
+            (Some(projection), Ok(index)) => projection.contains(&index),
+            (_, index) => index.is_ok(),
+        };
+        let is_filtered = filters.iter().any(|f| f.column_refs().iter().any(|c| c.name == "class"));
+        Ok(Self {
+            location: table.location.clone(),
+            options: table.options.clone(),
+            filter,
+            limit,
+            cores: session.config().target_partitions(),
+            reads_content: is_projected(CONTENT) || is_projected(READ_ERROR),
+            needs_classes: is_filtered || is_projected("class"),
+        })
+    }
+
+    /// Lists the files.
+    pub(super) fn list(self) -> Result<Listing> {
+        let (items, classes) = self.items()?;
+        let partitions = self.partition(&items);
+        Ok(Listing {
+            leaf: MemorySourceConfig::try_new_exec(&partitions, items_schema(), None)?,
+            classes: self.needs_classes.then(|| classes.into()),
+        })
+    }
+
+    fn items(&self) -> Result<(RecordBatch, Vec<String>)> {
+        let is_plain = self.filter.is_none()
+            && self.options.sample.is_none()
+            && self.options.shuffle_seed.is_none()
+            && (self.options.classes.is_some() || !self.needs_classes);
+        let most = self.limit.filter(|_| is_plain).unwrap_or(usize::MAX);
+        let files = find(&self.location, &self.options, most)?;
+        if files.is_empty() {
+            return plan_err!(
+                "no images match '{}': no file there has an extension of {}; name others with the option extensions",
+                self.location,
+                self.options.extensions.as_ref().map_or_else(|| EXTENSIONS.join(", "), |e| e.join(", "))
+            );
+        }
+        let classes = self.options.classes.clone().unwrap_or_else(|| labels(&files));
+        let mut items = batch(files, &classes)?;
+        if let Some(sample) = self.options.sample {
+            items = filter_record_batch(&items, &sample_mask(&items, sample)?)?;
+        }
+        if let Some(filter) = &self.filter {
+            let mask = filter.evaluate(&items)?.into_array(items.num_rows())?;
+            items = filter_record_batch(&items, as_boolean_array(&mask)?)?;
+        }
+        if let Some(seed) = self.options.shuffle_seed {
+            items = shuffle(&items, seed)?;
+        }
+        let rows = self.limit.unwrap_or(usize::MAX).min(items.num_rows());
+        Ok((items.slice(0, rows), classes))
+    }
+
+    fn partition(&self, items: &RecordBatch) -> Vec<Vec<RecordBatch>> {
+        let rows = items.num_rows();
+        let by_size = || {
+            let bytes: i64 = lengths(items).values().iter().sum();
+            LEAST_PARTITIONS.max((bytes / PARTITION_BYTES) as usize).min(rows.max(1))
+        };
+        let count = match self.options.partitions {
+            Partitions::Exactly(count) => count,
+            Partitions::BySize => by_size(),
+            // Rows of the listing alone are cheap, and in one partition they stay in order.
+            Partitions::Auto if !self.reads_content => 1,
+            Partitions::Auto => by_size().max(self.cores.min(rows)),
+        };
+        let (least, more) = (rows / count, rows % count);
+        let mut start = 0;
+        let mut partitions = Vec::with_capacity(count);
+        for index in 0..count {
+            let length = least + usize::from(index < more);
+            partitions.push(vec![items.slice(start, length)]);
+            start += length;
+        }
+        partitions
+    }
+}
+
+/// The columns of a work item: all that is known of a file without opening it.
+pub(super) fn items_schema() -> SchemaRef {
+    Arc::new(Schema::new(metadata_fields()))
+}
+
+/// The path of each work item.
+pub(super) fn paths(items: &RecordBatch) -> &StringArray {
+    items.column(0).as_string()
+}
+
+/// The bytes of each work item.
+pub(super) fn lengths(items: &RecordBatch) -> &Int64Array {
+    items.column(2).as_primitive()
+}
+
+/// A file of the listing.
+struct File {
+    path: String,
+    modification_time: Option<i64>,
+    length: i64,
+    label: Option<String>,
+}
+
+/// Refuses a location that can't be one, before anything is planned on it.
+pub(super) fn check_location(location: &str) -> Result<()> {
+    Location::parse(location).map(|_| ())
+}
+
+/// Finds the images of a location, sorted by path, at most `most`.
+fn find(location: &str, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
+    let location = Location::parse(location)?;
+    let is_recursive = options.is_recursive.unwrap_or(true);
+    let mut files = Vec::new();
+    for found in location.files(is_recursive) {
+        let found = found?;
+        if files.len() == most {
+            break;
+        }
+        if !is_wanted(&found, options) {
+            continue;
+        }
+        match file(&found, &location) {
+            Some(file) => files.push(file),
+            None => tracing::warn!("left out '{}': its name is not valid UTF-8", found.path.display()),
+        }
+    }
+    Ok(files)
+}
+
+fn is_wanted(found: &Found, options: &ImagesOptions) -> bool {
+    let extension = found.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let is_it = |wanted: &str| wanted == "*" || wanted.eq_ignore_ascii_case(extension);
+    match &options.extensions {
+        Some(wanted) => wanted.iter().any(|wanted| is_it(wanted)),
+        None => found.is_named || EXTENSIONS.into_iter().any(is_it),
+    }
+}
+
+fn file(found: &Found, location: &Location) -> Option<File> {
+    let parent = found.path.parent().and_then(Path::file_name);
+    let metadata = found.metadata.as_ref();
+    let modified = metadata.and_then(|metadata| metadata.modified().ok());
+    let micros = modified.and_then(|time| match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).ok(),
+        Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|micros| -micros),
+    });
+    Some(File {
+        path: location.shown(&found.path)?,
+        modification_time: micros,
+        length: metadata.and_then(|metadata| i64::try_from(metadata.len()).ok()).unwrap_or(0),
+        label: parent.and_then(|name| name.to_str()).map(str::to_string),
+    })
+}
+
+/// The labels found, sorted.
+fn labels(files: &[File]) -> Vec<String> {
+    let labels: BTreeSet<&String> = files.iter().filter_map(|file| file.label.as_ref()).collect();
+    labels.into_iter().cloned().collect()
+}
+
+fn batch(files: Vec<File>, classes: &[String]) -> Result<RecordBatch> {
+    let numbers: HashMap<&str, i64> = classes.iter().map(String::as_str).zip(0..).collect();
+    let class = |file: &File| numbers.get(file.label.as_deref()?).copied();
+    let class_numbers: Int64Array = files.iter().map(class).collect();
+    let times: TimestampMicrosecondArray = files.iter().map(|file| file.modification_time).collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(files.iter().map(|file| &file.path))),
+        Arc::new(times.with_timezone("UTC")),
+        Arc::new(Int64Array::from_iter_values(files.iter().map(|file| file.length))),
+        Arc::new(files.iter().map(|file| file.label.as_deref()).collect::<StringArray>()),
+        Arc::new(class_numbers),
+    ];
+    Ok(RecordBatch::try_new(items_schema(), columns)?)
+}
+
+/// A stable hash of seed and path: shuffles and samples must not change with versions or machines.
+fn hash(seed: u64, path: &str) -> u64 {
+    XxHash3_64::oneshot_with_seed(seed, path.as_bytes())
+}
+
+fn order_by_hash(items: &RecordBatch, seed: u64) -> Vec<u64> {
+    let paths = paths(items);
+    let hashes: Vec<u64> = (0..items.num_rows()).map(|row| hash(seed, paths.value(row))).collect();
+    let mut order: Vec<u64> = (0..items.num_rows() as u64).collect();
+    // Rows are sorted by path, so that equal hashes keep an order that is the same everywhere.
+    order.sort_by_key(|row| hashes[*row as usize]);
+    order
+}
+
+fn shuffle(items: &RecordBatch, seed: u64) -> Result<RecordBatch> {
+    let order = UInt64Array::from(order_by_hash(items, seed));
+    Ok(take_record_batch(items, &order)?)
+}
+
+fn sample_mask(items: &RecordBatch, sample: Sample) -> Result<BooleanArray> {
+    match sample {
+        Sample::Fraction { fraction, seed } => {
+            // 2^53 steps are what a double holds exactly.
+            let most = (fraction * (1_u64 << 53) as f64) as u64;
+            let paths = paths(items);
+            let chosen = (0..items.num_rows()).map(|row| Some(hash(!seed, paths.value(row)) >> 11 < most));
+            Ok(chosen.collect())
+        }
+        Sample::Rows { rows, seed } => {
+            let mut chosen = vec![false; items.num_rows()];
+            for row in order_by_hash(items, !seed).into_iter().take(rows) {
+                chosen[row as usize] = true;
+            }
+            Ok(BooleanArray::from(chosen))
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The source `IMAGES`: folders and globs of image files as a table.
+
+mod list;
+mod load;
+mod options;
+mod relation;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+
+pub use load::LoadContentExec;
+pub use options::{ImagesOptions, Partitions, Sample};
+pub use relation::ImagesRelationPlanner;
+
+/// The type name in `STORED AS`.
+pub const FORMAT: &str = "IMAGES";
+
+/// The column that holds the bytes of the files.
+pub(crate) const CONTENT: &str = "content";
+/// The column that names the file.
+pub(crate) const PATH: &str = "path";
+/// A hidden column: why a file could not be read. Sinks list it; `SELECT *` doesn't show it.
+pub(crate) const READ_ERROR: &str = "read_error";
+
+/// A table with one row for each image file under a location.
+///
+/// Planning a scan lists the files; everything that can be decided without their bytes is decided there.
+#[derive(Debug, Clone)]
+pub struct ImagesTable {
+    location: String,
+    options: ImagesOptions,
+    schema: SchemaRef,
+}
+
+impl ImagesTable {
+    /// A table of the images at `location`: a directory, a file or a glob.
+    pub fn new(location: impl Into<String>, options: ImagesOptions) -> Self {
+        Self {
+            location: location.into(),
+            options,
+            schema: schema(false),
+        }
+    }
+
+    /// The same table with other options.
+    pub fn with_options(&self, options: ImagesOptions) -> Self {
+        Self {
+            options,
+            ..self.clone()
+        }
+    }
+
+    /// The same table with the hidden column that says why a file could not be read.
+    pub(crate) fn with_read_error(&self) -> Self {
+        Self {
+            schema: schema(true),
+            ..self.clone()
+        }
+    }
+
+    /// How the files are listed and cut into partitions.
+    pub fn options(&self) -> &ImagesOptions {
+        &self.options
+    }
+}
+
+/// The columns that need no file to be opened.
+fn metadata_fields() -> Vec<Field> {
+    let timestamp = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    vec![
+        Field::new(PATH, DataType::Utf8, false),
+        Field::new("modification_time", timestamp, true),
+        Field::new("length", DataType::Int64, false),
+        Field::new("label", DataType::Utf8, true),
+        Field::new("class", DataType::Int64, true),
+    ]
+}
+
+fn schema(has_read_error: bool) -> SchemaRef {
+    let mut fields = metadata_fields();
+    fields.push(Field::new(CONTENT, DataType::Binary, true));
+    if has_read_error {
+        fields.push(Field::new(READ_ERROR, DataType::Utf8, true));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// Whether a filter can be decided from the listing.
+fn is_about_metadata(filter: &Expr) -> bool {
+    let fields = metadata_fields();
+    let is_metadata = |name: &str| fields.iter().any(|field| field.name() == name);
+    !filter.is_volatile() && filter.column_refs().iter().all(|column| is_metadata(&column.name))
+}
+
+#[async_trait]
+impl TableProvider for ImagesTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let support = |filter: &&Expr| match is_about_metadata(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let request = list::Request::try_new(self, session, projection, filters, limit)?;
+        let listing = tokio::task::spawn_blocking(move || request.list());
+        let listing = listing
+            .await
+            .map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
+        let listing = listing?;
+        let projection = match projection {
+            Some(projection) => self.schema.project(projection)?,
+            None => self.schema.as_ref().clone(),
+        };
+        Ok(Arc::new(LoadContentExec::try_new(listing.leaf, Arc::new(projection), listing.classes, None)?))
+    }
+}
+
+/// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS IMAGES`.
+#[derive(Debug, Default)]
+pub struct ImagesTableFactory;
+
+#[async_trait]
+impl TableProviderFactory for ImagesTableFactory {
+    async fn create(
+        &self,
+        _session: &dyn Session,
+        command: &CreateExternalTable,
+    ) -> Result<Arc<dyn TableProvider>> {
+        if !command.schema.fields().is_empty() {
+            return plan_err!(
+                "a table STORED AS {FORMAT} has columns of its own ({}); leave the column list out",
+                column_names().join(", ")
+            );
+        }
+        if !command.table_partition_cols.is_empty() {
+            return plan_err!("a table STORED AS {FORMAT} takes no PARTITIONED BY; its label is the directory name");
+        }
+        let mut options = ImagesOptions::default();
+        let mut given: Vec<(&String, &String)> = command.options.iter().collect();
+        given.sort();
+        for (key, value) in given {
+            options.set(key.strip_prefix("format.").unwrap_or(key), value)?;
+        }
+        let location = match command.locations.as_slice() {
+            [location] => location.clone(),
+            locations => {
+                return plan_err!(
+                    "a table STORED AS {FORMAT} takes one LOCATION, got {}; use a glob such as 'photos/{{a,b}}/**/*.jpg'",
+                    locations.len()
+                );
+            }
+        };
+        list::check_location(&location)?;
+        Ok(Arc::new(ImagesTable::new(location, options)))
+    }
+}
+
+fn column_names() -> Vec<String> {
+    schema(false).fields().iter().map(|field| field.name().clone()).collect()
+}

@@ -1,0 +1,184 @@
+//! Options of the source `IMAGES`.
+
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
+
+use crate::config::{OptionPage, names, option};
+
+/// How the images of a table are found, ordered and cut into partitions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ImagesOptions {
+    /// How many partitions.
+    pub partitions: Partitions,
+    /// Orders the images by a hash of this seed and their path instead of by path.
+    pub shuffle_seed: Option<u64>,
+    /// The labels in the order of their class numbers; the labels found, sorted, where not given.
+    pub classes: Option<Vec<String>>,
+    /// Which file name extensions are images; `*` for all. [`EXTENSIONS`] where not given.
+    pub extensions: Option<Vec<String>>,
+    /// Whether folders below a directory are searched, too. A glob says so itself.
+    pub is_recursive: Option<bool>,
+    /// Which part of the images.
+    pub sample: Option<Sample>,
+}
+
+/// The number of partitions, which is the number of shards that a sink writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partitions {
+    /// By the number of files and bytes, and at least one for each core.
+    #[default]
+    Auto,
+    /// By the number of files and bytes alone: the same on every machine.
+    BySize,
+    /// Exactly so many; their counts differ by one at most.
+    Exactly(usize),
+}
+
+/// A part of the images, chosen by a hash of seed and path: the same ones whatever the order and the machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sample {
+    /// Each image with this probability, 0 to 1.
+    Fraction {
+        /// The probability.
+        fraction: f64,
+        /// The seed.
+        seed: u64,
+    },
+    /// This many images.
+    Rows {
+        /// How many.
+        rows: usize,
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// File name extensions of images, in any case, where the options don't say otherwise.
+pub const EXTENSIONS: [&str; 10] =
+    ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+
+impl ImagesOptions {
+    /// What [`Self::set`] knows.
+    pub const OPTIONS: [OptionPage; 5] = [
+        option(
+            "partitions",
+            "by files and bytes",
+            "How many parts the images are cut into, 1 to 100000; their counts differ by one at most.",
+        ),
+        option(
+            "shuffle_seed",
+            "",
+            "Orders the images by a hash of this seed and their path, before they are cut into partitions; by path where not given.",
+        ),
+        option(
+            "classes",
+            "the labels found, sorted",
+            "Labels in the order of their class numbers, separated by commas; other labels have no class.",
+        ),
+        option(
+            "extensions",
+            "bmp, gif, jfif, jpe, jpeg, jpg, png, tif, tiff, webp",
+            "Which file name extensions are images, in any case; `*` for all. A glob that names an extension needs none.",
+        ),
+        option("recursive", "true", "Whether folders below a directory are searched, too."),
+    ];
+
+    /// Sets an option from its text.
+    ///
+    /// # Errors
+    /// An unknown name or a value that it doesn't take.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "partitions" => {
+                self.partitions = Partitions::Exactly(parse_count(name, value)?);
+            }
+            "shuffle_seed" => {
+                let seed = value.trim().parse().map_err(|_| {
+                    plan_datafusion_err!("{name}: must be a whole number from 0, got '{value}'")
+                })?;
+                self.shuffle_seed = Some(seed);
+            }
+            "classes" => self.classes = Some(parse_classes(value)?),
+            "extensions" => {
+                let extension = |part: &str| part.trim_start_matches('.').to_ascii_lowercase();
+                self.extensions = Some(split(value).map(extension).collect());
+            }
+            "recursive" => {
+                self.is_recursive = Some(value.trim().to_ascii_lowercase().parse().map_err(|_| {
+                    plan_datafusion_err!("{name}: must be true or false, got '{value}'")
+                })?);
+            }
+            _ => {
+                return plan_err!("unknown option '{name}' for images; the options are {}", names(&Self::OPTIONS));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn split(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn parse_count(name: &str, value: &str) -> Result<usize> {
+    const MOST: usize = 100_000;
+    match value.trim().parse() {
+        Ok(count @ 1..=MOST) => Ok(count),
+        _ => plan_err!("{name}: must be a whole number from 1 to {MOST}, got '{value}'"),
+    }
+}
+
+fn parse_classes(value: &str) -> Result<Vec<String>> {
+    let classes: Vec<String> = split(value).map(str::to_string).collect();
+    if classes.is_empty() {
+        return plan_err!("classes: must name at least one label, got '{value}'");
+    }
+    for (index, class) in classes.iter().enumerate() {
+        if classes[..index].contains(class) {
+            return plan_err!("classes: '{class}' is listed twice");
+        }
+    }
+    Ok(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(name: &str, value: &str) -> String {
+        let result = ImagesOptions::default().set(name, value);
+        result.expect_err("a bad value").strip_backtrace()
+    }
+
+    #[test]
+    fn bad_options_are_answered_with_what_is_allowed() {
+        let prefix = "Error during planning: ";
+        let cases = [
+            ("partitions", "0", "partitions: must be a whole number from 1 to 100000, got '0'"),
+            ("shuffle_seed", "x", "shuffle_seed: must be a whole number from 0, got 'x'"),
+            ("classes", "a,b,a", "classes: 'a' is listed twice"),
+            ("recursive", "maybe", "recursive: must be true or false, got 'maybe'"),
+            (
+                "shards",
+                "3",
+                "unknown option 'shards' for images; the options are partitions, shuffle_seed, classes, extensions, recursive",
+            ),
+        ];
+        for (name, value, expected) in cases {
+            assert_eq!(error(name, value), format!("{prefix}{expected}"));
+        }
+    }
+
+    #[test]
+    fn the_page_tells_the_default_extensions() {
+        assert_eq!(ImagesOptions::OPTIONS[3].default, EXTENSIONS.join(", "));
+    }
+
+    #[test]
+    fn every_name_is_known() {
+        for OptionPage { name, .. } in ImagesOptions::OPTIONS {
+            let result = ImagesOptions::default().set(name, "?");
+            let is_unknown = result.is_err_and(|error| error.strip_backtrace().contains("unknown option"));
+            assert!(!is_unknown, "{name}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Where rows come from. Sources know no sink.
+
+pub mod images;

@@ -1,0 +1,70 @@
+//! Where bytes are kept: local files, named by path or by `file://` URL.
+
+mod find;
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+pub(crate) use find::{Found, Location};
+
+/// The path that a `file://` URL names.
+pub(crate) fn file_url_to_path(url: &str) -> Option<PathBuf> {
+    // Wildcards of a glob are not the URL's: a query or a fragment it doesn't have.
+    let url = url.replace('?', "%3F").replace('#', "%23");
+    Url::parse(&url).ok()?.to_file_path().ok()
+}
+
+/// The URL of an absolute path.
+pub(crate) fn path_to_file_url(path: &Path) -> Option<String> {
+    Url::from_file_path(path).ok().map(String::from)
+}
+
+/// The local path of a location that is a path or a `file://` URL; `None` for other URLs.
+pub(crate) fn local_path(location: &str) -> Option<Cow<'_, Path>> {
+    if location.starts_with("file://") {
+        return file_url_to_path(location).map(Cow::Owned);
+    }
+    (!location.contains("://")).then(|| Cow::Borrowed(Path::new(location)))
+}
+
+/// Appends a file's bytes, at most `most`, to `bytes`.
+///
+/// # Errors
+/// The operating system's answer, or that the file is larger; `bytes` is left as it was.
+pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io::Result<()> {
+    let path = local_path(location).ok_or_else(|| io::Error::other("not a local path"))?;
+    let start = bytes.len();
+    let result = File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(bytes));
+    match result {
+        Ok(read) if read <= most => Ok(()),
+        Ok(_) => {
+            bytes.truncate(start);
+            Err(io::Error::other(format!("it has more than {most} bytes")))
+        }
+        Err(error) => {
+            bytes.truncate(start);
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_path_survives_being_a_url(name in "[^/\0]{1,20}") {
+            prop_assume!(name != "." && name != "..");
+            let path = PathBuf::from(format!("/photos/{name}"));
+            let url = path_to_file_url(&path).expect("absolute");
+            prop_assert_eq!(file_url_to_path(&url), Some(path));
+        }
+    }
+}

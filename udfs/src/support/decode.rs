@@ -1,0 +1,148 @@
+//! From the bytes of an image file to pixels: the format is told by content, never by name.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{
+    DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits,
+    RgbImage, RgbaImage,
+};
+
+use super::guard::guarded;
+use super::jpeg::JpegCodec;
+use super::jpeg_segments;
+use super::pixels::{BadImage, MAX_VALUES, Pixels, checked_size};
+use super::step::{Decode, Exif};
+
+/// The formats that can be decoded, with the words that name them.
+const FORMATS: [(ImageFormat, &str); 6] = [
+    (ImageFormat::Jpeg, "jpeg"),
+    (ImageFormat::Png, "png"),
+    (ImageFormat::Gif, "gif"),
+    (ImageFormat::Bmp, "bmp"),
+    (ImageFormat::WebP, "webp"),
+    (ImageFormat::Tiff, "tiff"),
+];
+
+/// The format of an image file by its first bytes, with its name.
+pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadImage> {
+    if content.is_empty() {
+        return Err(BadImage("empty file (0 bytes)".to_string()));
+    }
+    let guess = image::guess_format(content).ok();
+    let known = guess.and_then(|guess| FORMATS.into_iter().find(|(format, _)| *format == guess));
+    known.ok_or_else(|| {
+        let names = FORMATS.map(|(_, name)| name);
+        let start: Vec<String> = content.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        BadImage(format!(
+            "not a {} or {} image (starts with {})",
+            names[..5].join(", "),
+            names[5],
+            start.join(" ")
+        ))
+    })
+}
+
+/// Decodes the first frame of an image file; a codec's panic is a bad image, too.
+pub(crate) fn decode(
+    content: &[u8],
+    options: &Decode,
+    jpeg: &mut JpegCodec,
+    buffer: Vec<u8>,
+) -> Result<Pixels, BadImage> {
+    let (format, name) = sniff(content)?;
+    guarded("decoder", || {
+        let pixels = if format == ImageFormat::Jpeg {
+            decode_jpeg(content, options, jpeg, buffer)?
+        } else {
+            decode_other(content, format, name, options.exif)?
+        };
+        Ok(pixels.into_mode(options.mode))
+    })
+}
+
+fn decode_jpeg(
+    content: &[u8],
+    options: &Decode,
+    jpeg: &mut JpegCodec,
+    buffer: Vec<u8>,
+) -> Result<Pixels, BadImage> {
+    let pixels = jpeg.decode(content, options.mode, buffer)?;
+    let orientation = match options.exif {
+        Exif::Ignore => None,
+        Exif::Apply => jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk),
+    };
+    match orientation {
+        None | Some(Orientation::NoTransforms) => Ok(pixels),
+        Some(orientation) => {
+            let mut image = to_image(pixels)?;
+            image.apply_orientation(orientation);
+            from_image(image)
+        }
+    }
+}
+
+fn decode_other(
+    content: &[u8],
+    format: ImageFormat,
+    name: &str,
+    exif: Exif,
+) -> Result<Pixels, BadImage> {
+    let broken = |error: image::ImageError| BadImage(format!("broken {name}: {error}"));
+    let mut limits = Limits::default();
+    // Decoders hold the image, in 16 bits where the file does, and some scratch memory beside it.
+    limits.max_alloc = Some(3 * MAX_VALUES);
+    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    checked_size(width, height, decoder.color_type().channel_count())?;
+    let orientation = match exif {
+        Exif::Ignore => Orientation::NoTransforms,
+        // A broken EXIF block is no reason to lose the image.
+        Exif::Apply => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    };
+    let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    image.apply_orientation(orientation);
+    from_image(image)
+}
+
+fn to_image(pixels: Pixels) -> Result<DynamicImage, BadImage> {
+    let Pixels {
+        width,
+        height,
+        channels,
+        values,
+    } = pixels;
+    let image = match channels {
+        1 => GrayImage::from_raw(width, height, values).map(DynamicImage::from),
+        2 => GrayAlphaImage::from_raw(width, height, values).map(DynamicImage::from),
+        3 => RgbImage::from_raw(width, height, values).map(DynamicImage::from),
+        _ => RgbaImage::from_raw(width, height, values).map(DynamicImage::from),
+    };
+    image.ok_or_else(|| BadImage("fewer values than its size says".to_string()))
+}
+
+/// 16-bit values keep their upper byte, as in TensorFlow's and libpng's reduction to 8 bits.
+fn from_image(image: DynamicImage) -> Result<Pixels, BadImage> {
+    let (width, height) = (image.width(), image.height());
+    let upper = |values: Vec<u16>| values.into_iter().map(|value| (value >> 8) as u8).collect();
+    let (channels, values) = match image {
+        DynamicImage::ImageLuma8(image) => (1, image.into_raw()),
+        DynamicImage::ImageLumaA8(image) => (2, image.into_raw()),
+        DynamicImage::ImageRgb8(image) => (3, image.into_raw()),
+        DynamicImage::ImageRgba8(image) => (4, image.into_raw()),
+        DynamicImage::ImageLuma16(image) => (1, upper(image.into_raw())),
+        DynamicImage::ImageLumaA16(image) => (2, upper(image.into_raw())),
+        DynamicImage::ImageRgb16(image) => (3, upper(image.into_raw())),
+        DynamicImage::ImageRgba16(image) => (4, upper(image.into_raw())),
+        other if other.color().has_alpha() => (4, other.into_rgba8().into_raw()),
+        other => (3, other.into_rgb8().into_raw()),
+    };
+    Ok(Pixels {
+        width,
+        height,
+        channels,
+        values,
+    })
+}

@@ -1,0 +1,70 @@
+//! From pixels to the bytes of an image file.
+
+use std::borrow::Cow;
+
+use datafusion::common::{Result, exec_datafusion_err};
+use image::codecs::png::PngEncoder;
+use image::codecs::webp::WebPEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::guard::guarded;
+use super::jpeg::JpegCodec;
+use super::pixels::{BadImage, PixelsRef};
+use super::step::{Encode, Format};
+
+/// Appends the image, encoded, to `bytes`. JPEG has no alpha channel: it is dropped.
+///
+/// # Errors
+/// An image that the format has no room for, such as a WebP image of more than 16383 pixels a side.
+pub(crate) fn encode(
+    image: PixelsRef<'_>,
+    options: &Encode,
+    jpeg: &mut JpegCodec,
+    bytes: &mut Vec<u8>,
+) -> Result<()> {
+    let result = guarded("encoder", || match options.format {
+        Format::Jpeg => encode_jpeg(image, options, jpeg, bytes),
+        Format::Png => PngEncoder::new(bytes)
+            .write_image(image.values, image.width, image.height, color(image.channels))
+            .map_err(|error| error.to_string()),
+        Format::Webp => WebPEncoder::new_lossless(bytes)
+            .encode(image.values, image.width, image.height, color(image.channels))
+            .map_err(|error| error.to_string()),
+    }
+    .map_err(BadImage));
+    result.map_err(|reason| {
+        exec_datafusion_err!(
+            "image_encode: a {}x{} image can't be encoded: {reason}; resize it first or choose another format",
+            image.width,
+            image.height
+        )
+    })
+}
+
+fn encode_jpeg(
+    image: PixelsRef<'_>,
+    options: &Encode,
+    jpeg: &mut JpegCodec,
+    bytes: &mut Vec<u8>,
+) -> Result<(), String> {
+    let (channels, values) = match image.channels {
+        1 | 3 => (image.channels, Cow::Borrowed(image.values)),
+        2 => (1, Cow::Owned(image.with_channels(1))),
+        _ => (3, Cow::Owned(image.with_channels(3))),
+    };
+    let image = PixelsRef {
+        channels,
+        values: &values,
+        ..image
+    };
+    jpeg.encode(image, options, bytes)
+}
+
+fn color(channels: u8) -> ExtendedColorType {
+    match channels {
+        1 => ExtendedColorType::L8,
+        2 => ExtendedColorType::La8,
+        3 => ExtendedColorType::Rgb8,
+        _ => ExtendedColorType::Rgba8,
+    }
+}

@@ -1,0 +1,219 @@
+//! What an image file says about itself before any pixel is decoded.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageFormat, ImageReader};
+
+use super::decode::sniff;
+use super::guard::guarded;
+use super::jpeg_segments;
+use super::pixels::BadImage;
+
+/// The header of an image file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) format: &'static str,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// As stored: 4 for CMYK.
+    pub(crate) channels: u8,
+    /// Bits per channel.
+    pub(crate) bit_depth: u8,
+    /// EXIF orientation, 1 to 8; 1 where there is none.
+    pub(crate) orientation: u8,
+    /// Images in the file.
+    pub(crate) frames: u32,
+    /// Progressive JPEG or interlaced PNG.
+    pub(crate) is_progressive: bool,
+}
+
+/// Reads the header.
+pub(crate) fn header(content: &[u8]) -> Result<Header, BadImage> {
+    let (format, name) = sniff(content)?;
+    guarded("header reader", || {
+        if format == ImageFormat::Jpeg {
+            jpeg_header(content)
+        } else {
+            other_header(content, format, name)
+        }
+    })
+}
+
+/// The bytes that the image takes when decoded to RGB, 0 where the header can't be read.
+///
+/// For planning memory: a file says in its first bytes what it grows to.
+pub fn decoded_bytes(content: &[u8]) -> usize {
+    let size = match sniff(content) {
+        Ok((ImageFormat::Jpeg, _)) => jpeg_segments::frame(content)
+            .map(|frame| (u32::from(frame.width), u32::from(frame.height))),
+        Ok(_) => header(content).ok().map(|header| (header.width, header.height)),
+        Err(_) => None,
+    };
+    let (width, height) = size.unwrap_or((0, 0));
+    (width as usize).saturating_mul(height as usize).saturating_mul(3)
+}
+
+fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
+    let frame = jpeg_segments::frame(content)
+        .ok_or_else(|| BadImage("broken jpeg: no frame header".to_string()))?;
+    let orientation = jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk);
+    Ok(Header {
+        format: "jpeg",
+        width: u32::from(frame.width),
+        height: u32::from(frame.height),
+        channels: frame.components,
+        bit_depth: frame.bit_depth,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms).to_exif(),
+        frames: 1,
+        is_progressive: frame.is_progressive,
+    })
+}
+
+fn other_header(content: &[u8], format: ImageFormat, name: &'static str) -> Result<Header, BadImage> {
+    let broken = |error: image::ImageError| BadImage(format!("broken {name}: {error}"));
+    let reader = ImageReader::with_format(Cursor::new(content), format);
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    let color = decoder.original_color_type();
+    let channels = color.channel_count().max(1);
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let frames = match format {
+        ImageFormat::Gif => gif_frames(content),
+        ImageFormat::Png => png_frames(content),
+        ImageFormat::WebP => webp_frames(content),
+        ImageFormat::Tiff => tiff_frames(content),
+        _ => 1,
+    };
+    Ok(Header {
+        format: name,
+        width,
+        height,
+        channels,
+        bit_depth: (color.bits_per_pixel() / u16::from(channels)) as u8,
+        orientation: orientation.to_exif(),
+        frames: frames.max(1),
+        // Byte 28 of a PNG is the interlace method of its IHDR chunk.
+        is_progressive: format == ImageFormat::Png && content.get(28) == Some(&1),
+    })
+}
+
+/// Image descriptors among a GIF's blocks (GIF89a, section 15 ff.).
+fn gif_frames(content: &[u8]) -> u32 {
+    let color_table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut frames = 0;
+    let mut at = 13 + content.get(10).map_or(0, |flags| color_table(*flags));
+    loop {
+        at = match content.get(at) {
+            Some(0x2C) => {
+                frames += 1;
+                let table = content.get(at + 9).map_or(0, |flags| color_table(*flags));
+                at + 10 + table + 1
+            }
+            Some(0x21) => at + 2,
+            _ => return frames,
+        };
+        while let Some(length @ 1..) = content.get(at) {
+            at += 1 + usize::from(*length);
+        }
+        at += 1;
+    }
+}
+
+/// The frame count of a PNG's `acTL` chunk, which stands before the first `IDAT`.
+fn png_frames(content: &[u8]) -> u32 {
+    let mut rest = content.get(8..).unwrap_or_default();
+    while let [a, b, c, d, kind @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        match kind {
+            [b'a', b'c', b'T', b'L', a, b, c, d, ..] => return u32::from_be_bytes([*a, *b, *c, *d]),
+            [b'I', b'D', b'A', b'T', ..] => return 1,
+            _ => rest = rest.get(length.saturating_add(12)..).unwrap_or_default(),
+        }
+    }
+    1
+}
+
+/// `ANMF` chunks of a WebP's RIFF container.
+fn webp_frames(content: &[u8]) -> u32 {
+    let mut frames = 0;
+    let mut rest = content.get(12..).unwrap_or_default();
+    while let [kind_and_length @ .., _] = rest.get(..9).unwrap_or_default() {
+        let length = kind_and_length[4..8].iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        frames += u32::from(kind_and_length.starts_with(b"ANMF"));
+        rest = rest.get(8 + length + length % 2..).unwrap_or_default();
+    }
+    frames
+}
+
+/// The length of a TIFF's chain of image file directories; a chain that runs in a circle ends there.
+fn tiff_frames(content: &[u8]) -> u32 {
+    const MOST: u32 = 65_535;
+    let is_big_endian = content.starts_with(b"MM");
+    let number = |at: usize, bytes: usize| {
+        let field = content.get(at..at.checked_add(bytes)?)?;
+        let join = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        Some(if is_big_endian { field.iter().fold(0, join) } else { field.iter().rev().fold(0, join) })
+    };
+    let mut frames = 0;
+    let mut next = number(4, 4);
+    let mut seen = std::collections::HashSet::new();
+    while let Some(at @ 1..) = next {
+        if frames == MOST || !seen.insert(at) {
+            break;
+        }
+        let Some(entries) = number(at, 2) else { break };
+        frames += 1;
+        next = number(at + 2 + 12 * entries, 4);
+    }
+    frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::testing;
+
+    #[test]
+    fn a_jpeg_tells_its_size() {
+        let expected = Header {
+            format: "jpeg",
+            width: 7,
+            height: 5,
+            channels: 3,
+            bit_depth: 8,
+            orientation: 1,
+            frames: 1,
+            is_progressive: false,
+        };
+        assert_eq!(header(&testing::jpeg(7, 5)), Ok(expected));
+        assert_eq!(decoded_bytes(&testing::jpeg(7, 5)), 105);
+    }
+
+    #[test]
+    fn a_png_tells_its_size() {
+        let header = header(&testing::png(3, 2)).expect("png");
+        assert_eq!((header.width, header.height, header.channels), (3, 2, 3));
+        assert_eq!((header.bit_depth, header.frames), (8, 1));
+    }
+
+    #[test]
+    fn what_is_no_image_is_told_by_its_first_bytes() {
+        let names = "jpeg, png, gif, bmp, webp or tiff";
+        let error = header(b"hello").expect_err("text");
+        assert_eq!(error.0, format!("not a {names} image (starts with 68 65 6c 6c)"));
+        assert_eq!(header(b"").expect_err("empty").0, "empty file (0 bytes)");
+        assert_eq!(decoded_bytes(b"hello"), 0);
+    }
+
+    #[test]
+    fn prefixes_of_any_format_give_a_header_or_a_reason() {
+        for file in [testing::jpeg(9, 9), testing::png(9, 9), testing::gif(9, 9, 2), testing::tiff(9, 9)] {
+            for end in 0..file.len().min(200) {
+                let _ = header(&file[..end]);
+            }
+        }
+        assert_eq!(header(&testing::gif(9, 9, 2)).expect("gif").frames, 2);
+        assert_eq!(header(&testing::tiff(9, 9)).expect("tiff").frames, 1);
+    }
+}

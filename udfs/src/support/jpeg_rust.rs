@@ -1,0 +1,135 @@
+//! The JPEG codec of the default build: zune-jpeg decodes (accurate DCT), jpeg-encoder encodes. Nothing but Rust.
+
+use jpeg_encoder::{ColorType, Encoder, PixelDensity, SamplingFactor};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+use super::jpeg_segments::has_adobe_segment;
+use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size, cmyk_to_rgb};
+use super::step::{Encode, Subsampling};
+
+/// The libraries behind this codec, as a dataset's manifest names them.
+pub const JPEG_CODEC: &str = "zune-jpeg 0.5, jpeg-encoder 0.7";
+
+/// Decodes and encodes JPEG.
+#[derive(Default)]
+pub(crate) struct JpegCodec;
+
+impl JpegCodec {
+    /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller.
+    pub(crate) fn decode(
+        &mut self,
+        jpeg: &[u8],
+        mode: Mode,
+        buffer: Vec<u8>,
+    ) -> Result<Pixels, BadImage> {
+        let mut values = buffer;
+        match decode_into(jpeg, mode, true, &mut values) {
+            Ok(size) => Ok(pixels(size, values)),
+            Err(Failure::Bad(bad)) => Err(bad),
+            Err(Failure::Codec(error)) if is_truncation(&error) => Err(BadImage(format!(
+                "truncated jpeg: the data ends before the image does ({} bytes)",
+                jpeg.len()
+            ))),
+            // Bytes that the specification doesn't foresee, but that every other decoder passes over.
+            Err(Failure::Codec(_)) => match decode_into(jpeg, mode, false, &mut values) {
+                Ok(size) => Ok(pixels(size, values)),
+                Err(Failure::Bad(bad)) => Err(bad),
+                Err(Failure::Codec(error)) => Err(BadImage(format!("broken jpeg: {error}"))),
+            },
+        }
+    }
+
+    /// Appends a JPEG of a grey or RGB image to `jpeg`.
+    pub(crate) fn encode(
+        &mut self,
+        image: PixelsRef<'_>,
+        options: &Encode,
+        jpeg: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let mut encoder = Encoder::new(jpeg, options.quality);
+        encoder.set_sampling_factor(match options.subsampling {
+            Subsampling::Full => SamplingFactor::R_4_4_4,
+            Subsampling::HalfWidth => SamplingFactor::R_4_2_2,
+            Subsampling::Quarter => SamplingFactor::R_4_2_0,
+        });
+        encoder.set_optimized_huffman_tables(options.optimize);
+        encoder.set_density(PixelDensity::dpi(300));
+        let color = if image.channels == 1 {
+            ColorType::Luma
+        } else {
+            ColorType::Rgb
+        };
+        let (width, height) = (image.width as u16, image.height as u16);
+        encoder
+            .encode(image.values, width, height, color)
+            .map_err(|error| error.to_string())
+    }
+}
+
+enum Failure {
+    Bad(BadImage),
+    Codec(DecodeErrors),
+}
+
+impl From<DecodeErrors> for Failure {
+    fn from(error: DecodeErrors) -> Self {
+        Self::Codec(error)
+    }
+}
+
+fn pixels((width, height, channels): (u32, u32, u8), values: Vec<u8>) -> Pixels {
+    Pixels {
+        width,
+        height,
+        channels,
+        values,
+    }
+}
+
+fn decode_into(
+    jpeg: &[u8],
+    mode: Mode,
+    is_strict: bool,
+    values: &mut Vec<u8>,
+) -> Result<(u32, u32, u8), Failure> {
+    let options = DecoderOptions::default()
+        .set_use_unsafe(false)
+        .set_strict_mode(is_strict)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    decoder.decode_headers()?;
+    let (width, height) = decoder.dimensions().unwrap_or_default();
+    let (width, height) = (width as u32, height as u32);
+    let stored = decoder.input_colorspace().unwrap_or(ColorSpace::YCbCr);
+    let wanted = match (stored, mode) {
+        (ColorSpace::CMYK, _) => ColorSpace::CMYK,
+        (ColorSpace::Luma, _) | (ColorSpace::YCbCr, Mode::Gray) => ColorSpace::Luma,
+        _ => ColorSpace::RGB,
+    };
+    let channels = wanted.num_components() as u8;
+    let size = checked_size(width, height, channels).map_err(Failure::Bad)?;
+    decoder.set_options(options.jpeg_set_out_colorspace(wanted));
+    values.resize(size, 0);
+    decoder.decode_into(values)?;
+    if wanted == ColorSpace::CMYK {
+        cmyk_to_rgb(values, has_adobe_segment(jpeg));
+        return Ok((width, height, 3));
+    }
+    Ok((width, height, channels))
+}
+
+fn is_truncation(error: &DecodeErrors) -> bool {
+    match error {
+        DecodeErrors::ExhaustedData => true,
+        DecodeErrors::FormatStatic(message) => {
+            message.starts_with("Premature end") || message.starts_with("Premature End")
+        }
+        DecodeErrors::IoErrors(_) => true,
+        _ => false,
+    }
+}

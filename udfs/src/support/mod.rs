@@ -1,0 +1,20 @@
+//! What the SQL functions share: arguments, image arrays, codecs and resizing.
+
+pub(crate) mod arguments;
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod fuse;
+pub(crate) mod guard;
+pub(crate) mod header;
+pub(crate) mod image_array;
+#[cfg_attr(feature = "turbo", path = "jpeg_turbo.rs")]
+#[cfg_attr(not(feature = "turbo"), path = "jpeg_rust.rs")]
+pub(crate) mod jpeg;
+pub(crate) mod jpeg_segments;
+pub(crate) mod kernels;
+pub(crate) mod pixels;
+pub(crate) mod resize;
+pub(crate) mod rows;
+pub(crate) mod step;
+#[cfg(test)]
+pub(crate) mod testing;
