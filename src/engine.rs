@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -131,6 +132,15 @@ impl Engine {
             }
         });
         Ok(Running { plan, rows: receiver, task })
+    }
+
+    /// Ends the engine: work under way is given up, and files being written are given `patience` to be cleaned up.
+    ///
+    /// Not to be called inside an async runtime, where waiting is not allowed; there, drop the engine.
+    pub fn close(mut self, patience: Duration) {
+        for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
+            runtime.shutdown_timeout(patience);
+        }
     }
 
     fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>

@@ -66,11 +66,7 @@ impl Error {
 
     /// An error of writing to stdout.
     pub(crate) fn output(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            Self::ClosedOutput
-        } else {
-            Self::Output(error)
-        }
+        if error.kind() == std::io::ErrorKind::BrokenPipe { Self::ClosedOutput } else { Self::Output(error) }
     }
 }
 

@@ -66,11 +66,7 @@ pub(crate) const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl ProgressDisplay {
     pub(crate) fn new() -> Self {
-        Self {
-            bar: std::io::stderr().is_terminal().then(new_bar),
-            started: Instant::now(),
-            last_line: Instant::now(),
-        }
+        Self { bar: std::io::stderr().is_terminal().then(new_bar), started: Instant::now(), last_line: Instant::now() }
     }
 
     pub(crate) fn update(&mut self, progress: Progress) {

@@ -55,7 +55,12 @@ fn page() -> String {
          out:\n`image_resize(image, width => 192, height => 192)`. NULL stands for the default.\n",
     );
     for (function, page) in documented() {
-        text.push_str(&format!("\n## {}\n\n{}\n\n```sql\n{}\n```\n\n", function.name(), page.description, page.syntax_example));
+        text.push_str(&format!(
+            "\n## {}\n\n{}\n\n```sql\n{}\n```\n\n",
+            function.name(),
+            page.description,
+            page.syntax_example
+        ));
         for (name, description) in page.arguments.iter().flatten() {
             text.push_str(&format!("- `{name}`: {description}\n"));
         }

@@ -111,5 +111,7 @@ fn write(photos: &PhotoSet, directory: &Path, threads: usize) -> Result<()> {
 fn parse_size(text: &str) -> std::result::Result<(u16, u16), String> {
     let sides = text.split_once(['x', 'X']);
     let sides = sides.and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    sides.filter(|(width, height)| *width > 0 && *height > 0).ok_or_else(|| "expected WIDTHxHEIGHT in pixels, such as 320x240".to_string())
+    sides
+        .filter(|(width, height)| *width > 0 && *height > 0)
+        .ok_or_else(|| "expected WIDTHxHEIGHT in pixels, such as 320x240".to_string())
 }

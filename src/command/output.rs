@@ -114,7 +114,10 @@ fn output_error(error: datafusion::arrow::error::ArrowError) -> Error {
 type ArrowResult<T> = std::result::Result<T, datafusion::arrow::error::ArrowError>;
 
 /// The batch with the columns for which `text` has something to say replaced by it.
-fn with_texts(batch: &RecordBatch, text: impl Fn(&ArrayRef) -> ArrowResult<Option<StringArray>>) -> ArrowResult<RecordBatch> {
+fn with_texts(
+    batch: &RecordBatch,
+    text: impl Fn(&ArrayRef) -> ArrowResult<Option<StringArray>>,
+) -> ArrowResult<RecordBatch> {
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
@@ -137,9 +140,12 @@ fn short(batch: &RecordBatch) -> ArrowResult<RecordBatch> {
     with_texts(batch, |column| {
         if *column.data_type() == pixmill_udfs::image_type() {
             let image = column.as_struct();
-            let [height, width, channels] = [0, 1, 2].map(|index| image.column(index).as_primitive::<datafusion::arrow::datatypes::Int32Type>());
+            let [height, width, channels] =
+                [0, 1, 2].map(|index| image.column(index).as_primitive::<datafusion::arrow::datatypes::Int32Type>());
             let text = |row: usize| {
-                image.is_valid(row).then(|| format!("<image {}x{}x{}>", width.value(row), height.value(row), channels.value(row)))
+                image
+                    .is_valid(row)
+                    .then(|| format!("<image {}x{}x{}>", width.value(row), height.value(row), channels.value(row)))
             };
             return Ok(Some((0..column.len()).map(text).collect()));
         }
@@ -147,7 +153,10 @@ fn short(batch: &RecordBatch) -> ArrowResult<RecordBatch> {
             return Ok(None);
         }
         let bytes = cast(column, &DataType::LargeBinary)?;
-        let texts = bytes.as_binary::<i64>().iter().map(|value| value.map(|value| format!("<{}>", HumanBytes(value.len() as u64))));
+        let texts = bytes
+            .as_binary::<i64>()
+            .iter()
+            .map(|value| value.map(|value| format!("<{}>", HumanBytes(value.len() as u64))));
         Ok(Some(texts.collect()))
     })
 }

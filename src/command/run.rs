@@ -17,7 +17,9 @@ use crate::error::{Error, Result};
 /// The file's header declares names, `-- set: name = value`; each `${name}` in the statements is replaced by the value
 /// that --set gives, else by the header's.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pixmill run queries/flowers_to_tfrecord.sql --set input=photos --set output=shards")]
+#[command(
+    after_help = "Example:\n  pixmill run queries/flowers_to_tfrecord.sql --set input=photos --set output=shards"
+)]
 pub(crate) struct Run {
     /// The pipeline: a file of SQL statements
     #[arg(value_name = "FILE")]

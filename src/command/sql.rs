@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 
 /// Run SQL statements and print their rows
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pixmill sql -c \"SELECT label, count(*) FROM read_images('photos/**/*.jpg') GROUP BY label\"")]
+#[command(
+    after_help = "Example:\n  pixmill sql -c \"SELECT label, count(*) FROM read_images('photos/**/*.jpg') GROUP BY label\""
+)]
 pub(crate) struct Sql {
     /// Statements to run, in order
     #[arg(short = 'c', long = "command", value_name = "SQL")]

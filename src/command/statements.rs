@@ -14,12 +14,15 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 
+/// How long an interrupted or failed statement may take to clean up behind itself.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Runs a text of statements; Ctrl-C cancels the one under way.
 pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        let engine = Engine::local(threads)?;
+    let engine = Engine::local(threads)?;
+    let result = runtime.block_on(async {
         for statement in engine.parse(sql)? {
             tokio::select! {
                 result = run_one(&engine, statement, format) => result?,
@@ -27,7 +30,9 @@ pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
             }
         }
         Ok(())
-    })
+    });
+    engine.close(PATIENCE);
+    result
 }
 
 async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement, format: Format) -> Result<()> {

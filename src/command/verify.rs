@@ -132,7 +132,8 @@ fn read_records(path: &Path, finding: &mut Finding, decode_every: u64) -> std::r
         return Err("empty file (0 bytes)".to_string());
     }
     let crc = std::rc::Rc::new(std::cell::Cell::new(0));
-    let input = decompressed(Checksummed { input: file, crc: crc.clone() }).map_err(|error| format!("cannot be read: {error}"))?;
+    let input = decompressed(Checksummed { input: file, crc: crc.clone() })
+        .map_err(|error| format!("cannot be read: {error}"))?;
     let mut reader = RecordReader::new(input);
     let mut data = Vec::new();
     while reader.next(&mut data).map_err(|error| format!("record {}: {error}", finding.records))? {
@@ -229,7 +230,10 @@ fn check_manifests(
         let is_whole = locations.iter().any(|location| Path::new(location) == directory);
         for (path, shard) in &listed {
             if !paths.contains_key(path) && (is_whole || !path.exists()) {
-                faults.push(format!("{}: the manifest lists it, and it isn't there", directory.join(&shard.path).display()));
+                faults.push(format!(
+                    "{}: the manifest lists it, and it isn't there",
+                    directory.join(&shard.path).display()
+                ));
             }
         }
         for (path, finding) in paths.keys().zip(findings.iter_mut()).filter(|(path, _)| path.starts_with(&directory)) {
@@ -305,7 +309,8 @@ fn table(findings: &[Finding], faults: &[String], summary: &Summary) -> String {
             if finding.faults.is_empty() { "ok".to_string() } else { "FAULT".to_string() },
         ]);
     }
-    let widths: Vec<usize> = (0..5).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> =
+        (0..5).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in &rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {

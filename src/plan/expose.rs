@@ -5,9 +5,7 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result};
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::logical_expr::logical_plan::{
-    Filter, Projection, SubqueryAlias, TableScan, TableScanBuilder,
-};
+use datafusion::logical_expr::logical_plan::{Filter, Projection, SubqueryAlias, TableScan, TableScanBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::source::images::{CONTENT, ImagesOptions, ImagesTable, PATH, READ_ERROR};
@@ -27,10 +25,7 @@ pub(super) fn images_below(plan: &LogicalPlan) -> Result<Vec<ImagesOptions>> {
 }
 
 /// The plan with other options for every table of images below it.
-pub(super) fn with_images(
-    plan: LogicalPlan,
-    change: impl Fn(&ImagesOptions) -> ImagesOptions,
-) -> Result<LogicalPlan> {
+pub(super) fn with_images(plan: LogicalPlan, change: impl Fn(&ImagesOptions) -> ImagesOptions) -> Result<LogicalPlan> {
     let changed = plan.transform_up(|plan| {
         let LogicalPlan::TableScan(mut scan) = plan else {
             return Ok(Transformed::no(plan));

@@ -59,9 +59,10 @@ fn fill(call: &mut Function, functions: &HashMap<String, Arc<ScalarUDF>>) {
     let named = &list.args[positional..];
     let positions: Option<Vec<usize>> = named.iter().map(position_of).collect();
     let Some(positions) = positions else { return };
-    let is_sound = positions.iter().enumerate().all(|(index, position)| {
-        *position >= positional && !positions[..index].contains(position)
-    });
+    let is_sound = positions
+        .iter()
+        .enumerate()
+        .all(|(index, position)| *position >= positional && !positions[..index].contains(position));
     let Some(last) = positions.iter().max().copied().filter(|_| is_sound) else { return };
     let mut args: Vec<FunctionArg> = list.args[..positional].to_vec();
     for position in positional..=last {

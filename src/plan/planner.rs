@@ -16,9 +16,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::sink::tfrecord::{
-    CommitExec, MANIFEST, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds,
-};
+use crate::sink::tfrecord::{CommitExec, MANIFEST, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds};
 use crate::source::images::LoadContentExec;
 use crate::storage;
 
@@ -28,11 +26,7 @@ pub(crate) struct PixmillQueryPlanner;
 
 #[async_trait]
 impl QueryPlanner for PixmillQueryPlanner {
-    async fn create_physical_plan(
-        &self,
-        plan: &LogicalPlan,
-        session: &dyn Session,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         planner.create_physical_plan(plan, session).await
     }
@@ -89,7 +83,11 @@ fn target(node: &TfRecordWriteNode, input: &Arc<dyn ExecutionPlan>) -> Result<Ta
         partition_by: node.partition_by.clone(),
         partitions: input.properties().output_partitioning().partition_count(),
         visible: fields().map(|field| field.name().clone()).collect(),
-        reject_columns: (schema.fields().len() == hidden.end).then_some([hidden.start, hidden.start + 1, hidden.start + 2]),
+        reject_columns: (schema.fields().len() == hidden.end).then_some([
+            hidden.start,
+            hidden.start + 1,
+            hidden.start + 2,
+        ]),
         features: feature_kinds(&Schema::new(features)),
         classes: classes(input),
         shuffle_seed: node.shuffle_seed,

@@ -47,11 +47,7 @@ impl Location {
         let Some(path) = path.to_str() else {
             return plan_err!("cannot look into '{text}': not valid UTF-8");
         };
-        let location = |base: &str, glob| Self {
-            text: text.to_string(),
-            base: PathBuf::from(base),
-            glob,
-        };
+        let location = |base: &str, glob| Self { text: text.to_string(), base: PathBuf::from(base), glob };
         // A file or directory of just this name is meant, whatever wildcards the name seems to hold.
         if Path::new(path).symlink_metadata().is_ok() {
             return Ok(location(path, None));

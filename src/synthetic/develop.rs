@@ -13,8 +13,7 @@ pub(super) fn develop(random: &mut Random, scene: &Layer<4>) -> Vec<[u8; 3]> {
     let spread = random.share();
     // A larger copy of a photo has less detail per pixel.
     let long_side = scene.width.max(scene.height) as f32;
-    let sharpness = (0.35 + 0.45 * spread + 0.9 * spread * spread * spread)
-        * (320.0 / long_side).clamp(0.4, 1.3);
+    let sharpness = (0.35 + 0.45 * spread + 0.9 * spread * spread * spread) * (320.0 / long_side).clamp(0.4, 1.3);
     let relief = random.between(0.0024, 0.0072) * sharpness;
     let noise = random.between(0.25, 4.5) * sharpness;
     let exposure = random.between(0.85, 1.2);

@@ -17,22 +17,14 @@ pub(super) fn paint_flowers(random: &mut Random, scene: &mut Layer<4>, species: 
     let radius = width.min(height) * random.between(0.34, 0.62) / (flowers as f32).sqrt();
     for index in 0..flowers {
         // The nearer ones are lower in the picture, and later.
-        let highest = if flowers == 1 {
-            0.3
-        } else {
-            0.1 + 0.7 * index as f32 / flowers as f32
-        };
+        let highest = if flowers == 1 { 0.3 } else { 0.1 + 0.7 * index as f32 / flowers as f32 };
         let flower = Flower {
             species,
             petal_inks,
             x: width * random.between(0.2, 0.8),
             y: height * random.between(highest, highest + 0.3),
             radius: radius * random.between(0.75, 1.2),
-            tilt: if species.is_cup() {
-                1.0
-            } else {
-                random.between(0.65, 1.0)
-            },
+            tilt: if species.is_cup() { 1.0 } else { random.between(0.65, 1.0) },
         };
         flower.paint_stem(random, scene);
         flower.paint_petals(random, scene);
@@ -67,20 +59,10 @@ impl Flower<'_> {
     }
 
     fn paint_petals(&self, random: &mut Random, scene: &mut Layer<4>) {
-        let Species {
-            petals,
-            rings,
-            fan_turns,
-            petal_half_width,
-            outline,
-            ..
-        } = *self.species;
+        let Species { petals, rings, fan_turns, petal_half_width, outline, .. } = *self.species;
         let is_cup = self.species.is_cup();
-        let (base_y, outer_length, innermost) = if is_cup {
-            (self.y + 0.7 * self.radius, 1.4, 0.85)
-        } else {
-            (self.y, 1.0, 0.25)
-        };
+        let (base_y, outer_length, innermost) =
+            if is_cup { (self.y + 0.7 * self.radius, 1.4, 0.85) } else { (self.y, 1.0, 0.25) };
         let inks = self.petal_inks.map(|ink| random.shade_of(ink, 0.12));
         for ring in 0..rings {
             let inwards = ring as f32 / rings as f32;
@@ -131,10 +113,7 @@ impl Flower<'_> {
         for floret in 0..florets {
             let outwards = radius * 0.93 * ((floret as f32 + 0.5) / florets as f32).sqrt();
             let (along_x, along_y) = direction(floret as f32 * 0.381_966);
-            let (x, y) = (
-                self.x + along_x * outwards,
-                self.y + along_y * outwards * self.tilt,
-            );
+            let (x, y) = (self.x + along_x * outwards, self.y + along_y * outwards * self.tilt);
             let floret_ink = random.shade_of(self.species.centre_ink, 0.45);
             paint_disc(x, y, radius * 0.9 / (florets as f32).sqrt(), floret_ink);
         }

@@ -10,11 +10,7 @@ pub(super) struct Layer<const C: usize> {
 impl<const C: usize> Layer<C> {
     /// All values 0.
     pub(super) fn new((width, height): (usize, usize)) -> Self {
-        Self {
-            width,
-            height,
-            pixels: vec![[0.0; C]; width * height],
-        }
+        Self { width, height, pixels: vec![[0.0; C]; width * height] }
     }
 
     /// The layer enlarged to a size that [`halved`] once is its own.
@@ -25,11 +21,7 @@ impl<const C: usize> Layer<C> {
         let mut between = vec![[0.0; C]; self.width + 2];
         for (y, row) in doubled.pixels.chunks_exact_mut(doubled.width).enumerate() {
             let near = y / 2;
-            let far = if y % 2 == 0 {
-                near.saturating_sub(1)
-            } else {
-                (near + 1).min(self.height - 1)
-            };
+            let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(self.height - 1) };
             let rows = row_of(near).iter().zip(row_of(far));
             for (pixel, (near, far)) in between[1..].iter_mut().zip(rows) {
                 *pixel = three_to_one(near, far);

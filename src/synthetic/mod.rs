@@ -71,9 +71,7 @@ impl PhotoSet {
         encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
         encoder
             .encode(pixels.as_flattened(), width, height, ColorType::Rgb)
-            .map_err(|error| {
-                Error::other(format!("'{}': cannot encode: {error}", self.path(index)))
-            })?;
+            .map_err(|error| Error::other(format!("'{}': cannot encode: {error}", self.path(index))))?;
         Ok(jpeg)
     }
 
@@ -89,8 +87,7 @@ impl PhotoSet {
         self.check()?;
         for class in 0..self.classes {
             let folder = dir.join(class_name(class).as_ref());
-            fs::create_dir_all(&folder)
-                .map_err(|error| at_path(&folder, "cannot create", &error))?;
+            fs::create_dir_all(&folder).map_err(|error| at_path(&folder, "cannot create", &error))?;
         }
         let next = AtomicUsize::new(0);
         // Keeps the first failure, which ends all threads; `set` refuses the later ones.
@@ -155,9 +152,7 @@ impl PhotoSet {
         let sides = 1..=LARGEST_SIDE;
         match self.size {
             Some((width, height)) if !(sides.contains(&width) && sides.contains(&height)) => {
-                Err(refusal(&format!(
-                    "width and height must be 1 to {LARGEST_SIDE} pixels, got {width}x{height}"
-                )))
+                Err(refusal(&format!("width and height must be 1 to {LARGEST_SIDE} pixels, got {width}x{height}")))
             }
             _ => Ok(()),
         }
@@ -176,17 +171,11 @@ pub fn class_name(index: usize) -> Cow<'static, str> {
 const LARGEST_SIDE: u16 = 16_384;
 
 fn refusal(wrong: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        format!("synthetic photos: {wrong}"),
-    )
+    Error::new(ErrorKind::InvalidInput, format!("synthetic photos: {wrong}"))
 }
 
 fn at_path(path: &Path, failure: &str, error: &Error) -> Error {
-    Error::new(
-        error.kind(),
-        format!("'{}': {failure}: {error}", path.display()),
-    )
+    Error::new(error.kind(), format!("'{}': {failure}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -196,28 +185,18 @@ mod tests {
     use super::*;
 
     fn set(images: usize, seed: u64, size: Option<(u16, u16)>) -> PhotoSet {
-        PhotoSet {
-            images,
-            classes: 5,
-            size,
-            seed,
-        }
+        PhotoSet { images, classes: 5, size, seed }
     }
 
     /// Width and height in the frame header of a JPEG.
     fn size_of(jpeg: &[u8]) -> (u16, u16) {
-        let frame = jpeg
-            .windows(2)
-            .position(|marker| marker == [0xff, 0xc0])
-            .unwrap();
+        let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
         let side = |at: usize| u16::from_be_bytes([jpeg[frame + at], jpeg[frame + at + 1]]);
         (side(7), side(5))
     }
 
     fn fnv1a(bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
     /// Why `write` refuses the set as invalid input, before it creates anything.
@@ -237,9 +216,7 @@ mod tests {
             let reported = AtomicU64::new(0);
             let add = |bytes| _ = reported.fetch_add(bytes, Ordering::Relaxed);
             photos.write(dir.path(), threads, &add).unwrap();
-            let files: Vec<_> = (0..12)
-                .map(|index| fs::read(dir.path().join(photos.path(index))).unwrap())
-                .collect();
+            let files: Vec<_> = (0..12).map(|index| fs::read(dir.path().join(photos.path(index))).unwrap()).collect();
             assert_eq!(reported.into_inner(), files.concat().len() as u64);
             files
         });
@@ -258,10 +235,7 @@ mod tests {
     /// With its `simd` feature, jpeg-encoder 0.7.1 rounds otherwise where there is AVX2: leave it off.
     #[test]
     fn gives_the_bytes_of_every_other_machine() {
-        let photos = PhotoSet {
-            classes: 7,
-            ..set(7, 0, Some((161, 119)))
-        };
+        let photos = PhotoSet { classes: 7, ..set(7, 0, Some((161, 119))) };
         let jpegs: Vec<_> = (0..7).map(|index| photos.jpeg(index).unwrap()).collect();
         assert_eq!(fnv1a(&jpegs.concat()), 0xf51c_4333_67b2_989d);
     }
@@ -286,15 +260,7 @@ mod tests {
 
     #[test]
     fn honours_the_size() {
-        for size in [
-            (1, 1),
-            (1, 90),
-            (90, 1),
-            (37, 23),
-            (640, 16),
-            (16_384, 1),
-            (1, 16_384),
-        ] {
+        for size in [(1, 1), (1, 90), (90, 1), (37, 23), (640, 16), (16_384, 1), (1, 16_384)] {
             for index in 0..10 {
                 assert_eq!(size_of(&set(10, 0, Some(size)).jpeg(index).unwrap()), size);
             }
@@ -303,10 +269,7 @@ mod tests {
 
     #[test]
     fn deals_photos_round_robin_over_the_classes() {
-        let photos = PhotoSet {
-            classes: 7,
-            ..set(14, 0, None)
-        };
+        let photos = PhotoSet { classes: 7, ..set(14, 0, None) };
         let paths = [0, 1, 2, 3, 4, 5, 6, 7].map(|index| photos.path(index));
         assert_eq!(
             paths,
@@ -325,18 +288,12 @@ mod tests {
 
     #[test]
     fn refuses_a_set_without_images() {
-        assert_eq!(
-            refusal_of(&set(0, 0, None)),
-            "synthetic photos: images must be 1 or more, got 0"
-        );
+        assert_eq!(refusal_of(&set(0, 0, None)), "synthetic photos: images must be 1 or more, got 0");
     }
 
     #[test]
     fn refuses_a_set_without_classes() {
-        let photos = PhotoSet {
-            classes: 0,
-            ..set(1, 0, None)
-        };
+        let photos = PhotoSet { classes: 0, ..set(1, 0, None) };
         let message = "synthetic photos: classes must be 1 or more, got 0";
         assert_eq!(refusal_of(&photos), message);
         assert_eq!(photos.jpeg(0).unwrap_err().to_string(), message);
@@ -353,15 +310,9 @@ mod tests {
 
     #[test]
     fn refuses_a_side_of_0_or_over_16384_pixels() {
-        for (size, got) in [
-            ((0, 5), "0x5"),
-            ((5, 0), "5x0"),
-            ((16_385, 5), "16385x5"),
-            ((5, 65_535), "5x65535"),
-        ] {
+        for (size, got) in [((0, 5), "0x5"), ((5, 0), "5x0"), ((16_385, 5), "16385x5"), ((5, 65_535), "5x65535")] {
             let photos = set(5, 0, Some(size));
-            let message =
-                format!("synthetic photos: width and height must be 1 to 16384 pixels, got {got}");
+            let message = format!("synthetic photos: width and height must be 1 to 16384 pixels, got {got}");
             assert_eq!(refusal_of(&photos), message);
             assert_eq!(photos.jpeg(0).unwrap_err().to_string(), message);
         }
@@ -372,9 +323,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "not a folder").unwrap();
-        let error = set(5, 0, Some((8, 8)))
-            .write(&file, 2, &|_| ())
-            .unwrap_err();
+        let error = set(5, 0, Some((8, 8))).write(&file, 2, &|_| ()).unwrap_err();
         let start = format!("'{}': cannot create: ", file.join("daisy").display());
         assert!(error.to_string().starts_with(&start), "{error}");
     }

@@ -16,23 +16,23 @@ use crate::support::image_array::image_type;
 use crate::support::rows::transform_rows;
 use crate::support::step::{CenterCrop, Transform};
 
+/// The SQL function `image_center_crop`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Cuts out the central `width` x `height` pixels; an odd rest goes to the right and to the bottom. The result \
 always has that size: a smaller image gets a border of 0 in every channel.",
     syntax_example = "image_center_crop(image, width, height)",
-    argument(
-        name = "image",
-        description = "An image struct, from `image_decode`."
-    ),
-    argument(
-        name = "width",
-        description = "Pixels, 1 to 65535."
-    ),
-    argument(
-        name = "height",
-        description = "Pixels, 1 to 65535."
-    )
+    sql_example = r#"```sql
+> SELECT image_center_crop(image_decode(content), 224, 224) AS image FROM read_images('photos') LIMIT 1;
++-------------------+
+| image             |
++-------------------+
+| <image 224x224x3> |
++-------------------+
+```"#,
+    argument(name = "image", description = "An image struct, from `image_decode`."),
+    argument(name = "width", description = "Pixels, 1 to 65535."),
+    argument(name = "height", description = "Pixels, 1 to 65535.")
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ImageCenterCrop {
@@ -48,9 +48,7 @@ impl Default for ImageCenterCrop {
 impl ImageCenterCrop {
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(CenterCrop::PARAMETERS),
-        }
+        Self { signature: signature(CenterCrop::PARAMETERS) }
     }
 }
 

@@ -16,31 +16,25 @@ use crate::support::image_array::image_type;
 use crate::support::rows::transform_rows;
 use crate::support::step::{Crop, Transform};
 
+/// The SQL function `image_crop`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Cuts out the region of `width` x `height` pixels whose upper left corner is (`x`, `y`). The result always has \
 that size: what lies outside the image is 0 in every channel.",
     syntax_example = "image_crop(image, x, y, width, height)",
-    argument(
-        name = "image",
-        description = "An image struct, from `image_decode`."
-    ),
-    argument(
-        name = "x",
-        description = "Pixels from the left edge, -65535 to 65535."
-    ),
-    argument(
-        name = "y",
-        description = "Pixels from the upper edge, -65535 to 65535."
-    ),
-    argument(
-        name = "width",
-        description = "Pixels, 1 to 65535."
-    ),
-    argument(
-        name = "height",
-        description = "Pixels, 1 to 65535."
-    )
+    sql_example = r#"```sql
+> SELECT image_crop(image_decode(content), 10, 20, width => 64, height => 48) AS image FROM read_images('photos') LIMIT 1;
++-----------------+
+| image           |
++-----------------+
+| <image 64x48x3> |
++-----------------+
+```"#,
+    argument(name = "image", description = "An image struct, from `image_decode`."),
+    argument(name = "x", description = "Pixels from the left edge, -65535 to 65535."),
+    argument(name = "y", description = "Pixels from the upper edge, -65535 to 65535."),
+    argument(name = "width", description = "Pixels, 1 to 65535."),
+    argument(name = "height", description = "Pixels, 1 to 65535.")
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ImageCrop {
@@ -56,9 +50,7 @@ impl Default for ImageCrop {
 impl ImageCrop {
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(Crop::PARAMETERS),
-        }
+        Self { signature: signature(Crop::PARAMETERS) }
     }
 }
 

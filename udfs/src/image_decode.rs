@@ -14,22 +14,26 @@ use crate::support::image_array::image_type;
 use crate::support::rows::decode_rows;
 use crate::support::step::Decode;
 
+/// The SQL function `image_decode`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Decodes a JPEG, PNG, GIF (first frame), BMP, WebP or TIFF file to an image struct \
 {height, width, channels, data}: 8 bits per channel, row-major, channels interleaved. EXIF orientation is applied unless \
 `exif => 'ignore'`. The format is told by content. 16-bit values keep their upper byte, CMYK and YCCK become RGB, mode \
-'rgb' drops alpha, 'gray' is BT.601 luma, 'native' keeps the file's channels. An image that can't be decoded, or of 2^29 \
+'rgb' drops alpha, 'gray' is BT.601 luma (a JPEG's own), 'native' keeps the file's channels. An image that can't be decoded, or of 2^29 \
 values (width x height x channels) and more, is NULL; `image_error` says why.",
     syntax_example = "image_decode(content, mode => 'rgb', exif => 'apply', on_error => 'null')",
-    argument(
-        name = "content",
-        description = "The bytes of an image file."
-    ),
-    argument(
-        name = "mode",
-        description = "'rgb' (default), 'gray', 'rgba' or 'native'."
-    ),
+    sql_example = r#"```sql
+> SELECT path, image_decode(content) AS image FROM read_images('photos') LIMIT 2;
++-------------------------+-------------------+
+| path                    | image             |
++-------------------------+-------------------+
+| photos/daisy/000002.jpg | <image 320x240x3> |
+| photos/daisy/000000.jpg | <image 320x240x3> |
++-------------------------+-------------------+
+```"#,
+    argument(name = "content", description = "The bytes of an image file."),
+    argument(name = "mode", description = "'rgb' (default), 'gray', 'rgba' or 'native'."),
     argument(
         name = "exif",
         description = "'apply' (default) turns the image upright, 'ignore' leaves it as stored, as TensorFlow does."
@@ -53,9 +57,7 @@ impl Default for ImageDecode {
 impl ImageDecode {
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(Decode::PARAMETERS),
-        }
+        Self { signature: signature(Decode::PARAMETERS) }
     }
 }
 

@@ -15,27 +15,24 @@ use crate::support::fuse::fuse;
 use crate::support::rows::encode_rows;
 use crate::support::step::Encode;
 
+/// The SQL function `image_encode`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Encodes an image as a JPEG, PNG or lossless WebP file. JPEG drops alpha, keeps grey images grey and writes a density of \
 300 dpi, as TensorFlow does; no metadata is kept.",
     syntax_example = "image_encode(image, format => 'jpeg', quality => 95, subsampling => '4:4:4', optimize => true)",
-    argument(
-        name = "image",
-        description = "An image struct, from `image_decode`."
-    ),
-    argument(
-        name = "format",
-        description = "'jpeg' (default), 'png' or 'webp'."
-    ),
-    argument(
-        name = "quality",
-        description = "JPEG quality, 1 to 100, 95 by default, on libjpeg's scale."
-    ),
-    argument(
-        name = "subsampling",
-        description = "JPEG chroma: '4:4:4' (default), '4:2:2' or '4:2:0'."
-    ),
+    sql_example = r#"```sql
+> SELECT image_encode(image_decode(content), quality => 80) AS jpeg FROM read_images('photos') LIMIT 1;
++-------------+
+| jpeg        |
++-------------+
+| <14.73 KiB> |
++-------------+
+```"#,
+    argument(name = "image", description = "An image struct, from `image_decode`."),
+    argument(name = "format", description = "'jpeg' (default), 'png' or 'webp'."),
+    argument(name = "quality", description = "JPEG quality, 1 to 100, 95 by default, on libjpeg's scale."),
+    argument(name = "subsampling", description = "JPEG chroma: '4:4:4' (default), '4:2:2' or '4:2:0'."),
     argument(
         name = "optimize",
         description = "Whether each JPEG gets Huffman tables of its own: smaller files, more time; true by default."
@@ -55,9 +52,7 @@ impl Default for ImageEncode {
 impl ImageEncode {
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(Encode::PARAMETERS),
-        }
+        Self { signature: signature(Encode::PARAMETERS) }
     }
 }
 

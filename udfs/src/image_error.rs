@@ -5,14 +5,10 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, StringBuilder};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{
-    Contents, Kind, Parameter, coerce, columnar, required, signature,
-};
+use crate::support::arguments::{Contents, Kind, Parameter, coerce, columnar, required, signature};
 use crate::support::decode::decode;
 use crate::support::jpeg::JpegCodec;
 use crate::support::pixels::Mode;
@@ -21,10 +17,19 @@ use crate::support::step::{Decode, Exif, OnError};
 
 const PARAMETERS: &[Parameter] = &[required("content", Kind::Content)];
 
+/// The SQL function `image_error`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Says why an image file can't be decoded, and NULL where it can be. The whole image is decoded to find out.",
     syntax_example = "image_error(content)",
+    sql_example = r#"```sql
+> SELECT image_error(X'3c21444f') AS reason;
++-------------------------------------------------------------------------+
+| reason                                                                  |
++-------------------------------------------------------------------------+
+| not a jpeg, png, gif, bmp, webp or tiff image (starts with 3c 21 44 4f) |
++-------------------------------------------------------------------------+
+```"#,
     argument(name = "content", description = "The bytes of an image file.")
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -41,9 +46,7 @@ impl Default for ImageError {
 impl ImageError {
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(PARAMETERS),
-        }
+        Self { signature: signature(PARAMETERS) }
     }
 }
 
@@ -86,11 +89,7 @@ impl ScalarUDFImpl for ImageError {
 /// assert_eq!(pixmill_udfs::image_error(b"").as_deref(), Some("empty file (0 bytes)"));
 /// ```
 pub fn image_error(content: &[u8]) -> Option<String> {
-    let options = Decode {
-        mode: Mode::Native,
-        exif: Exif::Ignore,
-        on_error: OnError::Null,
-    };
+    let options = Decode { mode: Mode::Native, exif: Exif::Ignore, on_error: OnError::Null };
     let result = decode(content, &options, &mut JpegCodec::default(), Vec::new());
     result.err().map(|reason| reason.to_string())
 }

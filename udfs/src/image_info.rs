@@ -2,31 +2,34 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Int32Builder, StringBuilder, StructArray,
-};
+use datafusion::arrow::array::{ArrayRef, BooleanBuilder, Int32Builder, StringBuilder, StructArray};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{
-    Contents, Kind, Parameter, coerce, columnar, required, signature,
-};
+use crate::support::arguments::{Contents, Kind, Parameter, coerce, columnar, required, signature};
 use crate::support::header::header;
 use crate::support::rows::row_count;
 
 const PARAMETERS: &[Parameter] = &[required("content", Kind::Content)];
 
+/// The SQL function `image_info`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Reads an image file's header, without decoding a pixel, into a struct: format; width and height in pixels, as stored; \
 channels (4 for CMYK); bit_depth per channel; orientation, the EXIF value 1 to 8; frames; progressive, true for \
 progressive JPEG and interlaced PNG. NULL where there is no readable header.",
     syntax_example = "image_info(content)",
+    sql_example = r#"```sql
+> SELECT image_info(content) AS info FROM read_images('photos') LIMIT 1;
++-------------------------------------------------------------------------------------------------------------------+
+| info                                                                                                              |
++-------------------------------------------------------------------------------------------------------------------+
+| {format: jpeg, width: 320, height: 240, channels: 3, bit_depth: 8, orientation: 1, frames: 1, progressive: false} |
++-------------------------------------------------------------------------------------------------------------------+
+```"#,
     argument(name = "content", description = "The bytes of an image file.")
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -43,9 +46,7 @@ impl Default for ImageInfo {
 impl ImageInfo {
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(PARAMETERS),
-        }
+        Self { signature: signature(PARAMETERS) }
     }
 }
 

@@ -14,16 +14,22 @@ use crate::support::image_array::image_type;
 use crate::support::rows::pipeline_rows;
 use crate::support::step::Pipeline;
 
-const PARAMETERS: &[Parameter] = &[
-    required("content", Kind::Content),
-    required("steps", Kind::Text),
-];
+const PARAMETERS: &[Parameter] = &[required("content", Kind::Content), required("steps", Kind::Text)];
 
+/// The SQL function `image_pipeline`.
 #[user_doc(
     doc_section(label = "Image functions"),
     description = "Runs several steps image by image, so that no decoded image outlives its row. The optimizer puts this in the place of \
 nested calls whose options are constant, as EXPLAIN shows; there is no need to write it.",
     syntax_example = "image_pipeline(content, steps)",
+    sql_example = r#"```sql
+> SELECT image_pipeline(content, 'image_decode(rgb, apply, null) | image_center_crop(200, 200)') AS image FROM read_images('photos') LIMIT 1;
++-------------------+
+| image             |
++-------------------+
+| <image 200x200x3> |
++-------------------+
+```"#,
     argument(name = "content", description = "The bytes of an image file."),
     argument(
         name = "steps",
@@ -47,9 +53,7 @@ impl ImagePipeline {
 
     /// The function, ready to be registered.
     pub fn new() -> Self {
-        Self {
-            signature: signature(PARAMETERS),
-        }
+        Self { signature: signature(PARAMETERS) }
     }
 }
 

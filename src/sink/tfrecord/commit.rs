@@ -50,11 +50,7 @@ impl CommitExec {
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Self {
-            input,
-            target,
-            properties: Arc::new(properties),
-        }
+        Self { input, target, properties: Arc::new(properties) }
     }
 }
 
@@ -98,10 +94,7 @@ impl ExecutionPlan for CommitExec {
         Ok(Arc::new(Self::new(input, Arc::clone(&self.target))))
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         crate::plan::with_new_children(self, children)
     }
 

@@ -125,9 +125,10 @@ pub(crate) fn holds_images(field: &Field) -> bool {
 
 fn element_type(data_type: &DataType) -> Option<&DataType> {
     match data_type {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::ListView(item) => {
-            Some(item.data_type())
-        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item) => Some(item.data_type()),
         _ => None,
     }
 }
@@ -149,7 +150,10 @@ pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
     }
     for (index, field) in schema.fields().iter().enumerate() {
         if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
-            return plan_err!("column '{0}' is there twice, and a feature has one value; rename one: AS other", field.name());
+            return plan_err!(
+                "column '{0}' is there twice, and a feature has one value; rename one: AS other",
+                field.name()
+            );
         }
         if kind_of(field).is_none() {
             let advice = match field.data_type() {
@@ -157,9 +161,10 @@ pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
                     "encode the image: image_encode(image)"
                 }
                 DataType::Struct(_) | DataType::Map(..) => "select its fields as columns of their own",
-                DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
-                    "cast it: CAST(... AS DOUBLE)"
-                }
+                DataType::Decimal32(..)
+                | DataType::Decimal64(..)
+                | DataType::Decimal128(..)
+                | DataType::Decimal256(..) => "cast it: CAST(... AS DOUBLE)",
                 DataType::Null => "cast it: CAST(NULL AS BIGINT)",
                 _ => "cast it to BIGINT, REAL, VARCHAR, BYTEA or a list of one of these",
             };
@@ -210,12 +215,7 @@ impl FeatureColumn {
                 Rows::Lists(lists.as_list::<i32>().iter().collect())
             }
         };
-        Ok(Self {
-            name: field.name().clone(),
-            kind,
-            rejects_null: holds_images(field),
-            rows,
-        })
+        Ok(Self { name: field.name().clone(), kind, rejects_null: holds_images(field), rows })
     }
 
     /// Whether a row of this column rejects the record.
@@ -286,10 +286,10 @@ fn cast_lists(column: &ArrayRef, kind: Kind) -> std::result::Result<ArrayRef, da
     let element = element_type(column.data_type()).cloned().unwrap_or(DataType::Null);
     let lists = cast(column, &DataType::new_list(element, true))?;
     let lists = lists.as_list::<i32>();
-    let values = cast_to(lists.values(), kind).map_err(|error| {
-        datafusion::arrow::error::ArrowError::CastError(error.strip_backtrace())
-    })?;
+    let values = cast_to(lists.values(), kind)
+        .map_err(|error| datafusion::arrow::error::ArrowError::CastError(error.strip_backtrace()))?;
     let item = std::sync::Arc::new(Field::new_list_field(kind.arrow_type(), true));
-    let cast = datafusion::arrow::array::ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())?;
+    let cast =
+        datafusion::arrow::array::ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())?;
     Ok(std::sync::Arc::new(cast))
 }

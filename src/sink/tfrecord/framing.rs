@@ -43,7 +43,9 @@ pub enum FramingError {
         missing: String,
     },
     /// A checksum doesn't fit.
-    #[error("corrupted record at byte {offset}: the checksum of its {part} is {found:08x}, it should be {expected:08x}")]
+    #[error(
+        "corrupted record at byte {offset}: the checksum of its {part} is {found:08x}, it should be {expected:08x}"
+    )]
     Corrupted {
         /// Where the record starts.
         offset: u64,
@@ -182,10 +184,10 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_is_found(data in prop::collection::vec(any::<u8>(), 0..50), at in any::<prop::sample::Index>(), bit in 0..8) {
+        fn a_flipped_bit_is_found(data in prop::collection::vec(any::<u8>(), 0..50), at in any::<prop::sample::Index>(), bit in 0_u32..8) {
             let mut bytes = record(&data);
             let at = at.index(bytes.len());
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             prop_assert!(RecordReader::new(&bytes[..]).next(&mut Vec::new()).is_err());
         }
 

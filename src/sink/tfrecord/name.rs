@@ -11,10 +11,8 @@ pub struct NameTemplate(String);
 /// The name that Kaggle's and Google's notebooks read the record count from.
 const DEFAULT: &str = "{prefix}{shard:02}-{records}.tfrec";
 /// Names for templates that other tools read.
-const NAMED: [(&str, &str); 2] = [
-    ("tfds", "{prefix}.tfrecord-{shard:05}-of-{shards:05}"),
-    ("spark", "part-{shard:05}.tfrecord"),
-];
+const NAMED: [(&str, &str); 2] =
+    [("tfds", "{prefix}.tfrecord-{shard:05}-of-{shards:05}"), ("spark", "part-{shard:05}.tfrecord")];
 
 impl Default for NameTemplate {
     fn default() -> Self {

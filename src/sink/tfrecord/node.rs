@@ -93,10 +93,7 @@ impl UserDefinedLogicalNodeCore for TfRecordWriteNode {
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         let input = inputs.into_iter().next();
         let input = input.ok_or_else(|| internal_datafusion_err!("TfRecordWrite has one input"))?;
-        Ok(Self {
-            input: Arc::new(input),
-            ..self.clone()
-        })
+        Ok(Self { input: Arc::new(input), ..self.clone() })
     }
 }
 

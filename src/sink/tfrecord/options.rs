@@ -80,14 +80,22 @@ impl Default for TfRecordOptions {
 impl TfRecordOptions {
     /// What `OPTIONS (...)` knows.
     pub const OPTIONS: [OptionPage; 8] = [
-        option("shards", "by files and bytes", "How many shards, 1 to 100000; record counts differ by one at most before rejects."),
+        option(
+            "shards",
+            "by files and bytes",
+            "How many shards, 1 to 100000; record counts differ by one at most before rejects.",
+        ),
         option("prefix", "shard", "What shard names begin with."),
         option(
             "name_template",
             "{prefix}{shard:02}-{records}.tfrec",
             "How shards are named: `{prefix}`, `{shard}`, `{shards}`, `{records}`, padded as in `{shard:05}`; or `tfds` or `spark` for the names those tools use.",
         ),
-        option("compression", "none", "`none`, `gzip` or `zlib`: TensorFlow's whole-file compressions. JPEGs don't get smaller."),
+        option(
+            "compression",
+            "none",
+            "`none`, `gzip` or `zlib`: TensorFlow's whole-file compressions. JPEGs don't get smaller.",
+        ),
         option("index", "false", "Whether each shard gets an index for NVIDIA DALI beside it, `<shard>.idx`."),
         option("overwrite", "false", "Whether a finished dataset in the directory is replaced."),
         option("on_reject", "skip", "A row without an image is counted and listed (`skip`) or stops the run (`fail`)."),
@@ -120,11 +128,11 @@ impl TfRecordOptions {
             "prefix" => self.prefix = value.to_string(),
             "name_template" => self.name_template = NameTemplate::parse(value)?,
             "compression" => {
-                self.compression = one_of(name, value, &[
-                    ("none", Compression::None),
-                    ("gzip", Compression::Gzip),
-                    ("zlib", Compression::Zlib),
-                ])?;
+                self.compression = one_of(
+                    name,
+                    value,
+                    &[("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)],
+                )?;
             }
             "index" => self.index = boolean(name, value)?,
             "overwrite" => self.overwrite = boolean(name, value)?,
@@ -132,9 +140,9 @@ impl TfRecordOptions {
                 self.on_reject = one_of(name, value, &[("skip", OnReject::Skip), ("fail", OnReject::Fail)])?;
             }
             "max_rejects" => {
-                let most = value.parse().map_err(|_| {
-                    plan_datafusion_err!("max_rejects: must be a whole number from 0, got '{value}'")
-                })?;
+                let most = value
+                    .parse()
+                    .map_err(|_| plan_datafusion_err!("max_rejects: must be a whole number from 0, got '{value}'"))?;
                 self.max_rejects = Some(most);
             }
             _ => {
@@ -145,7 +153,9 @@ impl TfRecordOptions {
             }
         }
         if self.index && self.compression != Compression::None {
-            return plan_err!("index: an index holds byte offsets, which a compressed shard doesn't have; leave one of index and compression out");
+            return plan_err!(
+                "index: an index holds byte offsets, which a compressed shard doesn't have; leave one of index and compression out"
+            );
         }
         Ok(())
     }

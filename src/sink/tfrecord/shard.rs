@@ -176,11 +176,7 @@ impl ShardWriter {
 
 /// Writes chunks until the last; `None` if the writer was dropped before it.
 fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Option<Written>> {
-    let file = Counted {
-        file: File::create(path)?,
-        bytes: 0,
-        crc32c: 0,
-    };
+    let file = Counted { file: File::create(path)?, bytes: 0, crc32c: 0 };
     let mut encoder = Encoder::new(file, compression);
     loop {
         match chunks.blocking_recv() {

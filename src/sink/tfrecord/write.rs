@@ -115,10 +115,7 @@ impl ExecutionPlan for TfRecordSinkExec {
         Ok(Arc::new(Self::new(input, Arc::clone(&self.target), running)))
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         crate::plan::with_new_children(self, children)
     }
 
@@ -135,7 +132,7 @@ impl ExecutionPlan for TfRecordSinkExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let counter = |name| MetricBuilder::new(&self.metrics).counter(name, partition);
-        let writer = PartitionWriter {
+        let mut writer = PartitionWriter {
             partition,
             target: Arc::clone(&self.target),
             runtime: io_runtime(context.session_config()),
@@ -148,18 +145,18 @@ impl ExecutionPlan for TfRecordSinkExec {
         };
         let (input, running) = (Arc::clone(&self.input), Arc::clone(&self.running));
         let report = async move {
-            let _permit = running
+            let permit = running
                 .acquire_owned()
                 .await
                 .map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
-            let rows = input.execute(partition, context)?;
-            let report = writer.write(rows).await?;
+            writer.write(input.execute(partition, context)?).await?;
+            // The next partition decodes while the disk takes in the last of this one.
+            drop(permit);
+            let report = writer.finish().await?;
             let report = serde_json::to_string(&report)
                 .map_err(|error| internal_datafusion_err!("a report can't be written: {error}"))?;
-            let columns: Vec<ArrayRef> = vec![
-                Arc::new(Int64Array::from(vec![partition as i64])),
-                Arc::new(StringArray::from(vec![report])),
-            ];
+            let columns: Vec<ArrayRef> =
+                vec![Arc::new(Int64Array::from(vec![partition as i64])), Arc::new(StringArray::from(vec![report]))];
             Ok(RecordBatch::try_new(report_schema(), columns)?)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(report_schema(), stream::once(report).boxed())))
@@ -181,13 +178,17 @@ struct PartitionWriter {
 }
 
 impl PartitionWriter {
-    async fn write(mut self, mut rows: SendableRecordBatchStream) -> Result<Report> {
+    async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
         self.prepare()?;
         while let Some(batch) = rows.try_next().await? {
             self.write_batch(&batch).await?;
         }
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Report> {
         let mut shards = Vec::with_capacity(self.shards.len());
-        for (directory, writer) in std::mem::take(&mut self.shards) {
+        for (directory, writer) in self.shards {
             let name = self.target.shard_name(self.partition, writer.records());
             let shown = match directory.as_str() {
                 "" => name.clone(),
@@ -195,10 +196,7 @@ impl PartitionWriter {
             };
             shards.push(writer.finish(&name, shown, &self.runtime).await?);
         }
-        Ok(Report {
-            shards,
-            rejects: self.rejects,
-        })
+        Ok(Report { shards, rejects: self.rejects })
     }
 
     /// Makes the directory, and takes back the promise that a dataset being replaced is a finished one.
@@ -231,9 +229,7 @@ impl PartitionWriter {
                 continue;
             }
             let feature = features.iter().filter_map(|column| column.feature(row)).collect();
-            let example = Example {
-                features: Some(Features { feature }),
-            };
+            let example = Example { features: Some(Features { feature }) };
             let directory = directories.as_ref().map_or("", |directories| &directories[row]);
             let writer = self.shard(directory)?;
             let bytes = writer.append(&example).await?;

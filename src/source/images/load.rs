@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray,
-};
+use datafusion::arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -16,13 +14,9 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{
-    Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time,
-};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -109,11 +103,7 @@ impl DisplayAs for LoadContentExec {
         let schema = self.schema();
         let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let reads = if self.reads_content() { "content" } else { "nothing" };
-        write!(
-            f,
-            "LoadContentExec: files={files}, bytes={bytes}, reads={reads}, columns=[{}]",
-            columns.join(", ")
-        )?;
+        write!(f, "LoadContentExec: files={files}, bytes={bytes}, reads={reads}, columns=[{}]", columns.join(", "))?;
         match self.fetch {
             Some(fetch) => write!(f, ", fetch={fetch}"),
             None => Ok(()),
@@ -152,10 +142,7 @@ impl ExecutionPlan for LoadContentExec {
         Ok(Arc::new(Self::try_new(items, self.schema(), self.classes.clone(), self.fetch)?))
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         crate::plan::with_new_children(self, children)
     }
 
@@ -179,11 +166,7 @@ impl ExecutionPlan for LoadContentExec {
         Some(self.metrics.clone_inner())
     }
 
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let items = self.items.execute(partition, Arc::clone(&context))?;
         let schema = self.schema();
         let fetch = self.fetch.unwrap_or(usize::MAX);
@@ -355,10 +338,7 @@ impl Loaded {
         let offsets = OffsetBuffer::<i32>::from_lengths(ends);
         let nulls = NullBuffer::from_iter(errors.iter().map(Option::is_none));
         let content = BinaryArray::try_new(offsets, Buffer::from_vec(bytes), Some(nulls))?;
-        Ok(Self {
-            content,
-            errors: StringArray::from(errors),
-        })
+        Ok(Self { content, errors: StringArray::from(errors) })
     }
 }
 

@@ -42,27 +42,17 @@ pub struct ImagesTable {
 impl ImagesTable {
     /// A table of the images at `location`: a directory, a file or a glob.
     pub fn new(location: impl Into<String>, options: ImagesOptions) -> Self {
-        Self {
-            location: location.into(),
-            options,
-            schema: schema(false),
-        }
+        Self { location: location.into(), options, schema: schema(false) }
     }
 
     /// The same table with other options.
     pub fn with_options(&self, options: ImagesOptions) -> Self {
-        Self {
-            options,
-            ..self.clone()
-        }
+        Self { options, ..self.clone() }
     }
 
     /// The same table with the hidden column that says why a file could not be read.
     pub(crate) fn with_read_error(&self) -> Self {
-        Self {
-            schema: schema(true),
-            ..self.clone()
-        }
+        Self { schema: schema(true), ..self.clone() }
     }
 
     /// How the files are listed and cut into partitions.
@@ -109,10 +99,7 @@ impl TableProvider for ImagesTable {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(
-        &self,
-        filters: &[&Expr],
-    ) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| match is_about_metadata(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Unsupported,
@@ -129,9 +116,8 @@ impl TableProvider for ImagesTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let request = list::Request::try_new(self, session, projection, filters, limit)?;
         let listing = tokio::task::spawn_blocking(move || request.list());
-        let listing = listing
-            .await
-            .map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
+        let listing =
+            listing.await.map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
         let listing = listing?;
         let projection = match projection {
             Some(projection) => self.schema.project(projection)?,
@@ -147,11 +133,7 @@ pub struct ImagesTableFactory;
 
 #[async_trait]
 impl TableProviderFactory for ImagesTableFactory {
-    async fn create(
-        &self,
-        _session: &dyn Session,
-        command: &CreateExternalTable,
-    ) -> Result<Arc<dyn TableProvider>> {
+    async fn create(&self, _session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         if !command.schema.fields().is_empty() {
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({}); leave the column list out",

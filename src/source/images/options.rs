@@ -53,8 +53,7 @@ pub enum Sample {
 }
 
 /// File name extensions of images, in any case, where the options don't say otherwise.
-pub const EXTENSIONS: [&str; 10] =
-    ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub(super) const EXTENSIONS: [&str; 10] = ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 impl ImagesOptions {
     /// What [`Self::set`] knows.
@@ -92,9 +91,10 @@ impl ImagesOptions {
                 self.partitions = Partitions::Exactly(parse_count(name, value)?);
             }
             "shuffle_seed" => {
-                let seed = value.trim().parse().map_err(|_| {
-                    plan_datafusion_err!("{name}: must be a whole number from 0, got '{value}'")
-                })?;
+                let seed = value
+                    .trim()
+                    .parse()
+                    .map_err(|_| plan_datafusion_err!("{name}: must be a whole number from 0, got '{value}'"))?;
                 self.shuffle_seed = Some(seed);
             }
             "classes" => self.classes = Some(parse_classes(value)?),
@@ -103,9 +103,13 @@ impl ImagesOptions {
                 self.extensions = Some(split(value).map(extension).collect());
             }
             "recursive" => {
-                self.is_recursive = Some(value.trim().to_ascii_lowercase().parse().map_err(|_| {
-                    plan_datafusion_err!("{name}: must be true or false, got '{value}'")
-                })?);
+                self.is_recursive = Some(
+                    value
+                        .trim()
+                        .to_ascii_lowercase()
+                        .parse()
+                        .map_err(|_| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))?,
+                );
             }
             _ => {
                 return plan_err!("unknown option '{name}' for images; the options are {}", names(&Self::OPTIONS));

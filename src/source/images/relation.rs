@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result, ScalarValue, plan_datafusion_err, plan_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::logical_expr::planner::{
-    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
-};
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, TableAlias, TableFactor, TableSample, TableSampleKind,
-    TableSampleMethod, TableSampleUnit, Value,
+    self, FunctionArg, FunctionArgExpr, TableAlias, TableFactor, TableSample, TableSampleKind, TableSampleMethod,
+    TableSampleUnit, Value,
 };
 
 use super::list::check_location;
@@ -41,7 +39,18 @@ impl RelationPlanner for ImagesRelationPlanner {
                 let plan = LogicalPlanBuilder::scan(READ_IMAGES, provider_as_source(Arc::new(table)), None)?;
                 planned(plan.build()?, alias.clone())
             }
-            TableFactor::Table { sample: Some(sample), name, alias, args, with_hints, version, with_ordinality, partitions, json_path, index_hints } => {
+            TableFactor::Table {
+                sample: Some(sample),
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                index_hints,
+            } => {
                 let inner = TableFactor::Table {
                     sample: None,
                     alias: None,
@@ -57,9 +66,9 @@ impl RelationPlanner for ImagesRelationPlanner {
                 let plan = sample_scan(context.plan(inner)?, kind(&sample), &name.to_string(), context)?;
                 planned(plan, alias)
             }
-            TableFactor::Derived { sample: Some(_), .. } => plan_err!(
-                "TABLESAMPLE works on a table of images, not on a subquery; put it behind the table's name"
-            ),
+            TableFactor::Derived { sample: Some(_), .. } => {
+                plan_err!("TABLESAMPLE works on a table of images, not on a subquery; put it behind the table's name")
+            }
             other => Ok(RelationPlanning::Original(Box::new(other))),
         }
     }
@@ -102,11 +111,7 @@ fn read_images(args: &[FunctionArg], context: &mut dyn RelationPlannerContext) -
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
                 options.set(&name.value.to_ascii_lowercase(), &text(expr.clone(), context)?)?;
             }
-            FunctionArg::ExprNamed {
-                name: ast::Expr::Identifier(name),
-                arg: FunctionArgExpr::Expr(expr),
-                ..
-            } => {
+            FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
                 options.set(&name.value.to_ascii_lowercase(), &text(expr.clone(), context)?)?;
             }
             other => {
@@ -148,10 +153,13 @@ fn sampled(table: &ImagesTable, sample: &TableSample, context: &mut dyn Relation
         return plan_err!("TABLESAMPLE takes a percentage, as in TABLESAMPLE BERNOULLI (2)");
     };
     let seed = match sample.seed.as_ref().map(|seed| &seed.value.value) {
-        None => rand::random(),
-        Some(Value::Number(seed, _)) => seed.to_string().parse().map_err(|_| {
-            plan_datafusion_err!("TABLESAMPLE: the seed must be a whole number from 0, got {seed}")
+        None => getrandom::u64().map_err(|error| {
+            exec_datafusion_err!("TABLESAMPLE: no random seed: {error}; give one with REPEATABLE (seed)")
         })?,
+        Some(Value::Number(seed, _)) => seed
+            .to_string()
+            .parse()
+            .map_err(|_| plan_datafusion_err!("TABLESAMPLE: the seed must be a whole number from 0, got {seed}"))?,
         Some(other) => return plan_err!("TABLESAMPLE: the seed must be a whole number from 0, got {other}"),
     };
     let number: f64 = text(quantity.value.clone(), context)?.parse().unwrap_or(f64::NAN);

@@ -33,20 +33,12 @@ pub(crate) struct Parameter {
 
 /// A parameter that must be given.
 pub(crate) const fn required(name: &'static str, kind: Kind) -> Parameter {
-    Parameter {
-        name,
-        kind,
-        is_required: true,
-    }
+    Parameter { name, kind, is_required: true }
 }
 
 /// A parameter with a default, which NULL stands for, too.
 pub(crate) const fn optional(name: &'static str, kind: Kind) -> Parameter {
-    Parameter {
-        name,
-        kind,
-        is_required: false,
-    }
+    Parameter { name, kind, is_required: false }
 }
 
 /// A word for an enum's value, as users write it.
@@ -56,10 +48,7 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
 
     /// The word for this value.
     fn word(self) -> &'static str {
-        Self::CHOICES
-            .iter()
-            .find(|(_, value)| *value == self)
-            .map_or("", |(word, _)| word)
+        Self::CHOICES.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
     }
 }
 
@@ -68,38 +57,19 @@ pub(crate) fn signature(parameters: &'static [Parameter]) -> Signature {
     let names: Vec<String> = parameters.iter().map(|p| p.name.to_string()).collect();
     let signature = Signature::user_defined(Volatility::Immutable);
     // Naming fails only for duplicate names, which `all()`'s test would show; positional calls still work then.
-    signature
-        .clone()
-        .with_parameter_names(names)
-        .unwrap_or(signature)
+    signature.clone().with_parameter_names(names).unwrap_or(signature)
 }
 
 /// The types that arguments of the given types are cast to.
-pub(crate) fn coerce(
-    function: &str,
-    parameters: &[Parameter],
-    types: &[DataType],
-) -> Result<Vec<DataType>> {
+pub(crate) fn coerce(function: &str, parameters: &[Parameter], types: &[DataType]) -> Result<Vec<DataType>> {
     let least = parameters.iter().filter(|p| p.is_required).count();
     if !(least..=parameters.len()).contains(&types.len()) {
         let names: Vec<&str> = parameters.iter().map(|p| p.name).collect();
         let most = parameters.len();
-        let expected = if least == most {
-            format!("{least}")
-        } else {
-            format!("{least} to {most}")
-        };
-        return plan_err!(
-            "{function} takes {expected} arguments ({}), got {}",
-            names.join(", "),
-            types.len()
-        );
+        let expected = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        return plan_err!("{function} takes {expected} arguments ({}), got {}", names.join(", "), types.len());
     }
-    parameters
-        .iter()
-        .zip(types)
-        .map(|(parameter, given)| coerce_one(function, parameter, given))
-        .collect()
+    parameters.iter().zip(types).map(|(parameter, given)| coerce_one(function, parameter, given)).collect()
 }
 
 fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result<DataType> {
@@ -118,12 +88,7 @@ fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result
         (Kind::Boolean, Boolean | Null) => (Some(Boolean), ""),
         (Kind::Boolean, _) => (None, "true or false"),
     };
-    target.ok_or_else(|| {
-        plan_datafusion_err!(
-            "{function}: {} must be {expected}, got {given}",
-            parameter.name
-        )
-    })
+    target.ok_or_else(|| plan_datafusion_err!("{function}: {} must be {expected}, got {given}", parameter.name))
 }
 
 /// The arguments of one call, for one row or for all: position by position the value, where there is one.
@@ -181,17 +146,11 @@ impl Values<'_> {
                 return plan_err!("{}: {name} must be a string, got {other}", self.function);
             }
         };
-        let found = C::CHOICES
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(given));
+        let found = C::CHOICES.iter().find(|(word, _)| word.eq_ignore_ascii_case(given));
         found.map(|(_, value)| *value).ok_or_else(|| {
             let words: Vec<String> = C::CHOICES.iter().map(|(word, _)| format!("'{word}'")).collect();
             let (last, first) = words.split_last().map_or(("", &[][..]), |(l, f)| (l.as_str(), f));
-            plan_datafusion_err!(
-                "{}: {name} must be {} or {last}, got '{given}'",
-                self.function,
-                first.join(", ")
-            )
+            plan_datafusion_err!("{}: {name} must be {} or {last}, got '{given}'", self.function, first.join(", "))
         })
     }
 
@@ -200,10 +159,7 @@ impl Values<'_> {
         match self.get(name) {
             None => Ok(default),
             Some(ScalarValue::Boolean(Some(value))) => Ok(*value),
-            Some(other) => plan_err!(
-                "{}: {name} must be true or false, got {other}",
-                self.function
-            ),
+            Some(other) => plan_err!("{}: {name} must be true or false, got {other}", self.function),
         }
     }
 }
@@ -220,11 +176,7 @@ pub(crate) trait Options: Sized {
 
     /// Reads the options from scalars in the order of the parameters; the first stands for the image and is not looked at.
     fn from_scalars(values: &[ScalarValue]) -> Result<Self> {
-        Self::from_values(&Values {
-            function: Self::FUNCTION,
-            parameters: Self::PARAMETERS,
-            values,
-        })
+        Self::from_values(&Values { function: Self::FUNCTION, parameters: Self::PARAMETERS, values })
     }
 }
 

@@ -4,8 +4,7 @@ use std::io::Cursor;
 
 use image::metadata::Orientation;
 use image::{
-    DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits,
-    RgbImage, RgbaImage,
+    DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
 };
 
 use super::guard::guarded;
@@ -34,12 +33,7 @@ pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadIm
     known.ok_or_else(|| {
         let names = FORMATS.map(|(_, name)| name);
         let start: Vec<String> = content.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        BadImage(format!(
-            "not a {} or {} image (starts with {})",
-            names[..5].join(", "),
-            names[5],
-            start.join(" ")
-        ))
+        BadImage(format!("not a {} or {} image (starts with {})", names[..5].join(", "), names[5], start.join(" ")))
     })
 }
 
@@ -61,12 +55,7 @@ pub(crate) fn decode(
     })
 }
 
-fn decode_jpeg(
-    content: &[u8],
-    options: &Decode,
-    jpeg: &mut JpegCodec,
-    buffer: Vec<u8>,
-) -> Result<Pixels, BadImage> {
+fn decode_jpeg(content: &[u8], options: &Decode, jpeg: &mut JpegCodec, buffer: Vec<u8>) -> Result<Pixels, BadImage> {
     let pixels = jpeg.decode(content, options.mode, buffer)?;
     let orientation = match options.exif {
         Exif::Ignore => None,
@@ -82,12 +71,7 @@ fn decode_jpeg(
     }
 }
 
-fn decode_other(
-    content: &[u8],
-    format: ImageFormat,
-    name: &str,
-    exif: Exif,
-) -> Result<Pixels, BadImage> {
+fn decode_other(content: &[u8], format: ImageFormat, name: &str, exif: Exif) -> Result<Pixels, BadImage> {
     let broken = |error: image::ImageError| BadImage(format!("broken {name}: {error}"));
     let mut limits = Limits::default();
     // Decoders hold the image, in 16 bits where the file does, and some scratch memory beside it.
@@ -99,21 +83,26 @@ fn decode_other(
     checked_size(width, height, decoder.color_type().channel_count())?;
     let orientation = match exif {
         Exif::Ignore => Orientation::NoTransforms,
-        // A broken EXIF block is no reason to lose the image.
-        Exif::Apply => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        Exif::Apply => orientation(&mut decoder),
     };
     let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
     image.apply_orientation(orientation);
     from_image(image)
 }
 
+/// The EXIF orientation; a broken EXIF block is no reason to lose the image.
+pub(crate) fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten();
+    // Some writers keep the prefix of JPEG's APP1 segment.
+    let prefixed = exif.as_deref().and_then(|exif| exif.strip_prefix(b"Exif\0\0"));
+    match prefixed.and_then(Orientation::from_exif_chunk) {
+        Some(orientation) => orientation,
+        None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    }
+}
+
 fn to_image(pixels: Pixels) -> Result<DynamicImage, BadImage> {
-    let Pixels {
-        width,
-        height,
-        channels,
-        values,
-    } = pixels;
+    let Pixels { width, height, channels, values } = pixels;
     let image = match channels {
         1 => GrayImage::from_raw(width, height, values).map(DynamicImage::from),
         2 => GrayAlphaImage::from_raw(width, height, values).map(DynamicImage::from),
@@ -139,10 +128,5 @@ fn from_image(image: DynamicImage) -> Result<Pixels, BadImage> {
         other if other.color().has_alpha() => (4, other.into_rgba8().into_raw()),
         other => (3, other.into_rgb8().into_raw()),
     };
-    Ok(Pixels {
-        width,
-        height,
-        channels,
-        values,
-    })
+    Ok(Pixels { width, height, channels, values })
 }

@@ -16,22 +16,19 @@ use super::step::{Encode, Format};
 ///
 /// # Errors
 /// An image that the format has no room for, such as a WebP image of more than 16383 pixels a side.
-pub(crate) fn encode(
-    image: PixelsRef<'_>,
-    options: &Encode,
-    jpeg: &mut JpegCodec,
-    bytes: &mut Vec<u8>,
-) -> Result<()> {
-    let result = guarded("encoder", || match options.format {
-        Format::Jpeg => encode_jpeg(image, options, jpeg, bytes),
-        Format::Png => PngEncoder::new(bytes)
-            .write_image(image.values, image.width, image.height, color(image.channels))
-            .map_err(|error| error.to_string()),
-        Format::Webp => WebPEncoder::new_lossless(bytes)
-            .encode(image.values, image.width, image.height, color(image.channels))
-            .map_err(|error| error.to_string()),
-    }
-    .map_err(BadImage));
+pub(crate) fn encode(image: PixelsRef<'_>, options: &Encode, jpeg: &mut JpegCodec, bytes: &mut Vec<u8>) -> Result<()> {
+    let result = guarded("encoder", || {
+        match options.format {
+            Format::Jpeg => encode_jpeg(image, options, jpeg, bytes),
+            Format::Png => PngEncoder::new(bytes)
+                .write_image(image.values, image.width, image.height, color(image.channels))
+                .map_err(|error| error.to_string()),
+            Format::Webp => WebPEncoder::new_lossless(bytes)
+                .encode(image.values, image.width, image.height, color(image.channels))
+                .map_err(|error| error.to_string()),
+        }
+        .map_err(BadImage)
+    });
     result.map_err(|reason| {
         exec_datafusion_err!(
             "image_encode: a {}x{} image can't be encoded: {reason}; resize it first or choose another format",
@@ -52,11 +49,7 @@ fn encode_jpeg(
         2 => (1, Cow::Owned(image.with_channels(1))),
         _ => (3, Cow::Owned(image.with_channels(3))),
     };
-    let image = PixelsRef {
-        channels,
-        values: &values,
-        ..image
-    };
+    let image = PixelsRef { channels, values: &values, ..image };
     jpeg.encode(image, options, bytes)
 }
 

@@ -11,14 +11,10 @@ use super::arguments::{Options, constants};
 use super::step::{Decode, Pipeline};
 use crate::image_pipeline::ImagePipeline;
 
-static IMAGE_PIPELINE: LazyLock<Arc<ScalarUDF>> =
-    LazyLock::new(|| Arc::new(ScalarUDF::from(ImagePipeline::new())));
+static IMAGE_PIPELINE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(ImagePipeline::new())));
 
 /// Adds a step to the chain in the first argument, if that is one and all options are constant.
-pub(crate) fn fuse<O: Options>(
-    args: Vec<Expr>,
-    add: impl FnOnce(&mut Pipeline, O),
-) -> Result<ExprSimplifyResult> {
+pub(crate) fn fuse<O: Options>(args: Vec<Expr>, add: impl FnOnce(&mut Pipeline, O)) -> Result<ExprSimplifyResult> {
     let chain = match args.first() {
         Some(Expr::ScalarFunction(inner)) => chain(inner)?,
         _ => None,
@@ -38,11 +34,9 @@ fn chain(call: &ScalarFunction) -> Result<Option<(Expr, Pipeline)>> {
         return Ok(None);
     };
     let pipeline = match (call.func.name(), options.as_slice()) {
-        (Decode::FUNCTION, options) => Pipeline {
-            decode: Decode::from_scalars(options)?,
-            transforms: Vec::new(),
-            encode: None,
-        },
+        (Decode::FUNCTION, options) => {
+            Pipeline { decode: Decode::from_scalars(options)?, transforms: Vec::new(), encode: None }
+        }
         (ImagePipeline::NAME, [_, ScalarValue::Utf8(Some(steps))]) => Pipeline::parse(steps)?,
         _ => return Ok(None),
     };

@@ -18,20 +18,12 @@ pub fn is_guarded() -> bool {
 }
 
 /// Runs `work` and turns a panic into a [`BadImage`].
-pub(crate) fn guarded<T>(
-    what: &str,
-    work: impl FnOnce() -> Result<T, BadImage>,
-) -> Result<T, BadImage> {
+pub(crate) fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, BadImage>) -> Result<T, BadImage> {
     let outer = GUARDED.replace(true);
     // Whatever `work` was changing is scratch memory that the next image overwrites.
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
-    result.unwrap_or_else(|panic| {
-        Err(BadImage(format!(
-            "the {what} panicked: {}",
-            panic_message(&*panic)
-        )))
-    })
+    result.unwrap_or_else(|panic| Err(BadImage(format!("the {what} panicked: {}", panic_message(&*panic)))))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::sniff;
+use super::decode::{orientation, sniff};
 use super::guard::guarded;
 use super::jpeg_segments;
 use super::pixels::BadImage;
@@ -32,11 +32,7 @@ pub(crate) struct Header {
 pub(crate) fn header(content: &[u8]) -> Result<Header, BadImage> {
     let (format, name) = sniff(content)?;
     guarded("header reader", || {
-        if format == ImageFormat::Jpeg {
-            jpeg_header(content)
-        } else {
-            other_header(content, format, name)
-        }
+        if format == ImageFormat::Jpeg { jpeg_header(content) } else { other_header(content, format, name) }
     })
 }
 
@@ -45,8 +41,9 @@ pub(crate) fn header(content: &[u8]) -> Result<Header, BadImage> {
 /// For planning memory: a file says in its first bytes what it grows to.
 pub fn decoded_bytes(content: &[u8]) -> usize {
     let size = match sniff(content) {
-        Ok((ImageFormat::Jpeg, _)) => jpeg_segments::frame(content)
-            .map(|frame| (u32::from(frame.width), u32::from(frame.height))),
+        Ok((ImageFormat::Jpeg, _)) => {
+            jpeg_segments::frame(content).map(|frame| (u32::from(frame.width), u32::from(frame.height)))
+        }
         Ok(_) => header(content).ok().map(|header| (header.width, header.height)),
         Err(_) => None,
     };
@@ -55,8 +52,7 @@ pub fn decoded_bytes(content: &[u8]) -> usize {
 }
 
 fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
-    let frame = jpeg_segments::frame(content)
-        .ok_or_else(|| BadImage("broken jpeg: no frame header".to_string()))?;
+    let frame = jpeg_segments::frame(content).ok_or_else(|| BadImage("broken jpeg: no frame header".to_string()))?;
     let orientation = jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk);
     Ok(Header {
         format: "jpeg",
@@ -77,7 +73,7 @@ fn other_header(content: &[u8], format: ImageFormat, name: &'static str) -> Resu
     let (width, height) = decoder.dimensions();
     let color = decoder.original_color_type();
     let channels = color.channel_count().max(1);
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = orientation(&mut decoder);
     let frames = match format {
         ImageFormat::Gif => gif_frames(content),
         ImageFormat::Png => png_frames(content),

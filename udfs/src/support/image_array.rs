@@ -31,13 +31,8 @@ pub(crate) struct ImageArray {
 impl ImageArray {
     pub(crate) fn try_new(function: &str, array: &ArrayRef) -> Result<Self> {
         match array.as_struct_opt() {
-            Some(image) if *array.data_type() == image_type() => Ok(Self {
-                image: image.clone(),
-            }),
-            _ => exec_err!(
-                "{function}: image must be an image struct, got {}",
-                array.data_type()
-            ),
+            Some(image) if *array.data_type() == image_type() => Ok(Self { image: image.clone() }),
+            _ => exec_err!("{function}: image must be an image struct, got {}", array.data_type()),
         }
     }
 
@@ -113,11 +108,7 @@ impl ImageBuilder {
 }
 
 /// Appends to a binary column, whose batches hold less than 2 GiB.
-pub(crate) fn append_bytes(
-    builder: &mut BinaryBuilder,
-    bytes: &mut usize,
-    value: &[u8],
-) -> Result<()> {
+pub(crate) fn append_bytes(builder: &mut BinaryBuilder, bytes: &mut usize, value: &[u8]) -> Result<()> {
     *bytes += value.len();
     if i32::try_from(*bytes).is_err() {
         return Err(exec_datafusion_err!(

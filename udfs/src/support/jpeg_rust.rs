@@ -7,7 +7,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::jpeg_segments::has_adobe_segment;
+use super::jpeg_segments::{first_scan_components, frame, has_adobe_segment, has_end};
 use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size, cmyk_to_rgb};
 use super::step::{Encode, Subsampling};
 
@@ -20,20 +20,15 @@ pub(crate) struct JpegCodec;
 
 impl JpegCodec {
     /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller.
-    pub(crate) fn decode(
-        &mut self,
-        jpeg: &[u8],
-        mode: Mode,
-        buffer: Vec<u8>,
-    ) -> Result<Pixels, BadImage> {
+    pub(crate) fn decode(&mut self, jpeg: &[u8], mode: Mode, buffer: Vec<u8>) -> Result<Pixels, BadImage> {
+        check_supported(jpeg)?;
         let mut values = buffer;
         match decode_into(jpeg, mode, true, &mut values) {
+            // Without its end marker the last blocks are made up.
+            Ok(_) if !has_end(jpeg) => Err(truncated(jpeg)),
             Ok(size) => Ok(pixels(size, values)),
             Err(Failure::Bad(bad)) => Err(bad),
-            Err(Failure::Codec(error)) if is_truncation(&error) => Err(BadImage(format!(
-                "truncated jpeg: the data ends before the image does ({} bytes)",
-                jpeg.len()
-            ))),
+            Err(Failure::Codec(error)) if is_truncation(&error) => Err(truncated(jpeg)),
             // Bytes that the specification doesn't foresee, but that every other decoder passes over.
             Err(Failure::Codec(_)) => match decode_into(jpeg, mode, false, &mut values) {
                 Ok(size) => Ok(pixels(size, values)),
@@ -44,12 +39,7 @@ impl JpegCodec {
     }
 
     /// Appends a JPEG of a grey or RGB image to `jpeg`.
-    pub(crate) fn encode(
-        &mut self,
-        image: PixelsRef<'_>,
-        options: &Encode,
-        jpeg: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, options: &Encode, jpeg: &mut Vec<u8>) -> Result<(), String> {
         let mut encoder = Encoder::new(jpeg, options.quality);
         encoder.set_sampling_factor(match options.subsampling {
             Subsampling::Full => SamplingFactor::R_4_4_4,
@@ -58,15 +48,9 @@ impl JpegCodec {
         });
         encoder.set_optimized_huffman_tables(options.optimize);
         encoder.set_density(PixelDensity::dpi(300));
-        let color = if image.channels == 1 {
-            ColorType::Luma
-        } else {
-            ColorType::Rgb
-        };
+        let color = if image.channels == 1 { ColorType::Luma } else { ColorType::Rgb };
         let (width, height) = (image.width as u16, image.height as u16);
-        encoder
-            .encode(image.values, width, height, color)
-            .map_err(|error| error.to_string())
+        encoder.encode(image.values, width, height, color).map_err(|error| error.to_string())
     }
 }
 
@@ -81,21 +65,29 @@ impl From<DecodeErrors> for Failure {
     }
 }
 
-fn pixels((width, height, channels): (u32, u32, u8), values: Vec<u8>) -> Pixels {
-    Pixels {
-        width,
-        height,
-        channels,
-        values,
+/// Refuses what zune-jpeg would decode to other pixels than the file's, without a word.
+fn check_supported(jpeg: &[u8]) -> Result<(), BadImage> {
+    let Some(frame) = frame(jpeg) else { return Ok(()) };
+    // https://github.com/etemesi254/zune-image/issues/448
+    let is_interleaved = first_scan_components(jpeg).is_none_or(|components| components == frame.components);
+    if !frame.is_progressive && !is_interleaved {
+        return Err(BadImage("not supported: a sequential jpeg with several scans".to_string()));
     }
+    if !frame.has_full_luma {
+        return Err(BadImage("not supported: a jpeg whose luma has fewer values than its chroma".to_string()));
+    }
+    Ok(())
 }
 
-fn decode_into(
-    jpeg: &[u8],
-    mode: Mode,
-    is_strict: bool,
-    values: &mut Vec<u8>,
-) -> Result<(u32, u32, u8), Failure> {
+fn truncated(jpeg: &[u8]) -> BadImage {
+    BadImage(format!("truncated jpeg: the data ends before the image does ({} bytes)", jpeg.len()))
+}
+
+fn pixels((width, height, channels): (u32, u32, u8), values: Vec<u8>) -> Pixels {
+    Pixels { width, height, channels, values }
+}
+
+fn decode_into(jpeg: &[u8], mode: Mode, is_strict: bool, values: &mut Vec<u8>) -> Result<(u32, u32, u8), Failure> {
     let options = DecoderOptions::default()
         .set_use_unsafe(false)
         .set_strict_mode(is_strict)
@@ -107,7 +99,8 @@ fn decode_into(
     let (width, height) = (width as u32, height as u32);
     let stored = decoder.input_colorspace().unwrap_or(ColorSpace::YCbCr);
     let wanted = match (stored, mode) {
-        (ColorSpace::CMYK, _) => ColorSpace::CMYK,
+        // An Adobe segment without a color transform; of three components it means RGB.
+        (ColorSpace::CMYK, _) if frame(jpeg).is_none_or(|frame| frame.components == 4) => ColorSpace::CMYK,
         (ColorSpace::Luma, _) | (ColorSpace::YCbCr, Mode::Gray) => ColorSpace::Luma,
         _ => ColorSpace::RGB,
     };

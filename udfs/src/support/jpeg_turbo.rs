@@ -33,29 +33,18 @@ impl Default for JpegCodec {
 
 impl JpegCodec {
     /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller.
-    pub(crate) fn decode(
-        &mut self,
-        jpeg: &[u8],
-        mode: Mode,
-        buffer: Vec<u8>,
-    ) -> Result<Pixels, BadImage> {
+    pub(crate) fn decode(&mut self, jpeg: &[u8], mode: Mode, buffer: Vec<u8>) -> Result<Pixels, BadImage> {
         let handle = &self.decompressor;
         let broken = |error: TurboError| BadImage(format!("broken jpeg: {}", error.message));
         handle.set(tj::TJPARAM_TJPARAM_FASTDCT, 1).map_err(broken)?;
-        handle
-            .set(tj::TJPARAM_TJPARAM_SCANLIMIT, SCAN_LIMIT)
-            .map_err(broken)?;
+        handle.set(tj::TJPARAM_TJPARAM_SCANLIMIT, SCAN_LIMIT).map_err(broken)?;
         // SAFETY: the handle is a live decompressor and the pointer and length are those of one slice.
         let status = unsafe { tj::tj3DecompressHeader(handle.0, jpeg.as_ptr(), jpeg.len()) };
-        handle
-            .check(status)
-            .or_else(TurboError::unless_fatal)
-            .map_err(broken)?;
+        handle.check(status).or_else(TurboError::unless_fatal).map_err(broken)?;
         let width = handle.get(tj::TJPARAM_TJPARAM_JPEGWIDTH);
         let height = handle.get(tj::TJPARAM_TJPARAM_JPEGHEIGHT);
         let color = handle.get(tj::TJPARAM_TJPARAM_COLORSPACE) as tj::TJCS;
-        let is_gray = color == tj::TJCS_TJCS_GRAY
-            || (mode == Mode::Gray && color == tj::TJCS_TJCS_YCbCr);
+        let is_gray = color == tj::TJCS_TJCS_GRAY || (mode == Mode::Gray && color == tj::TJCS_TJCS_YCbCr);
         let (format, channels) = match color {
             tj::TJCS_TJCS_CMYK | tj::TJCS_TJCS_YCCK => (tj::TJPF_TJPF_CMYK, 4),
             _ if is_gray => (tj::TJPF_TJPF_GRAY, 1),
@@ -66,16 +55,7 @@ impl JpegCodec {
         values.resize(size, 0);
         // SAFETY: `values` holds width x height x channels bytes, which is what a pitch of 0 (no padding) asks for,
         // for the size that the header of this same slice gave.
-        let status = unsafe {
-            tj::tj3Decompress8(
-                handle.0,
-                jpeg.as_ptr(),
-                jpeg.len(),
-                values.as_mut_ptr(),
-                0,
-                format,
-            )
-        };
+        let status = unsafe { tj::tj3Decompress8(handle.0, jpeg.as_ptr(), jpeg.len(), values.as_mut_ptr(), 0, format) };
         match handle.check(status) {
             Err(error) if error.is_truncation() => {
                 return Err(BadImage(format!(
@@ -90,21 +70,11 @@ impl JpegCodec {
             cmyk_to_rgb(&mut values, has_adobe_segment(jpeg));
             channels = 3;
         }
-        Ok(Pixels {
-            width,
-            height,
-            channels,
-            values,
-        })
+        Ok(Pixels { width, height, channels, values })
     }
 
     /// Appends a JPEG of a grey or RGB image to `jpeg`.
-    pub(crate) fn encode(
-        &mut self,
-        image: PixelsRef<'_>,
-        options: &Encode,
-        jpeg: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, options: &Encode, jpeg: &mut Vec<u8>) -> Result<(), String> {
         let handle = &self.compressor;
         let (format, subsampling) = match (image.channels, options.subsampling) {
             (1, _) => (tj::TJPF_TJPF_GRAY, tj::TJSAMP_TJSAMP_GRAY),

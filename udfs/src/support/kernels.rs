@@ -40,9 +40,7 @@ impl Kernels {
                 let start = (i64::from(options.x), i64::from(options.y));
                 Ok(crop(image, start, (options.width, options.height), buffer))
             }
-            Transform::CenterCrop(options) => {
-                Ok(center_crop(image, options.width, options.height, buffer))
-            }
+            Transform::CenterCrop(options) => Ok(center_crop(image, options.width, options.height, buffer)),
         }
     }
 

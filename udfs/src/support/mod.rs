@@ -13,6 +13,7 @@ pub(crate) mod jpeg;
 pub(crate) mod jpeg_segments;
 pub(crate) mod kernels;
 pub(crate) mod pixels;
+pub(crate) mod resample;
 pub(crate) mod resize;
 pub(crate) mod rows;
 pub(crate) mod step;

@@ -62,12 +62,7 @@ pub(crate) struct PixelsRef<'a> {
 
 impl Pixels {
     pub(crate) fn as_ref(&self) -> PixelsRef<'_> {
-        PixelsRef {
-            width: self.width,
-            height: self.height,
-            channels: self.channels,
-            values: &self.values,
-        }
+        PixelsRef { width: self.width, height: self.height, channels: self.channels, values: &self.values }
     }
 
     /// The same image with the channels of `mode`.
@@ -77,11 +72,7 @@ impl Pixels {
             return self;
         }
         let values = self.as_ref().with_channels(channels);
-        Pixels {
-            channels,
-            values,
-            ..self
-        }
+        Pixels { channels, values, ..self }
     }
 }
 
@@ -92,11 +83,7 @@ impl PixelsRef<'_> {
         let pixels = self.values.chunks_exact(from);
         let mut values = Vec::with_capacity(pixels.len() * usize::from(channels));
         for pixel in pixels {
-            let rgb = if from < 3 {
-                [pixel[0]; 3]
-            } else {
-                [pixel[0], pixel[1], pixel[2]]
-            };
+            let rgb = if from < 3 { [pixel[0]; 3] } else { [pixel[0], pixel[1], pixel[2]] };
             let alpha = if from % 2 == 0 { pixel[from - 1] } else { 255 };
             match channels {
                 1 => values.push(if from < 3 { pixel[0] } else { luma(rgb) }),
@@ -151,17 +138,9 @@ mod tests {
 
     #[test]
     fn alpha_is_dropped_and_grey_is_spread() {
-        let grey_alpha = PixelsRef {
-            width: 2,
-            height: 1,
-            channels: 2,
-            values: &[10, 0, 20, 255],
-        };
+        let grey_alpha = PixelsRef { width: 2, height: 1, channels: 2, values: &[10, 0, 20, 255] };
         assert_eq!(grey_alpha.with_channels(3), [10, 10, 10, 20, 20, 20]);
-        assert_eq!(
-            grey_alpha.with_channels(4),
-            [10, 10, 10, 0, 20, 20, 20, 255]
-        );
+        assert_eq!(grey_alpha.with_channels(4), [10, 10, 10, 0, 20, 20, 20, 255]);
         assert_eq!(grey_alpha.with_channels(1), [10, 20]);
     }
 

@@ -5,15 +5,11 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::pixels::{Pixels, PixelsRef};
+use super::resample::{Region, Window, area, four_taps, nearest};
 use super::step::{Filter, Fit, Resize};
 
 /// Resizes as `options` say, into `buffer`.
-pub(crate) fn resize(
-    image: PixelsRef<'_>,
-    options: &Resize,
-    resizer: &mut Resizer,
-    buffer: Vec<u8>,
-) -> Result<Pixels> {
+pub(crate) fn resize(image: PixelsRef<'_>, options: &Resize, resizer: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
     let (width, height) = (options.width, options.height);
     match options.fit {
         Fit::Stretch => scale(image, (width, height), options, resizer, buffer),
@@ -32,12 +28,7 @@ pub(crate) fn resize(
 }
 
 /// Cuts out a region; what lies outside the image is 0 in every channel.
-pub(crate) fn crop(
-    image: PixelsRef<'_>,
-    (x, y): (i64, i64),
-    (width, height): (u32, u32),
-    buffer: Vec<u8>,
-) -> Pixels {
+pub(crate) fn crop(image: PixelsRef<'_>, (x, y): (i64, i64), (width, height): (u32, u32), buffer: Vec<u8>) -> Pixels {
     let channels = usize::from(image.channels);
     let row_bytes = width as usize * channels;
     let mut values = buffer;
@@ -55,17 +46,12 @@ pub(crate) fn crop(
             values[to..to + bytes].copy_from_slice(&image.values[from..from + bytes]);
         }
     }
-    Pixels {
-        width,
-        height,
-        channels: image.channels,
-        values,
-    }
+    Pixels { width, height, channels: image.channels, values }
 }
 
-/// Cuts the centre out; an odd rest goes to the right and to the bottom.
+/// Cuts the centre out, or puts the image on the centre of a larger one; an odd rest goes to the right and to the bottom.
 pub(crate) fn center_crop(image: PixelsRef<'_>, width: u32, height: u32, buffer: Vec<u8>) -> Pixels {
-    let offset = |from: u32, to: u32| (i64::from(from) - i64::from(to)).div_euclid(2);
+    let offset = |from: u32, to: u32| (i64::from(from) - i64::from(to)) / 2;
     let start = (offset(image.width, width), offset(image.height, height));
     crop(image, start, (width, height), buffer)
 }
@@ -91,44 +77,48 @@ fn scale(
     resizer: &mut Resizer,
     buffer: Vec<u8>,
 ) -> Result<Pixels> {
-    if (image.width, image.height) == (width, height) {
-        return Ok(copy(image, buffer));
-    }
-    if is_tensorflow(options) {
-        let window = Window {
-            scaled: (width, height),
-            start: (0, 0),
-            size: (width, height),
-        };
+    if is_tensorflow(options) && (image.width, image.height) != (width, height) {
+        let window = Window { scaled: (width, height), start: (0, 0), size: (width, height) };
         return Ok(four_taps(image, window, buffer));
     }
-    let algorithm = ResizeOptions::new().resize_alg(algorithm(options));
-    convolve(image, (width, height), &algorithm, resizer, buffer)
+    let (from_width, from_height) = (f64::from(image.width), f64::from(image.height));
+    let whole = Region { left: 0.0, top: 0.0, width: from_width, height: from_height };
+    resample(image, whole, (width, height), options, resizer, buffer)
 }
 
 /// Fills the box: the largest centred part of the image that has its ratio, resized.
-fn cover(
-    image: PixelsRef<'_>,
-    options: &Resize,
-    resizer: &mut Resizer,
-    buffer: Vec<u8>,
-) -> Result<Pixels> {
-    let size = (options.width, options.height);
-    if (image.width, image.height) == size {
-        return Ok(copy(image, buffer));
-    }
+fn cover(image: PixelsRef<'_>, options: &Resize, resizer: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
     let (from_width, from_height) = (f64::from(image.width), f64::from(image.height));
     let (to_width, to_height) = (f64::from(options.width), f64::from(options.height));
     let scale = (to_width / from_width).max(to_height / from_height);
     let width = (to_width / scale).min(from_width);
     let height = (to_height / scale).min(from_height);
-    let algorithm = ResizeOptions::new().resize_alg(algorithm(options)).crop(
-        (from_width - width) / 2.0,
-        (from_height - height) / 2.0,
-        width,
-        height,
-    );
-    convolve(image, size, &algorithm, resizer, buffer)
+    let centre = Region { left: (from_width - width) / 2.0, top: (from_height - height) / 2.0, width, height };
+    resample(image, centre, (options.width, options.height), options, resizer, buffer)
+}
+
+/// Brings a region of the image to a size.
+fn resample(
+    image: PixelsRef<'_>,
+    region: Region,
+    size: (u32, u32),
+    options: &Resize,
+    resizer: &mut Resizer,
+    buffer: Vec<u8>,
+) -> Result<Pixels> {
+    if (image.width, image.height) == size {
+        return Ok(copy(image, buffer));
+    }
+    let filter = match options.filter {
+        Filter::Nearest => return Ok(nearest(image, region, size, buffer)),
+        Filter::Area => return Ok(area(image, region, size, buffer)),
+        Filter::Bilinear => FilterType::Bilinear,
+        Filter::Bicubic => FilterType::CatmullRom,
+        Filter::Lanczos3 => FilterType::Lanczos3,
+    };
+    let algorithm = if options.antialias { ResizeAlg::Convolution(filter) } else { ResizeAlg::Interpolation(filter) };
+    let options = ResizeOptions::new().resize_alg(algorithm).crop(region.left, region.top, region.width, region.height);
+    convolve(image, size, &options, resizer, buffer)
 }
 
 /// The resize-and-crop of TensorFlow's tutorials: the covering size is truncated to whole pixels, then the centre is cut.
@@ -145,11 +135,7 @@ fn cover_tensorflow(image: PixelsRef<'_>, width: u32, height: u32, buffer: Vec<u
         let offset = (i64::from(start.0), i64::from(start.1));
         return crop(image, offset, (width, height), buffer);
     }
-    let window = Window {
-        scaled,
-        start,
-        size: (width, height),
-    };
+    let window = Window { scaled, start, size: (width, height) };
     four_taps(image, window, buffer)
 }
 
@@ -157,27 +143,7 @@ fn copy(image: PixelsRef<'_>, buffer: Vec<u8>) -> Pixels {
     let mut values = buffer;
     values.clear();
     values.extend_from_slice(image.values);
-    Pixels {
-        width: image.width,
-        height: image.height,
-        channels: image.channels,
-        values,
-    }
-}
-
-fn algorithm(options: &Resize) -> ResizeAlg {
-    let filter = match options.filter {
-        Filter::Nearest => return ResizeAlg::Nearest,
-        Filter::Area => return ResizeAlg::Convolution(FilterType::Box),
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Bicubic => FilterType::CatmullRom,
-        Filter::Lanczos3 => FilterType::Lanczos3,
-    };
-    if options.antialias {
-        ResizeAlg::Convolution(filter)
-    } else {
-        ResizeAlg::Interpolation(filter)
-    }
+    Pixels { width: image.width, height: image.height, channels: image.channels, values }
 }
 
 fn convolve(
@@ -197,126 +163,14 @@ fn convolve(
     values.resize(width as usize * height as usize * usize::from(image.channels), 0);
     let source = ImageRef::new(image.width, image.height, image.values, pixel_type)
         .map_err(|error| internal("source", &error))?;
-    let mut target = Image::from_vec_u8(width, height, values, pixel_type)
-        .map_err(|error| internal("target", &error))?;
-    resizer
-        .resize(&source, &mut target, options)
-        .map_err(|error| internal("options", &error))?;
-    Ok(Pixels {
-        width,
-        height,
-        channels: image.channels,
-        values: target.into_vec(),
-    })
+    let mut target =
+        Image::from_vec_u8(width, height, values, pixel_type).map_err(|error| internal("target", &error))?;
+    resizer.resize(&source, &mut target, options).map_err(|error| internal("options", &error))?;
+    Ok(Pixels { width, height, channels: image.channels, values: target.into_vec() })
 }
 
 fn internal(what: &str, error: &dyn std::error::Error) -> DataFusionError {
     internal_datafusion_err!("image_resize: {what} refused by the resizer: {error}")
-}
-
-/// A part of a scaled image: only its pixels are computed.
-struct Window {
-    scaled: (u32, u32),
-    start: (u32, u32),
-    size: (u32, u32),
-}
-
-/// Where an output coordinate lies between two input ones.
-struct Tap {
-    lower: usize,
-    upper: usize,
-    fraction: f32,
-}
-
-/// `tf.image.resize(method='bilinear', antialias=False)` and the cast to 8 bits, which truncates.
-///
-/// The order of the single-precision operations is that of TensorFlow's `resize_bilinear_op` with half-pixel centres.
-fn four_taps(image: PixelsRef<'_>, window: Window, buffer: Vec<u8>) -> Pixels {
-    let channels = usize::from(image.channels);
-    let (width, height) = window.size;
-    let mut columns = taps(image.width, window.scaled.0, window.start.0, width);
-    for tap in &mut columns {
-        tap.lower *= channels;
-        tap.upper *= channels;
-    }
-    let rows = taps(image.height, window.scaled.1, window.start.1, height);
-    let row_values = width as usize * channels;
-    let mut values = buffer;
-    values.resize(row_values * height as usize, 0);
-    let mut upper_row = InterpolatedRow::new(row_values);
-    let mut lower_row = InterpolatedRow::new(row_values);
-    for (tap, output) in rows.iter().zip(values.chunks_exact_mut(row_values)) {
-        if lower_row.row == Some(tap.lower) {
-            std::mem::swap(&mut upper_row, &mut lower_row);
-        }
-        upper_row.fill(image, tap.lower, &columns);
-        lower_row.fill(image, tap.upper, &columns);
-        for ((value, top), bottom) in output.iter_mut().zip(&upper_row.values).zip(&lower_row.values) {
-            *value = (top + (bottom - top) * tap.fraction) as i32 as u8;
-        }
-    }
-    Pixels {
-        width,
-        height,
-        channels: image.channels,
-        values,
-    }
-}
-
-fn taps(from: u32, scaled: u32, start: u32, count: u32) -> Vec<Tap> {
-    let scale = from as f32 / scaled as f32;
-    let tap = |index: u32| {
-        let position = (index as f32 + 0.5) * scale - 0.5;
-        let floor = position.floor();
-        Tap {
-            lower: floor.max(0.0) as usize,
-            upper: (position.ceil().max(0.0) as usize).min(from as usize - 1),
-            fraction: position - floor,
-        }
-    };
-    (start..start + count).map(tap).collect()
-}
-
-/// One input row, interpolated at the output's columns.
-struct InterpolatedRow {
-    row: Option<usize>,
-    values: Vec<f32>,
-}
-
-impl InterpolatedRow {
-    fn new(values: usize) -> Self {
-        Self {
-            row: None,
-            values: vec![0.0; values],
-        }
-    }
-
-    fn fill(&mut self, image: PixelsRef<'_>, row: usize, columns: &[Tap]) {
-        if self.row == Some(row) {
-            return;
-        }
-        self.row = Some(row);
-        let row_values = image.width as usize * usize::from(image.channels);
-        let input = &image.values[row * row_values..(row + 1) * row_values];
-        match image.channels {
-            1 => interpolate::<1>(input, columns, &mut self.values),
-            2 => interpolate::<2>(input, columns, &mut self.values),
-            3 => interpolate::<3>(input, columns, &mut self.values),
-            _ => interpolate::<4>(input, columns, &mut self.values),
-        }
-    }
-}
-
-fn interpolate<const CHANNELS: usize>(input: &[u8], columns: &[Tap], output: &mut [f32]) {
-    let (output, _) = output.as_chunks_mut::<CHANNELS>();
-    for (tap, output) in columns.iter().zip(output) {
-        let left = &input[tap.lower..tap.lower + CHANNELS];
-        let right = &input[tap.upper..tap.upper + CHANNELS];
-        for channel in 0..CHANNELS {
-            let start = f32::from(left[channel]);
-            output[channel] = start + (f32::from(right[channel]) - start) * tap.fraction;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -327,22 +181,11 @@ mod tests {
     use crate::support::arguments::Choice;
 
     fn gray(width: u32, height: u32, values: &[u8]) -> PixelsRef<'_> {
-        PixelsRef {
-            width,
-            height,
-            channels: 1,
-            values,
-        }
+        PixelsRef { width, height, channels: 1, values }
     }
 
     fn options(width: u32, height: u32, fit: Fit, filter: Filter, antialias: bool) -> Resize {
-        Resize {
-            width,
-            height,
-            fit,
-            filter,
-            antialias,
-        }
+        Resize { width, height, fit, filter, antialias }
     }
 
     /// The example in the documentation of `tf.image.resize`: eye(5) to 3 rows of 5, here times 255 and truncated.
@@ -361,28 +204,6 @@ mod tests {
         let options = options(5, 3, Fit::Stretch, Filter::Bilinear, false);
         let resized = resize(gray(5, 5, &eye), &options, &mut Resizer::new(), Vec::new());
         assert_eq!(resized.expect("resized").values, expected);
-    }
-
-    #[test]
-    fn rows_interpolate_to_tensorflows_floats() {
-        let mut eye = [0_u8; 25];
-        for index in 0..5 {
-            eye[index * 6] = 1;
-        }
-        let columns = taps(5, 5, 0, 5);
-        let rows = taps(5, 3, 0, 3);
-        let mut row = InterpolatedRow::new(5);
-        let mut values = Vec::new();
-        for tap in &rows {
-            row.fill(gray(5, 5, &eye), tap.lower, &columns);
-            let top = row.values.clone();
-            row.fill(gray(5, 5, &eye), tap.upper, &columns);
-            values.extend(top.iter().zip(&row.values).map(|(t, b)| t + (b - t) * tap.fraction));
-        }
-        let expected = [
-            0.6666667_f32, 0.3333333, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.3333335, 0.6666665,
-        ];
-        assert_eq!(values, expected);
     }
 
     #[test]
@@ -422,7 +243,7 @@ mod tests {
         let image = gray(2, 2, &[1, 2, 3, 4]);
         assert_eq!(crop(image, (-1, 1), (3, 2), Vec::new()).values, [0, 3, 4, 0, 0, 0]);
         assert_eq!(crop(image, (5, 5), (1, 1), Vec::new()).values, [0]);
-        assert_eq!(center_crop(image, 1, 3, Vec::new()).values, [0, 1, 3]);
+        assert_eq!(center_crop(image, 1, 3, Vec::new()).values, [1, 3, 0]);
     }
 
     proptest! {

@@ -29,9 +29,7 @@ pub(crate) fn decode_rows(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
 }
 
 /// Image to image, row by row.
-pub(crate) fn transform_rows<O: Options + Clone + Into<Transform>>(
-    args: &ScalarFunctionArgs,
-) -> Result<ColumnarValue> {
+pub(crate) fn transform_rows<O: Options + Clone + Into<Transform>>(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     let rows = row_count(args);
     let source = ImageArray::try_new(O::FUNCTION, &args.args[0].to_array(rows)?)?;
     let options = RowOptions::<O>::try_new(&args.args, rows)?;
@@ -106,11 +104,7 @@ pub(crate) fn row_count(args: &ScalarFunctionArgs) -> usize {
     if is_scalar { 1 } else { args.number_rows }
 }
 
-fn append_image(
-    image: Option<super::pixels::Pixels>,
-    images: &mut ImageBuilder,
-    kernels: &mut Kernels,
-) -> Result<()> {
+fn append_image(image: Option<super::pixels::Pixels>, images: &mut ImageBuilder, kernels: &mut Kernels) -> Result<()> {
     match image {
         Some(image) => {
             images.append(&image)?;

@@ -57,31 +57,21 @@ pub(crate) enum Subsampling {
 }
 
 impl Choice for Mode {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("rgb", Self::Rgb),
-        ("gray", Self::Gray),
-        ("rgba", Self::Rgba),
-        ("native", Self::Native),
-    ];
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("rgb", Self::Rgb), ("gray", Self::Gray), ("rgba", Self::Rgba), ("native", Self::Native)];
 }
 
 impl Choice for Exif {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("apply", Self::Apply), ("ignore", Self::Ignore)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("apply", Self::Apply), ("ignore", Self::Ignore)];
 }
 
 impl Choice for OnError {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("null", Self::Null), ("raise", Self::Raise)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("null", Self::Null), ("raise", Self::Raise)];
 }
 
 impl Choice for Fit {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("stretch", Self::Stretch),
-        ("cover", Self::Cover),
-        ("pad", Self::Pad),
-        ("inside", Self::Inside),
-    ];
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("stretch", Self::Stretch), ("cover", Self::Cover), ("pad", Self::Pad), ("inside", Self::Inside)];
 }
 
 impl Choice for Filter {
@@ -95,19 +85,12 @@ impl Choice for Filter {
 }
 
 impl Choice for Format {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("jpeg", Self::Jpeg),
-        ("png", Self::Png),
-        ("webp", Self::Webp),
-    ];
+    const CHOICES: &'static [(&'static str, Self)] = &[("jpeg", Self::Jpeg), ("png", Self::Png), ("webp", Self::Webp)];
 }
 
 impl Choice for Subsampling {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("4:4:4", Self::Full),
-        ("4:2:2", Self::HalfWidth),
-        ("4:2:0", Self::Quarter),
-    ];
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("4:4:4", Self::Full), ("4:2:2", Self::HalfWidth), ("4:2:0", Self::Quarter)];
 }
 
 /// Options of `image_decode`.
@@ -180,11 +163,7 @@ impl fmt::Display for Resize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (width, height, antialias) = (self.width, self.height, self.antialias);
         let (fit, filter) = (self.fit.word(), self.filter.word());
-        write!(
-            f,
-            "{}({width}, {height}, {fit}, {filter}, {antialias})",
-            Self::FUNCTION
-        )
+        write!(f, "{}({width}, {height}, {fit}, {filter}, {antialias})", Self::FUNCTION)
     }
 }
 
@@ -216,23 +195,13 @@ impl Options for Crop {
 
     fn from_values(values: &Values<'_>) -> Result<Self> {
         let (width, height) = values.size()?;
-        Ok(Self {
-            x: Self::offset(values, "x")?,
-            y: Self::offset(values, "y")?,
-            width,
-            height,
-        })
+        Ok(Self { x: Self::offset(values, "x")?, y: Self::offset(values, "y")?, width, height })
     }
 }
 
 impl fmt::Display for Crop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            x,
-            y,
-            width,
-            height,
-        } = self;
+        let Self { x, y, width, height } = self;
         write!(f, "{}({x}, {y}, {width}, {height})", Self::FUNCTION)
     }
 }
@@ -246,18 +215,12 @@ pub(crate) struct CenterCrop {
 
 impl Options for CenterCrop {
     const FUNCTION: &'static str = "image_center_crop";
-    const PARAMETERS: &'static [Parameter] = &[
-        required("image", Kind::Image),
-        required("width", Kind::Integer),
-        required("height", Kind::Integer),
-    ];
+    const PARAMETERS: &'static [Parameter] =
+        &[required("image", Kind::Image), required("width", Kind::Integer), required("height", Kind::Integer)];
 
     fn from_values(values: &Values<'_>) -> Result<Self> {
         let (width, height) = values.size()?;
-        Ok(Self {
-            width,
-            height,
-        })
+        Ok(Self { width, height })
     }
 }
 
@@ -300,11 +263,7 @@ impl fmt::Display for Encode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (quality, optimize) = (self.quality, self.optimize);
         let (format, subsampling) = (self.format.word(), self.subsampling.word());
-        write!(
-            f,
-            "{}({format}, {quality}, {subsampling}, {optimize})",
-            Self::FUNCTION
-        )
+        write!(f, "{}({format}, {quality}, {subsampling}, {optimize})", Self::FUNCTION)
     }
 }
 
@@ -373,11 +332,7 @@ impl Pipeline {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut steps = text.split(" | ");
         let decode = step::<Decode>(steps.next().unwrap_or_default())?;
-        let mut pipeline = Self {
-            decode,
-            transforms: Vec::new(),
-            encode: None,
-        };
+        let mut pipeline = Self { decode, transforms: Vec::new(), encode: None };
         for text in steps {
             if pipeline.encode.is_some() {
                 return plan_err!("image_pipeline: image_encode must be the last step, got '{text}' behind it");
@@ -396,15 +351,10 @@ impl Pipeline {
 
 /// Reads one step, `image_name(value, …)`.
 fn step<O: Options>(text: &str) -> Result<O> {
-    let values = text
-        .strip_prefix(O::FUNCTION)
-        .and_then(|rest| rest.strip_prefix('('))
-        .and_then(|rest| rest.strip_suffix(')'));
+    let values =
+        text.strip_prefix(O::FUNCTION).and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.strip_suffix(')'));
     let Some(values) = values else {
-        return plan_err!(
-            "image_pipeline: expected a step {}(...), got '{text}'",
-            O::FUNCTION
-        );
+        return plan_err!("image_pipeline: expected a step {}(...), got '{text}'", O::FUNCTION);
     };
     let words: Vec<&str> = values.split(", ").collect();
     if words.len() + 1 != O::PARAMETERS.len() {
@@ -440,25 +390,16 @@ mod tests {
         let size = || 1..=11_000_u32;
         let offset = || -65_535..=65_535_i32;
         prop_oneof![
-            (size(), size(), choice(), choice(), any::<bool>()).prop_map(
-                |(width, height, fit, filter, antialias)| Transform::Resize(Resize {
-                    width,
-                    height,
-                    fit,
-                    filter,
-                    antialias
-                })
-            ),
-            (offset(), offset(), size(), size()).prop_map(|(x, y, width, height)| Transform::Crop(
-                Crop {
-                    x,
-                    y,
-                    width,
-                    height
-                }
-            )),
-            (size(), size())
-                .prop_map(|(width, height)| Transform::CenterCrop(CenterCrop { width, height })),
+            (size(), size(), choice(), choice(), any::<bool>()).prop_map(|(width, height, fit, filter, antialias)| {
+                Transform::Resize(Resize { width, height, fit, filter, antialias })
+            }),
+            (offset(), offset(), size(), size()).prop_map(|(x, y, width, height)| Transform::Crop(Crop {
+                x,
+                y,
+                width,
+                height
+            })),
+            (size(), size()).prop_map(|(width, height)| Transform::CenterCrop(CenterCrop { width, height })),
         ]
     }
 

@@ -18,22 +18,10 @@ pub(crate) fn picture(width: u32, height: u32) -> RgbImage {
 
 pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
     let picture = picture(width, height);
-    let image = PixelsRef {
-        width,
-        height,
-        channels: 3,
-        values: picture.as_raw(),
-    };
-    let options = Encode {
-        format: Format::Jpeg,
-        quality: 95,
-        subsampling: Subsampling::Full,
-        optimize: true,
-    };
+    let image = PixelsRef { width, height, channels: 3, values: picture.as_raw() };
+    let options = Encode { format: Format::Jpeg, quality: 95, subsampling: Subsampling::Full, optimize: true };
     let mut bytes = Vec::new();
-    JpegCodec::default()
-        .encode(image, &options, &mut bytes)
-        .expect("encodes");
+    JpegCodec::default().encode(image, &options, &mut bytes).expect("encodes");
     bytes
 }
 

@@ -1,0 +1,62 @@
+//! Every pipeline in `queries/` runs, and what it writes verifies.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::Workspace;
+
+fn queries() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+    let entries = fs::read_dir(folder).expect("queries");
+    let mut queries: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    queries.sort();
+    queries
+}
+
+#[test]
+fn every_query_runs_and_what_it_writes_verifies() {
+    let workspace = Workspace::with_photos(40, 5);
+    for query in queries() {
+        let text = fs::read_to_string(&query).expect("a query");
+        let file = query.to_str().expect("UTF-8");
+        let mut args = vec!["run", file, "--set", "input=photos"];
+        let writes = text.contains("-- set: output =");
+        if writes {
+            args.extend(["--set", "output=out"]);
+        }
+        let stdout = workspace.pixmill(&args).success();
+        assert!(stdout.contains(" rows\n"), "{file}: {stdout}");
+        if writes {
+            workspace.pixmill(&["verify", "out"]).success();
+            fs::remove_dir_all(workspace.path("out")).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn every_query_says_what_it_reads_writes_and_sets() {
+    for query in queries() {
+        let text = fs::read_to_string(&query).expect("a query");
+        for part in ["-- reads: ", "-- writes: ", "-- set: input = "] {
+            assert!(text.contains(part), "{} lacks '{part}'", query.display());
+        }
+    }
+}
+
+#[test]
+fn the_default_pipeline_generates_its_input_once() {
+    let workspace = Workspace::new();
+    let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/flowers_to_tfrecord.sql");
+    let text = fs::read_to_string(query).expect("a query").replace("3000 images", "32 images");
+    workspace.write("small.sql", text.as_bytes());
+    let first = workspace.pixmill(&["run", "small.sql"]);
+    assert!(first.stderr.contains("generated 32 photos"), "{}", first.stderr);
+    assert!(first.stderr.contains("wrote 32 records in 16 shards"), "{}", first.stderr);
+    let again = workspace.pixmill(&["run", "small.sql"]).failure(1);
+    assert!(again.contains("'out/flowers' already holds a finished dataset"), "{again}");
+    let third = workspace.pixmill(&["run", "small.sql", "--set", "overwrite=true"]);
+    assert!(!third.stderr.contains("generated"), "{}", third.stderr);
+    assert_eq!(third.code, 0);
+}

@@ -1,0 +1,116 @@
+//! What the integration tests share: a working directory with photos, and the binary run in it.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use pixmill::synthetic::PhotoSet;
+use tempfile::TempDir;
+
+/// A directory for one test, gone when it is dropped.
+pub(crate) struct Workspace {
+    directory: TempDir,
+}
+
+impl Workspace {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory") }
+    }
+
+    /// One with `photos/<class>/*.jpg`: so many photos of 64x48 in so many classes.
+    pub(crate) fn with_photos(images: usize, classes: usize) -> Self {
+        let workspace = Self::new();
+        let photos = PhotoSet { images, classes, size: Some((64, 48)), seed: 7 };
+        photos.write(&workspace.path("photos"), 2, &|_| ()).expect("photos");
+        workspace
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.directory.path().join(below)
+    }
+
+    pub(crate) fn write(&self, below: &str, bytes: &[u8]) {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    }
+
+    pub(crate) fn read(&self, below: &str) -> String {
+        fs::read_to_string(self.path(below)).expect("a text file")
+    }
+
+    /// Runs the binary here.
+    pub(crate) fn pixmill(&self, args: &[&str]) -> Finished {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
+        command.current_dir(self.directory.path()).env_remove("PIXMILL_LOG").args(args);
+        Finished::of(&command.output().expect("the binary starts"))
+    }
+
+    /// Runs one SQL text here.
+    pub(crate) fn sql(&self, sql: &str) -> Finished {
+        self.pixmill(&["sql", "-c", sql])
+    }
+
+    /// Paths and contents of every file below a directory, sorted.
+    pub(crate) fn files(&self, below: &str) -> Vec<(String, Vec<u8>)> {
+        let root = self.path(below);
+        let mut files = Vec::new();
+        collect(&root, &root, &mut files);
+        files.sort();
+        files
+    }
+
+    /// Names of every file below a directory, sorted.
+    pub(crate) fn names(&self, below: &str) -> Vec<String> {
+        self.files(below).into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+fn collect(root: &Path, directory: &Path, files: &mut Vec<(String, Vec<u8>)>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(root, &path, files);
+        } else {
+            let name = path.strip_prefix(root).expect("below the root").to_str().expect("UTF-8").to_string();
+            files.push((name, fs::read(&path).expect("a file")));
+        }
+    }
+}
+
+/// What a run of the binary left.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Its stdout, if it was successful.
+    #[track_caller]
+    pub(crate) fn success(self) -> String {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self.stdout
+    }
+
+    /// Its stderr, if it failed with this code, and without a panic.
+    #[track_caller]
+    pub(crate) fn failure(self, code: i32) -> String {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self.stderr
+    }
+}
