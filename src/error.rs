@@ -95,6 +95,10 @@ fn is_question(error: &DataFusionError) -> bool {
 /// The message without DataFusion's names for the kinds of error.
 fn message(error: &DataFusionError) -> String {
     match error {
+        // Names of planning rules say nothing to who wrote the query.
+        DataFusionError::Context(context, inner) if !context.contains(' ') || context.starts_with("Optimizer rule") => {
+            message(inner)
+        }
         DataFusionError::Context(context, inner) => format!("{context}: {}", message(inner)),
         DataFusionError::Diagnostic(_, inner) => message(inner),
         DataFusionError::Shared(inner) => message(inner),
@@ -118,9 +122,15 @@ fn message(error: &DataFusionError) -> String {
         DataFusionError::Plan(text)
         | DataFusionError::Configuration(text)
         | DataFusionError::NotImplemented(text)
-        | DataFusionError::Execution(text) => text.clone(),
+        | DataFusionError::Execution(text) => argument_error(text).unwrap_or(text).to_string(),
         other => other.strip_backtrace(),
     }
+}
+
+/// What a function of ours said about its arguments, without what DataFusion wraps around it.
+fn argument_error(text: &str) -> Option<&str> {
+    let (_, said) = text.split_once("user-defined coercion failed with: Error during planning: ")?;
+    said.split_once(". No function matches").map(|(said, _)| said)
 }
 
 #[cfg(test)]
@@ -135,5 +145,13 @@ mod tests {
         assert_eq!((question.exit_code(), question.to_string().as_str()), (2, "line 3: no such column"));
         let run = Error::from(exec_datafusion_err!("disk full"));
         assert_eq!((run.exit_code(), run.to_string().as_str()), (1, "disk full"));
+    }
+
+    #[test]
+    fn what_datafusion_wraps_around_a_message_is_taken_off() {
+        let wrapped = "Function 'f' user-defined coercion failed with: Error during planning: f: x must be an integer, \
+                       got Utf8. No function matches the given name";
+        let error = Error::from(plan_datafusion_err!("{wrapped}").context("type_coercion"));
+        assert_eq!(error.to_string(), "f: x must be an integer, got Utf8");
     }
 }

@@ -62,7 +62,12 @@ fn rows(batches: &[RecordBatch]) -> Vec<Vec<String>> {
             batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).expect("a formatter"));
         let columns: Vec<ArrayFormatter> = columns.collect();
         for row in 0..batch.num_rows() {
-            rows.push(columns.iter().map(|column| column.value(row).to_string()).collect());
+            let cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+            // A plan is a cell of several lines, which a script has one below the other.
+            match cells.iter().any(|cell| cell.contains('\n')) {
+                true => rows.extend(cells.join(" ").lines().map(|line| vec![line.trim().to_string()])),
+                false => rows.push(cells),
+            }
         }
     }
     rows

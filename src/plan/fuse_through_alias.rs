@@ -25,17 +25,22 @@ impl OptimizerRule for FuseThroughAlias {
         let LogicalPlan::Projection(outer) = &plan else {
             return Ok(Transformed::no(plan));
         };
-        let LogicalPlan::SubqueryAlias(alias) = outer.input.as_ref() else {
+        let mut below = outer.input.as_ref();
+        while let LogicalPlan::SubqueryAlias(alias) = below {
+            below = alias.input.as_ref();
+        }
+        let LogicalPlan::Projection(inner) = below else {
             return Ok(Transformed::no(plan));
         };
-        let LogicalPlan::Projection(inner) = alias.input.as_ref() else {
+        // Without an alias between them, DataFusion merges projections itself.
+        if matches!(outer.input.as_ref(), LogicalPlan::Projection(_)) {
             return Ok(Transformed::no(plan));
-        };
+        }
         if !calls_an_image_function(inner) || computes_twice(outer, inner)? {
             return Ok(Transformed::no(plan));
         }
         let behind = |column: &Column| {
-            let index = alias.schema.index_of_column(column)?;
+            let index = outer.input.schema().index_of_column(column)?;
             Ok::<Expr, datafusion::error::DataFusionError>(inner.expr[index].clone().unalias())
         };
         let mut exprs = Vec::with_capacity(outer.expr.len());

@@ -54,7 +54,11 @@ pub(crate) struct ShardWriter {
 
 enum Chunk {
     Bytes(Vec<u8>),
-    Finish,
+    /// The shard is whole: its index goes beside its final place, and it to that place.
+    Finish {
+        name: String,
+        index: Option<String>,
+    },
 }
 
 /// What the writing thread knows at its end.
@@ -124,70 +128,52 @@ impl ShardWriter {
         if self.chunks.send(chunk).await.is_ok() {
             return Ok(());
         }
-        let result = (&mut self.file).await;
-        Err(self.failure(match result {
-            Ok(Ok(_)) => "the writing thread ended early".to_string(),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        }))
+        Err(match (&mut self.file).await {
+            Ok(Ok(_)) => self.failure("the writing thread ended early"),
+            Ok(Err(error)) => self.failure(&error.to_string()),
+            Err(error) => self.failure(&error.to_string()),
+        })
     }
 
-    fn failure(&self, reason: String) -> datafusion::error::DataFusionError {
+    fn failure(&self, reason: &str) -> datafusion::error::DataFusionError {
         let directory = self.unfinished.parent().unwrap_or(Path::new(""));
         exec_datafusion_err!("cannot write a shard to '{}': {reason}", directory.display())
     }
 
     /// Moves the shard to its final name in the directory. `shown` is its path in the manifest.
-    pub(crate) async fn finish(mut self, name: &str, shown: String, runtime: &Handle) -> Result<Shard> {
+    pub(crate) async fn finish(mut self, name: &str, shown: String) -> Result<Shard> {
         let rest = std::mem::take(&mut self.buffer);
         self.send(Chunk::Bytes(rest)).await?;
-        self.send(Chunk::Finish).await?;
-        let written = match (&mut self.file).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(error)) => return Err(self.failure(error.to_string())),
-            Err(error) => return Err(self.failure(error.to_string())),
-        };
-        let target = self.unfinished.with_file_name(name);
-        let (unfinished, index) = (self.unfinished.clone(), self.index.take());
-        let moved = runtime.spawn_blocking(move || {
-            if let Some(index) = index {
-                let mut path = target.clone().into_os_string();
-                path.push(".idx");
-                fs::write(path, index)?;
+        let index = self.index.take();
+        self.send(Chunk::Finish { name: name.to_string(), index }).await?;
+        match (&mut self.file).await {
+            Ok(Ok(Written { bytes, crc32c })) => {
+                Ok(Shard { path: shown, records: self.records, bytes, crc32c: format!("{crc32c:08x}") })
             }
-            fs::rename(unfinished, target)
-        });
-        match moved.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let _ = fs::remove_file(&self.unfinished);
-                return Err(self.failure(error.to_string()));
-            }
-            Err(error) => return Err(self.failure(error.to_string())),
+            Ok(Err(error)) => Err(self.failure(&error.to_string())),
+            Err(error) => Err(self.failure(&error.to_string())),
         }
-        Ok(Shard {
-            path: shown,
-            records: self.records,
-            bytes: written.bytes,
-            crc32c: format!("{:08x}", written.crc32c),
-        })
     }
 }
 
-/// Writes chunks until the last; `None` if the writer was dropped before it.
+/// Writes chunks until the shard is whole and in its place; `None` if the writer was dropped before that.
 fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Option<Written>> {
     let file = Counted { file: File::create(path)?, bytes: 0, crc32c: 0 };
     let mut encoder = Encoder::new(file, compression);
-    loop {
+    let (name, index) = loop {
         match chunks.blocking_recv() {
             Some(Chunk::Bytes(bytes)) => encoder.write_all(&bytes)?,
-            Some(Chunk::Finish) => break,
+            Some(Chunk::Finish { name, index }) => break (name, index),
             None => return Ok(None),
         }
-    }
+    };
     let Counted { file, bytes, crc32c } = encoder.finish()?;
     // A full or failing disk is often told only now.
     file.sync_data()?;
+    if let Some(index) = index {
+        fs::write(path.with_file_name(format!("{name}.idx")), index)?;
+    }
+    fs::rename(path, path.with_file_name(name))?;
     Ok(Some(Written { bytes, crc32c }))
 }
 

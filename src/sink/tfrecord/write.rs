@@ -194,7 +194,7 @@ impl PartitionWriter {
                 "" => name.clone(),
                 directory => format!("{directory}/{name}"),
             };
-            shards.push(writer.finish(&name, shown, &self.runtime).await?);
+            shards.push(writer.finish(&name, shown).await?);
         }
         Ok(Report { shards, rejects: self.rejects })
     }

@@ -128,10 +128,6 @@ impl ExecutionPlan for LoadContentExec {
         vec![false]
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
     fn replace_children(
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,

@@ -193,8 +193,8 @@ pub(crate) fn constants(arguments: &[Option<&ScalarValue>]) -> Option<Vec<Scalar
 
 /// The options of every row of a batch.
 pub(crate) enum RowOptions<O> {
-    /// The same for all rows.
-    Constant(O),
+    /// The same for all rows; `None` where a required option is NULL.
+    Constant(Option<O>),
     /// The argument arrays to read each row's options from.
     PerRow(Vec<ArrayRef>),
 }
@@ -210,8 +210,11 @@ impl<O: Options + Clone> RowOptions<O> {
             })
             .collect();
         if let Some(scalars) = scalars {
+            if required_options::<O>().zip(&scalars).any(|(is_required, value)| is_required && value.is_null()) {
+                return Ok(Self::Constant(None));
+            }
             let values: Vec<_> = std::iter::once(ScalarValue::Null).chain(scalars).collect();
-            return O::from_scalars(&values).map(Self::Constant);
+            return O::from_scalars(&values).map(|options| Self::Constant(Some(options)));
         }
         let arrays: Result<Vec<ArrayRef>> = args[1..].iter().map(|arg| arg.to_array(rows)).collect();
         arrays.map(Self::PerRow)
@@ -220,11 +223,10 @@ impl<O: Options + Clone> RowOptions<O> {
     /// The options of one row; NULL where a required option is NULL.
     pub(crate) fn row(&self, row: usize) -> Result<Option<O>> {
         let arrays = match self {
-            Self::Constant(options) => return Ok(Some(options.clone())),
+            Self::Constant(options) => return Ok(options.clone()),
             Self::PerRow(arrays) => arrays,
         };
-        let required = O::PARAMETERS.iter().skip(1).map(|p| p.is_required);
-        if arrays.iter().zip(required).any(|(array, is_required)| is_required && array.is_null(row)) {
+        if required_options::<O>().zip(arrays).any(|(is_required, array)| is_required && array.is_null(row)) {
             return Ok(None);
         }
         let mut values = vec![ScalarValue::Null];
@@ -233,6 +235,10 @@ impl<O: Options + Clone> RowOptions<O> {
         }
         O::from_scalars(&values).map(Some)
     }
+}
+
+fn required_options<O: Options>() -> impl Iterator<Item = bool> {
+    O::PARAMETERS.iter().skip(1).map(|parameter| parameter.is_required)
 }
 
 /// The bytes of image files in any of Arrow's binary types.

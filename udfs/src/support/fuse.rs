@@ -22,7 +22,11 @@ pub(crate) fn fuse<O: Options>(args: Vec<Expr>, add: impl FnOnce(&mut Pipeline, 
     let (Some((content, mut pipeline)), Some(options)) = (chain, literals(&args)) else {
         return Ok(ExprSimplifyResult::Original(args));
     };
-    add(&mut pipeline, O::from_scalars(&options)?);
+    // A bad option is for the call itself to say, where it is planned or run.
+    let Ok(options) = O::from_scalars(&options) else {
+        return Ok(ExprSimplifyResult::Original(args));
+    };
+    add(&mut pipeline, options);
     let function = Arc::clone(&IMAGE_PIPELINE);
     let call = ScalarFunction::new_udf(function, vec![content, lit(pipeline.to_string())]);
     Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(call)))

@@ -1,5 +1,6 @@
 //! The JPEG codec of the default build: zune-jpeg decodes (accurate DCT), jpeg-encoder encodes. Nothing but Rust.
 
+use jpeg_decoder::PixelFormat;
 use jpeg_encoder::{ColorType, Encoder, PixelDensity, SamplingFactor};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -21,7 +22,9 @@ pub(crate) struct JpegCodec;
 impl JpegCodec {
     /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller.
     pub(crate) fn decode(&mut self, jpeg: &[u8], mode: Mode, buffer: Vec<u8>) -> Result<Pixels, BadImage> {
-        check_supported(jpeg)?;
+        if !suits_zune(jpeg) {
+            return decode_with_care(jpeg);
+        }
         let mut values = buffer;
         match decode_into(jpeg, mode, true, &mut values) {
             // Without its end marker the last blocks are made up.
@@ -65,18 +68,31 @@ impl From<DecodeErrors> for Failure {
     }
 }
 
-/// Refuses what zune-jpeg would decode to other pixels than the file's, without a word.
-fn check_supported(jpeg: &[u8]) -> Result<(), BadImage> {
-    let Some(frame) = frame(jpeg) else { return Ok(()) };
+/// Whether zune-jpeg gives the file's pixels; of some sequential JPEGs it gives others, without a word.
+fn suits_zune(jpeg: &[u8]) -> bool {
+    let Some(frame) = frame(jpeg) else { return true };
     // https://github.com/etemesi254/zune-image/issues/448
     let is_interleaved = first_scan_components(jpeg).is_none_or(|components| components == frame.components);
-    if !frame.is_progressive && !is_interleaved {
-        return Err(BadImage("not supported: a sequential jpeg with several scans".to_string()));
-    }
-    if !frame.has_full_luma {
-        return Err(BadImage("not supported: a jpeg whose luma has fewer values than its chroma".to_string()));
-    }
-    Ok(())
+    (is_interleaved && frame.has_full_luma) || frame.components == 4
+}
+
+/// Decodes with jpeg-decoder, which takes longer and knows every layout of scans and samples.
+fn decode_with_care(jpeg: &[u8]) -> Result<Pixels, BadImage> {
+    let broken = |error: jpeg_decoder::Error| BadImage(format!("broken jpeg: {error}"));
+    let mut decoder = jpeg_decoder::Decoder::new(jpeg);
+    decoder.read_info().map_err(broken)?;
+    let Some(info) = decoder.info() else {
+        return Err(BadImage("broken jpeg: no frame header".to_string()));
+    };
+    let channels = match info.pixel_format {
+        PixelFormat::L8 => 1,
+        PixelFormat::RGB24 => 3,
+        other => return Err(BadImage(format!("not supported: a jpeg of {other:?} in several scans"))),
+    };
+    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    checked_size(width, height, channels)?;
+    let values = decoder.decode().map_err(broken)?;
+    if has_end(jpeg) { Ok(pixels((width, height, channels), values)) } else { Err(truncated(jpeg)) }
 }
 
 fn truncated(jpeg: &[u8]) -> BadImage {
@@ -124,5 +140,33 @@ fn is_truncation(error: &DecodeErrors) -> bool {
         }
         DecodeErrors::IoErrors(_) => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::step::Format;
+    use crate::support::testing::picture;
+
+    /// Optimised tables make jpeg-encoder write one scan for each component.
+    #[test]
+    fn jpegs_of_several_scans_decode_like_those_of_one() {
+        for (width, height) in [(16, 16), (33, 17), (192, 192), (9, 250)] {
+            let picture = picture(width, height);
+            let image = PixelsRef { width, height, channels: 3, values: picture.as_raw() };
+            for subsampling in [Subsampling::Full, Subsampling::HalfWidth, Subsampling::Quarter] {
+                let decoded = [true, false].map(|optimize| {
+                    let options = Encode { format: Format::Jpeg, quality: 90, subsampling, optimize };
+                    let mut jpeg = Vec::new();
+                    JpegCodec.encode(image, &options, &mut jpeg).expect("encoded");
+                    JpegCodec.decode(&jpeg, Mode::Rgb, Vec::new()).expect("decoded").values
+                });
+                let differences = decoded[0].iter().zip(&decoded[1]).map(|(one, other)| one.abs_diff(*other));
+                let sum: u64 = differences.map(u64::from).sum();
+                let mean = sum as f64 / decoded[0].len() as f64;
+                assert!(mean < 1.0, "{width}x{height} {subsampling:?}: mean difference {mean}");
+            }
+        }
     }
 }
