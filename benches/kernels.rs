@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench kernels`
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench that can't go on stops; criterion's macros have no docs")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 

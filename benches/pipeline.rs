@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench pipeline`
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench that can't go on stops; criterion's macros have no docs")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! What a user sees of the commands: output, messages, exit codes, and what is left on disk.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
 mod support;
 
 use std::fs;

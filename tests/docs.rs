@@ -1,5 +1,7 @@
 //! The generated reference pages are up to date, and the examples in them were really run.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
 mod support;
 
 use std::fs;

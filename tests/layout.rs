@@ -1,5 +1,7 @@
 //! The rules of the code's layout that a reader relies on.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Every pipeline in `queries/` runs, and what it writes verifies.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
 mod support;
 
 use std::fs;

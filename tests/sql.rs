@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_SLT=1 cargo test --test sql` writes what the engine answers into the files.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
 mod support;
 
 use std::fmt;

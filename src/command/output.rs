@@ -39,7 +39,7 @@ pub(super) struct RowPrinter {
 }
 
 enum StreamWriter {
-    Csv(datafusion::arrow::csv::Writer<io::Stdout>),
+    Csv(Box<datafusion::arrow::csv::Writer<io::Stdout>>),
     Json(json::ArrayWriter<io::Stdout>),
     Jsonl(json::LineDelimitedWriter<io::Stdout>),
 }
@@ -49,7 +49,7 @@ impl RowPrinter {
         let stdout = io::stdout();
         let writer = match format {
             Format::Table | Format::Markdown => None,
-            Format::Csv => Some(StreamWriter::Csv(WriterBuilder::new().with_header(true).build(stdout))),
+            Format::Csv => Some(StreamWriter::Csv(Box::new(WriterBuilder::new().with_header(true).build(stdout)))),
             Format::Json => Some(StreamWriter::Json(json::ArrayWriter::new(stdout))),
             Format::Jsonl => Some(StreamWriter::Jsonl(json::LineDelimitedWriter::new(stdout))),
         };

@@ -141,7 +141,7 @@ fn read_records(path: &Path, finding: &mut Finding, decode_every: u64) -> std::r
         finding.records += 1;
         match Example::decode(data.as_slice()) {
             Ok(example) => {
-                let decodes = decode_every > 0 && record % decode_every == 0;
+                let decodes = decode_every > 0 && record.is_multiple_of(decode_every);
                 check_example(&example, record, decodes, finding);
             }
             Err(error) => finding.faults.push(format!("record {record}: not a tf.train.Example: {error}")),

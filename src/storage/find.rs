@@ -54,7 +54,7 @@ impl Location {
         }
         let has_wildcard = |part: &&str| part.contains(['*', '?', '[', '{']);
         let parts: Vec<&str> = path.split('/').collect();
-        let Some(fixed) = parts.iter().position(|part| has_wildcard(part)) else {
+        let Some(fixed) = parts.iter().position(has_wildcard) else {
             return plan_err!("nothing at '{text}': no such file or directory");
         };
         let base = match parts[..fixed].join("/") {

@@ -224,26 +224,22 @@ fn remove_if_there(path: &Path) -> std::io::Result<()> {
 
 /// One row for each shard; rejected rows are counted in the first of their partition.
 fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
-    let mut rows: Vec<(Option<&str>, u64, u64, u64)> = Vec::new();
+    let mut rows: Vec<(Option<&str>, [u64; 3])> = Vec::new();
     for report in reports.values() {
         let mut rejected = report.rejects.len() as u64;
         for shard in &report.shards {
-            rows.push((Some(&shard.path), shard.records, shard.bytes, rejected));
+            rows.push((Some(&shard.path), [shard.records, shard.bytes, rejected]));
             rejected = 0;
         }
         if rejected > 0 {
-            rows.push((None, 0, 0, rejected));
+            rows.push((None, [0, 0, rejected]));
         }
     }
-    rows.sort_by_key(|row| (row.0.is_none(), row.0));
-    let numbers = |number: fn(&(Option<&str>, u64, u64, u64)) -> u64| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| Some(number(row) as i64)).collect::<Int64Array>())
-    };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
-        numbers(|row| row.1),
-        numbers(|row| row.2),
-        numbers(|row| row.3),
-    ];
+    rows.sort_by_key(|(path, _)| (path.is_none(), *path));
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(rows.iter().map(|(path, _)| *path).collect::<StringArray>())];
+    for index in 0..3 {
+        let numbers = rows.iter().map(|(_, numbers)| Some(numbers[index] as i64));
+        columns.push(Arc::new(numbers.collect::<Int64Array>()));
+    }
     Ok(RecordBatch::try_new(result_schema(), columns)?)
 }

@@ -17,7 +17,7 @@ pub const JPEG_CODEC: &str = "zune-jpeg 0.5, jpeg-encoder 0.7";
 
 /// Decodes and encodes JPEG.
 #[derive(Default)]
-pub(crate) struct JpegCodec;
+pub(crate) struct JpegCodec {}
 
 impl JpegCodec {
     /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller.
@@ -159,8 +159,8 @@ mod tests {
                 let decoded = [true, false].map(|optimize| {
                     let options = Encode { format: Format::Jpeg, quality: 90, subsampling, optimize };
                     let mut jpeg = Vec::new();
-                    JpegCodec.encode(image, &options, &mut jpeg).expect("encoded");
-                    JpegCodec.decode(&jpeg, Mode::Rgb, Vec::new()).expect("decoded").values
+                    JpegCodec::default().encode(image, &options, &mut jpeg).expect("encoded");
+                    JpegCodec::default().decode(&jpeg, Mode::Rgb, Vec::new()).expect("decoded").values
                 });
                 let differences = decoded[0].iter().zip(&decoded[1]).map(|(one, other)| one.abs_diff(*other));
                 let sum: u64 = differences.map(u64::from).sum();
