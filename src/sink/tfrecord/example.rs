@@ -3,12 +3,14 @@
 //! Specification: `tensorflow/core/example/{example,feature}.proto` of TensorFlow.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
-use datafusion::common::{Result, plan_err};
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{Result, exec_err, plan_err};
 use prost::bytes::Bytes;
 
 /// A record: features by name. A map with sorted keys, so that equal records are equal bytes.
@@ -210,9 +212,16 @@ impl FeatureColumn {
         let rows = match element_type(field.data_type()) {
             None => Rows::Scalars(cast_to(column, kind)?),
             Some(_) => {
-                let lists = cast(column, &DataType::new_list(kind.arrow_type(), true));
-                let lists = lists.or_else(|_| cast_lists(column, kind))?;
-                Rows::Lists(lists.as_list::<i32>().iter().collect())
+                let lists = cast_lists(column, kind)?;
+                let lists: Vec<Option<ArrayRef>> = lists.iter().collect();
+                if lists.iter().flatten().any(|list| list.null_count() > 0) {
+                    return exec_err!(
+                        "column '{}' has a list with a NULL in it, which a feature has no place for; take it out: \
+                         array_remove_all({0}, NULL)",
+                        field.name()
+                    );
+                }
+                Rows::Lists(lists)
             }
         };
         Ok(Self { name: field.name().clone(), kind, rejects_null: holds_images(field), rows })
@@ -270,7 +279,12 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef> {
+/// A cast that fails where a value has no place in the other type, instead of making it NULL.
+fn cast(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() })
+}
+
+fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef, ArrowError> {
     let column = match column.data_type() {
         // Text is bytes, but Arrow casts it only by way of its own offsets' width.
         DataType::Utf8View | DataType::LargeUtf8 => cast(column, &DataType::Utf8)?,
@@ -278,18 +292,15 @@ fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef> {
         DataType::Date32 => cast(column, &DataType::Int32)?,
         _ => column.clone(),
     };
-    Ok(cast(&column, &kind.arrow_type())?)
+    cast(&column, &kind.arrow_type())
 }
 
-/// For element types that Arrow doesn't cast in place: the values cast on their own, the lists around them kept.
-fn cast_lists(column: &ArrayRef, kind: Kind) -> std::result::Result<ArrayRef, datafusion::arrow::error::ArrowError> {
+/// The values cast on their own, the lists around them kept.
+fn cast_lists(column: &ArrayRef, kind: Kind) -> Result<ListArray, ArrowError> {
     let element = element_type(column.data_type()).cloned().unwrap_or(DataType::Null);
     let lists = cast(column, &DataType::new_list(element, true))?;
     let lists = lists.as_list::<i32>();
-    let values = cast_to(lists.values(), kind)
-        .map_err(|error| datafusion::arrow::error::ArrowError::CastError(error.strip_backtrace()))?;
-    let item = std::sync::Arc::new(Field::new_list_field(kind.arrow_type(), true));
-    let cast =
-        datafusion::arrow::array::ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())?;
-    Ok(std::sync::Arc::new(cast))
+    let values = cast_to(lists.values(), kind)?;
+    let item = Arc::new(Field::new_list_field(kind.arrow_type(), true));
+    ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())
 }

@@ -39,7 +39,7 @@ impl JpegCodec {
         handle.set(tj::TJPARAM_TJPARAM_FASTDCT, 1).map_err(broken)?;
         handle.set(tj::TJPARAM_TJPARAM_SCANLIMIT, SCAN_LIMIT).map_err(broken)?;
         // SAFETY: the handle is a live decompressor and the pointer and length are those of one slice.
-        let status = unsafe { tj::tj3DecompressHeader(handle.0, jpeg.as_ptr(), jpeg.len()) };
+        let status = unsafe { tj::tj3DecompressHeader(handle.0, jpeg.as_ptr(), jpeg.len() as tj::size_t) };
         handle.check(status).or_else(TurboError::unless_fatal).map_err(broken)?;
         let width = handle.get(tj::TJPARAM_TJPARAM_JPEGWIDTH);
         let height = handle.get(tj::TJPARAM_TJPARAM_JPEGHEIGHT);
@@ -55,7 +55,9 @@ impl JpegCodec {
         values.resize(size, 0);
         // SAFETY: `values` holds width x height x channels bytes, which is what a pitch of 0 (no padding) asks for,
         // for the size that the header of this same slice gave.
-        let status = unsafe { tj::tj3Decompress8(handle.0, jpeg.as_ptr(), jpeg.len(), values.as_mut_ptr(), 0, format) };
+        let status = unsafe {
+            tj::tj3Decompress8(handle.0, jpeg.as_ptr(), jpeg.len() as tj::size_t, values.as_mut_ptr(), 0, format)
+        };
         match handle.check(status) {
             Err(error) if error.is_truncation() => {
                 return Err(BadImage(format!(
@@ -98,7 +100,7 @@ impl JpegCodec {
         // SAFETY: a pure computation.
         let most = unsafe { tj::tj3JPEGBufSize(width, height, subsampling) };
         let start = jpeg.len();
-        jpeg.resize(start + most, 0);
+        jpeg.resize(start + most as usize, 0);
         let mut target = jpeg[start..].as_mut_ptr();
         let mut written = most;
         // SAFETY: the source holds width x height x channels values (checked where image arrays are read), the target
@@ -115,7 +117,7 @@ impl JpegCodec {
                 ptr::from_mut(&mut written),
             )
         };
-        jpeg.truncate(start + written);
+        jpeg.truncate(start + written as usize);
         handle.check(status).map_err(|error| error.message)
     }
 }
