@@ -20,11 +20,14 @@ const SCAN_LIMIT: c_int = 500;
 pub(crate) struct JpegCodec {
     decompressor: Handle,
     compressor: Handle,
+    /// Room for the largest JPEG so far; an image's worst case is many times what it takes.
+    encoded: Vec<u8>,
 }
 
 impl Default for JpegCodec {
     fn default() -> Self {
         Self {
+            encoded: Vec::new(),
             decompressor: Handle::new(tj::TJINIT_TJINIT_DECOMPRESS as c_int),
             compressor: Handle::new(tj::TJINIT_TJINIT_COMPRESS as c_int),
         }
@@ -99,10 +102,12 @@ impl JpegCodec {
         let (width, height) = (image.width as c_int, image.height as c_int);
         // SAFETY: a pure computation.
         let most = unsafe { tj::tj3JPEGBufSize(width, height, subsampling) };
-        let start = jpeg.len();
-        jpeg.resize(start + most as usize, 0);
-        let mut target = jpeg[start..].as_mut_ptr();
-        let mut written = most;
+        let most = most as usize;
+        if self.encoded.len() < most {
+            self.encoded.resize(most, 0);
+        }
+        let mut target = self.encoded.as_mut_ptr();
+        let mut written = most as tj::size_t;
         // SAFETY: the source holds width x height x channels values (checked where image arrays are read), the target
         // `most` bytes, the most that such an image can need, and NOREALLOC keeps the library from replacing it.
         let status = unsafe {
@@ -117,8 +122,9 @@ impl JpegCodec {
                 ptr::from_mut(&mut written),
             )
         };
-        jpeg.truncate(start + written as usize);
-        handle.check(status).map_err(|error| error.message)
+        handle.check(status).map_err(|error| error.message)?;
+        jpeg.extend_from_slice(&self.encoded[..written as usize]);
+        Ok(())
     }
 }
 

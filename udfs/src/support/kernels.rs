@@ -1,5 +1,7 @@
 //! The codecs and scratch memory that one batch of images goes through.
 
+use std::collections::VecDeque;
+
 use datafusion::common::{Result, exec_err};
 use fast_image_resize::Resizer;
 
@@ -15,7 +17,8 @@ use super::step::{Decode, Encode, OnError, Pipeline, Transform};
 pub(crate) struct Kernels {
     jpeg: JpegCodec,
     resizer: Resizer,
-    spare: Vec<Vec<u8>>,
+    /// First in, first out: what held a decoded photo will hold one again.
+    spare: VecDeque<Vec<u8>>,
     encoded: Vec<u8>,
 }
 
@@ -69,11 +72,11 @@ impl Kernels {
         /// Larger buffers are given back to the allocator: one huge photo shouldn't hold its memory for the whole batch.
         const MOST_BYTES: usize = 16 << 20;
         if pixels.values.capacity() <= MOST_BYTES {
-            self.spare.push(pixels.values);
+            self.spare.push_back(pixels.values);
         }
     }
 
     fn buffer(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+        self.spare.pop_front().unwrap_or_default()
     }
 }

@@ -97,30 +97,60 @@ struct Tap {
 ///
 /// The order of the single-precision operations is that of TensorFlow's `resize_bilinear_op` with half-pixel centres.
 pub(crate) fn four_taps(image: PixelsRef<'_>, window: Window, buffer: Vec<u8>) -> Pixels {
-    let channels = usize::from(image.channels);
+    match image.channels {
+        1 => four_taps_of::<1, 1>(image, window, buffer),
+        2 => four_taps_of::<2, 2>(image, window, buffer),
+        3 => four_taps_of::<3, 4>(image, window, buffer),
+        _ => four_taps_of::<4, 4>(image, window, buffer),
+    }
+}
+
+/// Three channels are computed in four lanes, which is what processors have; the fourth is thrown away.
+fn four_taps_of<const CHANNELS: usize, const LANES: usize>(
+    image: PixelsRef<'_>,
+    window: Window,
+    buffer: Vec<u8>,
+) -> Pixels {
     let (width, height) = window.size;
     let mut columns = taps(image.width, window.scaled.0, window.start.0, width);
     for tap in &mut columns {
-        tap.lower *= channels;
-        tap.upper *= channels;
+        tap.lower *= CHANNELS;
+        tap.upper *= CHANNELS;
     }
     let rows = taps(image.height, window.scaled.1, window.start.1, height);
-    let row_values = width as usize * channels;
     let mut values = buffer;
-    values.resize(row_values * height as usize, 0);
-    let mut upper_row = InterpolatedRow::new(row_values);
-    let mut lower_row = InterpolatedRow::new(row_values);
-    for (tap, output) in rows.iter().zip(values.chunks_exact_mut(row_values)) {
+    values.resize(width as usize * height as usize * CHANNELS, 0);
+    let mut upper_row = InterpolatedRow::<LANES>::new(width as usize);
+    let mut lower_row = InterpolatedRow::<LANES>::new(width as usize);
+    let mut lanes = vec![0; width as usize * LANES];
+    for (tap, output) in rows.iter().zip(values.chunks_exact_mut(width as usize * CHANNELS)) {
         if lower_row.row == Some(tap.lower) {
             std::mem::swap(&mut upper_row, &mut lower_row);
         }
         upper_row.fill(image, tap.lower, &columns);
         lower_row.fill(image, tap.upper, &columns);
-        for ((value, top), bottom) in output.iter_mut().zip(&upper_row.values).zip(&lower_row.values) {
-            *value = (top + (bottom - top) * tap.fraction) as i32 as u8;
+        let (top, bottom) = (upper_row.values.as_flattened(), lower_row.values.as_flattened());
+        for ((lane, top), bottom) in lanes.iter_mut().zip(top).zip(bottom) {
+            *lane = truncate(top + (bottom - top) * tap.fraction);
+        }
+        let (pixels, lanes) = (output.as_chunks_mut::<CHANNELS>().0, lanes.as_chunks::<LANES>().0);
+        for (pixel, lanes) in pixels.iter_mut().zip(lanes) {
+            pixel.copy_from_slice(&lanes[..CHANNELS]);
         }
     }
     Pixels { width, height, channels: image.channels, values }
+}
+
+/// The whole part of a value between two that came from 8 bits; a checked conversion keeps the loop from being vectorised.
+#[expect(unsafe_code, reason = "the standard library has no other conversion that is a single instruction")]
+fn truncate(value: f32) -> u8 {
+    debug_assert!((0.0..256.0).contains(&value));
+    // SAFETY: interpolation with fractions of 0 to 1 between values of 0 to 255 is finite and within i32.
+    unsafe { value.to_int_unchecked::<i32>() as u8 }
+}
+
+fn blend<const LANES: usize>(start: &[f32; LANES], end: &[f32; LANES], fraction: f32) -> [f32; LANES] {
+    std::array::from_fn(|lane| start[lane] + (end[lane] - start[lane]) * fraction)
 }
 
 fn taps(from: u32, scaled: u32, start: u32, count: u32) -> Vec<Tap> {
@@ -138,14 +168,14 @@ fn taps(from: u32, scaled: u32, start: u32, count: u32) -> Vec<Tap> {
 }
 
 /// One input row, interpolated at the output's columns.
-struct InterpolatedRow {
+struct InterpolatedRow<const LANES: usize> {
     row: Option<usize>,
-    values: Vec<f32>,
+    values: Vec<[f32; LANES]>,
 }
 
-impl InterpolatedRow {
-    fn new(values: usize) -> Self {
-        Self { row: None, values: vec![0.0; values] }
+impl<const LANES: usize> InterpolatedRow<LANES> {
+    fn new(width: usize) -> Self {
+        Self { row: None, values: vec![[0.0; LANES]; width] }
     }
 
     fn fill(&mut self, image: PixelsRef<'_>, row: usize, columns: &[Tap]) {
@@ -153,27 +183,22 @@ impl InterpolatedRow {
             return;
         }
         self.row = Some(row);
-        let row_values = image.width as usize * usize::from(image.channels);
-        let input = &image.values[row * row_values..(row + 1) * row_values];
-        match image.channels {
-            1 => interpolate::<1>(input, columns, &mut self.values),
-            2 => interpolate::<2>(input, columns, &mut self.values),
-            3 => interpolate::<3>(input, columns, &mut self.values),
-            _ => interpolate::<4>(input, columns, &mut self.values),
+        let start = row * image.width as usize * usize::from(image.channels);
+        let input = &image.values[start..];
+        for (tap, value) in columns.iter().zip(&mut self.values) {
+            *value = blend(&load(input, tap.lower), &load(input, tap.upper), tap.fraction);
         }
     }
 }
 
-fn interpolate<const CHANNELS: usize>(input: &[u8], columns: &[Tap], output: &mut [f32]) {
-    let (output, _) = output.as_chunks_mut::<CHANNELS>();
-    for (tap, output) in columns.iter().zip(output) {
-        let left = &input[tap.lower..tap.lower + CHANNELS];
-        let right = &input[tap.upper..tap.upper + CHANNELS];
-        for channel in 0..CHANNELS {
-            let start = f32::from(left[channel]);
-            output[channel] = start + (f32::from(right[channel]) - start) * tap.fraction;
-        }
+/// The values from a position on; behind the image's last one there are zeros.
+fn load<const LANES: usize>(input: &[u8], at: usize) -> [f32; LANES] {
+    let mut lanes = [0; LANES];
+    match input.get(at..at + LANES) {
+        Some(values) => lanes.copy_from_slice(values),
+        None => lanes.iter_mut().zip(&input[at..]).for_each(|(lane, value)| *lane = *value),
     }
+    lanes.map(f32::from)
 }
 
 #[cfg(test)]
@@ -211,13 +236,13 @@ mod tests {
         }
         let columns = taps(5, 5, 0, 5);
         let rows = taps(5, 3, 0, 3);
-        let mut row = InterpolatedRow::new(5);
+        let mut row = InterpolatedRow::<1>::new(5);
         let mut values = Vec::new();
         for tap in &rows {
             row.fill(gray(5, 5, &eye), tap.lower, &columns);
             let top = row.values.clone();
             row.fill(gray(5, 5, &eye), tap.upper, &columns);
-            values.extend(top.iter().zip(&row.values).map(|(t, b)| t + (b - t) * tap.fraction));
+            values.extend(top.iter().zip(&row.values).map(|(t, b)| blend(t, b, tap.fraction)[0]));
         }
         let expected =
             [0.6666667_f32, 0.3333333, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.3333335, 0.6666665];
