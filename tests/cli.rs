@@ -63,11 +63,20 @@ fn a_failed_run_leaves_no_manifest_and_no_half_shard() {
     let message = workspace.sql(&sql).failure(1);
     assert!(message.contains("'photos/daisy/broken.jpg' is rejected: not a jpeg"), "{message}");
     let names = workspace.names("out");
-    assert!(names.iter().all(|name| name.starts_with('p') && name.ends_with(".tfrec")), "{names:?}");
+    assert!(names.iter().all(|name| name == "_unfinished" || name.ends_with(".tfrec")), "{names:?}");
     // The next run sweeps what was left.
     let sql = TO_SHARDS.replace("shards 4", "shards 2");
     workspace.sql(&sql).success();
     assert_eq!(workspace.names("out"), ["_manifest.json", "_rejects.csv", "p00-4.tfrec", "p01-4.tfrec"]);
+}
+
+#[test]
+fn shards_of_somebody_else_are_not_swept() {
+    let workspace = Workspace::with_photos(8, 2);
+    workspace.write("out/p07-230.tfrec", b"theirs");
+    let message = workspace.sql(TO_SHARDS).failure(1);
+    assert!(message.contains("'out' already holds 'p07-230.tfrec', which no manifest lists"), "{message}");
+    assert_eq!(workspace.names("out"), ["p07-230.tfrec"]);
 }
 
 #[test]

@@ -52,6 +52,12 @@ impl ExtensionPlanner for SinkPlanner {
         let input = input.ok_or_else(|| internal_datafusion_err!("TfRecordWrite has one input"))?;
         let input = without_useless_limits(input)?;
         let target = Arc::new(target(node, &input)?);
+        if let Some(name) = target.foreign_shard() {
+            return exec_err!(
+                "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
+                node.target
+            );
+        }
         let running = session.config().target_partitions();
         let sink: Arc<dyn ExecutionPlan> = Arc::new(TfRecordSinkExec::new(input, Arc::clone(&target), running));
         Ok(Some(Arc::new(CommitExec::new(sink, target))))

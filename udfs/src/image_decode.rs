@@ -28,8 +28,8 @@ values (width x height x channels) and more, is NULL; `image_error` says why.",
 +-------------------------+-------------------+
 | path                    | image             |
 +-------------------------+-------------------+
-| photos/daisy/000002.jpg | <image 320x240x3> |
 | photos/daisy/000000.jpg | <image 320x240x3> |
+| photos/daisy/000002.jpg | <image 320x240x3> |
 +-------------------------+-------------------+
 ```"#,
     argument(name = "content", description = "The bytes of an image file."),

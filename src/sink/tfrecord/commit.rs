@@ -19,7 +19,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Target;
-use super::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, read, write_rejects};
+use super::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, UNFINISHED, read, write_rejects};
 use super::shard::{Shard, is_unfinished};
 use super::write::Report;
 use crate::session::io_runtime;
@@ -184,10 +184,9 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
         shards,
     };
     manifest.write(directory)?;
-    match fs::remove_file(directory.join(OLD_MANIFEST)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(Ok(())),
-    }
+    remove_if_there(&directory.join(OLD_MANIFEST))?;
+    remove_if_there(&directory.join(UNFINISHED))?;
+    Ok(Ok(()))
 }
 
 /// Removes what an interrupted run, or the dataset that this one replaces, left beside the shards.

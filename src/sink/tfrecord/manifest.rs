@@ -14,6 +14,8 @@ use super::shard::Shard;
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
 pub const REJECTS: &str = "_rejects.csv";
+/// An empty file that says that the shards beside it are those of a run that hasn't finished: they may be swept.
+pub(crate) const UNFINISHED: &str = "_unfinished";
 /// A replaced dataset's manifest, until the new one is there.
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
 

@@ -62,6 +62,16 @@ impl Target {
         format!("{name}{}", compression.suffix())
     }
 
+    /// A file of the directory that the commit would sweep, though nothing says that a run of ours has left it.
+    pub(crate) fn foreign_shard(&self) -> Option<String> {
+        if self.options.overwrite || self.directory.join(manifest::UNFINISHED).exists() {
+            return None;
+        }
+        let entries = std::fs::read_dir(&self.directory).ok()?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter(|name| self.is_shard_name(name)).min()
+    }
+
     fn is_shard_name(&self, name: &str) -> bool {
         self.options.name_template.matches(&self.options.prefix, name)
     }

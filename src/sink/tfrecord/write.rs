@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use super::Target;
 use super::example::{Example, FeatureColumn, Features};
-use super::manifest::{MANIFEST, OLD_MANIFEST, Reject};
+use super::manifest::{MANIFEST, OLD_MANIFEST, Reject, UNFINISHED};
 use super::options::OnReject;
 use super::shard::{Shard, ShardWriter};
 use crate::session::io_runtime;
@@ -204,6 +204,8 @@ impl PartitionWriter {
         let directory = &self.target.directory;
         fs::create_dir_all(directory)
             .map_err(|error| exec_datafusion_err!("cannot create '{}': {error}", directory.display()))?;
+        fs::write(directory.join(UNFINISHED), "")
+            .map_err(|error| exec_datafusion_err!("cannot write to '{}': {error}", directory.display()))?;
         if !self.target.options.overwrite {
             return Ok(());
         }

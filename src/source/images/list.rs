@@ -26,6 +26,8 @@ use crate::storage::{Found, Location};
 
 /// Partitions that a table has without being asked for a number, if it has as many files.
 const LEAST_PARTITIONS: usize = 16;
+/// A few rows stay in one partition, and so in order.
+const LEAST_ROWS: usize = 8;
 /// Bytes of image files for which there is one partition more.
 const PARTITION_BYTES: i64 = 128 << 20;
 
@@ -132,7 +134,7 @@ impl Request {
             Partitions::BySize => by_size(),
             // Rows of the listing alone are cheap, and in one partition they stay in order.
             Partitions::Auto if !self.reads_content => 1,
-            Partitions::Auto => by_size().max(self.cores.min(rows)),
+            Partitions::Auto => by_size().max(self.cores.min(rows)).min(rows.div_ceil(LEAST_ROWS).max(1)),
         };
         let (least, more) = (rows / count, rows % count);
         let mut start = 0;
