@@ -40,7 +40,7 @@ before the centre is cut, as in TensorFlow's tutorials.",
     argument(name = "filter", description = "'nearest', 'bilinear' (default), 'bicubic', 'lanczos3' or 'area'."),
     argument(
         name = "antialias",
-        description = "Whether the filter widens with the ratio when shrinking; true by default. 'area', which weighs parts of pixels as OpenCV's INTER_AREA does, always averages; 'nearest' never."
+        description = "Whether the filter widens with the ratio when shrinking; true by default. 'bicubic' and 'lanczos3' must; 'area', which weighs parts of pixels as OpenCV's INTER_AREA does, always averages; 'nearest' never."
     )
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -116,9 +116,15 @@ fn resample(
         Filter::Bicubic => FilterType::CatmullRom,
         Filter::Lanczos3 => FilterType::Lanczos3,
     };
-    let algorithm = if options.antialias { ResizeAlg::Convolution(filter) } else { ResizeAlg::Interpolation(filter) };
-    let options = ResizeOptions::new().resize_alg(algorithm).crop(region.left, region.top, region.width, region.height);
-    convolve(image, size, &options, resizer, buffer)
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+    // fast_image_resize 6.1 reads outside of the image for some parts of it: the part is cut out first, in whole pixels.
+    let side = |length: f64| length.round().max(1.0) as u32;
+    let (width, height) = (side(region.width), side(region.height));
+    if (width, height) == (image.width, image.height) {
+        return convolve(image, size, &options, resizer, buffer);
+    }
+    let part = crop(image, (region.left as i64, region.top as i64), (width, height), Vec::new());
+    convolve(part.as_ref(), size, &options, resizer, buffer)
 }
 
 /// The resize-and-crop of TensorFlow's tutorials: the covering size is truncated to whole pixels, then the centre is cut.

@@ -149,13 +149,13 @@ impl Options for Resize {
 
     fn from_values(values: &Values<'_>) -> Result<Self> {
         let (width, height) = values.size()?;
-        Ok(Self {
-            width,
-            height,
-            fit: values.choice("fit", Fit::Stretch)?,
-            filter: values.choice("filter", Filter::Bilinear)?,
-            antialias: values.boolean("antialias", true)?,
-        })
+        let filter = values.choice("filter", Filter::Bilinear)?;
+        let antialias = values.boolean("antialias", true)?;
+        // fast_image_resize 6.1 reads outside of the image when it interpolates without widening these filters.
+        if !antialias && matches!(filter, Filter::Bicubic | Filter::Lanczos3) {
+            return plan_err!("image_resize: antialias must be true with filter '{}', got false", filter.word());
+        }
+        Ok(Self { width, height, fit: values.choice("fit", Fit::Stretch)?, filter, antialias })
     }
 }
 
@@ -391,6 +391,7 @@ mod tests {
         let offset = || -65_535..=65_535_i32;
         prop_oneof![
             (size(), size(), choice(), choice(), any::<bool>()).prop_map(|(width, height, fit, filter, antialias)| {
+                let antialias = antialias || matches!(filter, Filter::Bicubic | Filter::Lanczos3);
                 Transform::Resize(Resize { width, height, fit, filter, antialias })
             }),
             (offset(), offset(), size(), size()).prop_map(|(x, y, width, height)| Transform::Crop(Crop {
