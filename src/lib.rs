@@ -7,6 +7,7 @@ mod command;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod format;
 mod plan;
 mod progress;
 mod session;

@@ -12,7 +12,8 @@ use tokio::runtime::Handle;
 use crate::config::PixmillOptions;
 use crate::plan::{FuseThroughAlias, PixmillQueryPlanner, RewriteCopy};
 use crate::sink::tfrecord::TfRecordFormatFactory;
-use crate::source::images::{self, ImagesRelationPlanner, ImagesTableFactory};
+use crate::source::SourceRelationPlanner;
+use crate::source::images::{self, ImagesTableFactory};
 
 /// Rows in a batch: images are large, and DataFusion counts rows.
 const BATCH_ROWS: usize = 64;
@@ -60,7 +61,7 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
         .with_table_factory(images::FORMAT.to_string(), images)
         .build();
-    state.register_relation_planner(Arc::new(ImagesRelationPlanner))?;
+    state.register_relation_planner(Arc::new(SourceRelationPlanner))?;
     state.register_file_format(Arc::new(TfRecordFormatFactory), false)?;
     Ok(state)
 }

@@ -6,7 +6,8 @@ mod support;
 
 use std::fs;
 
-use pixmill::sink::tfrecord::{Manifest, RecordReader};
+use pixmill::format::manifest::Manifest;
+use pixmill::format::tfrecord::RecordReader;
 use support::Workspace;
 
 const TO_SHARDS: &str = "COPY (SELECT image_encode(image_decode(content), 'png') AS image, class FROM read_images('photos', \

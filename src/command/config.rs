@@ -9,6 +9,7 @@ use super::functions::PageFormat;
 use crate::config::{OptionPage, PixmillOptions};
 use crate::error::{Error, Result};
 use crate::sink::tfrecord::TfRecordOptions;
+use crate::source::SourceOptions;
 use crate::source::images::ImagesOptions;
 
 /// List the options
@@ -53,7 +54,7 @@ fn sections() -> Vec<Section> {
             title: "Images",
             text: "`CREATE EXTERNAL TABLE ... STORED AS IMAGES LOCATION '...' OPTIONS (partitions 16)` and \
                    `read_images('...', partitions => 16)`.",
-            rows: rows(&ImagesOptions::OPTIONS),
+            rows: rows(ImagesOptions::OPTIONS),
         },
         Section {
             title: "TFRecord shards",

@@ -104,7 +104,7 @@ impl Written {
             text.push_str(&format!(
                 "; {} rejected, listed in {}",
                 HumanCount(self.rejected),
-                crate::sink::tfrecord::REJECTS
+                crate::format::manifest::REJECTS
             ));
         }
         text

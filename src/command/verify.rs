@@ -12,7 +12,8 @@ use prost::Message;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::sink::tfrecord::{Example, MANIFEST, Manifest, RecordReader, Values};
+use crate::format::manifest::{MANIFEST, Manifest};
+use crate::format::tfrecord::{Example, RecordReader, Values};
 use crate::storage::Location;
 
 /// Check shards: framing, checksums, counts, features, and whether a sample of the images decodes

@@ -1,4 +1,4 @@
-//! Finds the images below a query, changes how they are listed, and lets hidden columns through to the sink.
+//! Finds the tables below a query, changes how they are cut into partitions, and lets hidden columns through to the sink.
 
 use std::sync::Arc;
 
@@ -8,35 +8,41 @@ use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::logical_plan::{Filter, Projection, SubqueryAlias, TableScan, TableScanBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use crate::source::images::{CONTENT, ImagesOptions, ImagesTable, PATH, READ_ERROR};
+use crate::source::{Hidden, Partitions, partitioned_table};
 
-/// The options of every table of images below a plan.
-pub(super) fn images_below(plan: &LogicalPlan) -> Result<Vec<ImagesOptions>> {
+/// What the hidden columns are called above the scan.
+const HIDDEN: [&str; 3] = ["__path", "__content", "__read_error"];
+
+/// What the tables below a plan that can be cut into partitions say of themselves: their partitions and their seeds.
+pub(super) fn partitioned_below(plan: &LogicalPlan) -> Result<Vec<(Partitions, Option<u64>)>> {
     let mut found = Vec::new();
     plan.apply(|plan| {
         if let LogicalPlan::TableScan(scan) = plan
-            && let Some(table) = source_as_provider(&scan.source)?.downcast_ref::<ImagesTable>()
+            && let Some(table) = partitioned_table(source_as_provider(&scan.source)?.as_ref())
         {
-            found.push(table.options().clone());
+            found.push((table.partitions(), table.shuffle_seed()));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(found)
 }
 
-/// The plan with other options for every table of images below it.
-pub(super) fn with_images(plan: LogicalPlan, change: impl Fn(&ImagesOptions) -> ImagesOptions) -> Result<LogicalPlan> {
+/// The plan with its tables cut into so many partitions, unless their own options say how many.
+pub(super) fn with_partitions(plan: LogicalPlan, partitions: Partitions) -> Result<LogicalPlan> {
     let changed = plan.transform_up(|plan| {
         let LogicalPlan::TableScan(mut scan) = plan else {
             return Ok(Transformed::no(plan));
         };
         let provider = source_as_provider(&scan.source)?;
-        let Some(table) = provider.downcast_ref::<ImagesTable>() else {
-            return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
-        };
-        let table = table.with_options(change(table.options()));
-        scan.source = provider_as_source(Arc::new(table));
-        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        match partitioned_table(provider.as_ref()) {
+            Some(table)
+                if !matches!((table.partitions(), partitions), (Partitions::Exactly(_), Partitions::BySize)) =>
+            {
+                scan.source = provider_as_source(table.with_partitions(partitions));
+                Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+            }
+            _ => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+        }
     })?;
     Ok(changed.data)
 }
@@ -51,8 +57,8 @@ pub(super) fn expose(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     };
     let mut exprs: Vec<Expr> = exposed.plan.schema().columns().into_iter().map(Expr::Column).collect();
     exprs.truncate(visible);
-    for (column, name) in exposed.hidden.into_iter().zip([PATH, CONTENT, READ_ERROR]) {
-        exprs.push(Expr::Column(column).alias(format!("__{name}")));
+    for (column, name) in exposed.hidden.into_iter().zip(HIDDEN) {
+        exprs.push(Expr::Column(column).alias(name));
     }
     Projection::try_new(exprs, Arc::new(exposed.plan)).map(|plan| Some(LogicalPlan::Projection(plan)))
 }
@@ -71,10 +77,9 @@ fn expose_below(plan: &LogicalPlan) -> Result<Option<Exposed>> {
             };
             let mut exprs = projection.expr.clone();
             let mut hidden = below.hidden.clone();
-            for (column, name) in hidden.iter_mut().zip([PATH, CONTENT, READ_ERROR]) {
-                let alias = format!("__{name}");
-                exprs.push(Expr::Column(column.clone()).alias(&alias));
-                *column = Column::new_unqualified(alias);
+            for (column, name) in hidden.iter_mut().zip(HIDDEN) {
+                exprs.push(Expr::Column(column.clone()).alias(name));
+                *column = Column::new_unqualified(name);
             }
             let plan = Projection::try_new(exprs, Arc::new(below.plan))?;
             Ok(Some(Exposed { plan: LogicalPlan::Projection(plan), hidden }))
@@ -111,28 +116,28 @@ fn expose_below(plan: &LogicalPlan) -> Result<Option<Exposed>> {
 
 fn expose_scan(scan: &TableScan) -> Result<Option<Exposed>> {
     let provider = source_as_provider(&scan.source)?;
-    let Some(table) = provider.downcast_ref::<ImagesTable>() else {
+    let Some(table) = partitioned_table(provider.as_ref()) else {
         return Ok(None);
     };
-    // The hidden column stands behind the others, so that a projection by position stays what it was.
-    let table = table.with_read_error();
+    let Some(Hidden { table, columns }) = table.with_hidden(scan.projection.as_deref())? else {
+        return Ok(None);
+    };
     let mut projection = scan.projection.clone();
     if let Some(projection) = &mut projection {
-        let schema = datafusion::catalog::TableProvider::schema(&table);
-        for name in [PATH, CONTENT, READ_ERROR] {
+        let schema = table.schema();
+        for name in &columns {
             let index = schema.index_of(name)?;
             if !projection.contains(&index) {
                 projection.push(index);
             }
         }
     }
-    let source = provider_as_source(Arc::new(table));
     let name = scan.table_name.clone();
-    let plan = TableScanBuilder::new(name.clone(), source)
+    let plan = TableScanBuilder::new(name.clone(), provider_as_source(table))
         .with_projection(projection)
         .with_filters(scan.filters.clone())
         .with_fetch(scan.fetch)
         .build()?;
-    let hidden = [PATH, CONTENT, READ_ERROR].map(|column| Column::new(Some(name.clone()), column));
+    let hidden = columns.map(|column| Column::new(Some(name.clone()), column));
     Ok(Some(Exposed { plan: LogicalPlan::TableScan(plan), hidden }))
 }

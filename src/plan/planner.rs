@@ -16,7 +16,8 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::sink::tfrecord::{CommitExec, MANIFEST, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds};
+use crate::format::manifest::MANIFEST;
+use crate::sink::tfrecord::{CommitExec, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds};
 use crate::source::images::LoadContentExec;
 use crate::storage;
 

@@ -8,9 +8,9 @@ use datafusion::logical_expr::{Extension, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
-use super::expose::{expose, images_below, with_images};
+use super::expose::{expose, partitioned_below, with_partitions};
 use crate::sink::tfrecord::{FORMAT, TfRecordOptions, TfRecordWriteNode, check_schema, holds_images};
-use crate::source::images::{ImagesOptions, Partitions};
+use crate::source::Partitions;
 use crate::storage;
 
 /// Replaces the `COPY` of TFRECORD.
@@ -45,18 +45,18 @@ fn rewrite(copy: CopyTo) -> Result<LogicalPlan> {
     check_schema(&datafusion::arrow::datatypes::Schema::new(features))?;
 
     let mut input = copy.input.as_ref().clone();
-    let images = images_below(&input)?;
-    match (options.shards, images.len()) {
-        (Some(shards), 1) => input = partitioned(input, Partitions::Exactly(shards))?,
+    let tables = partitioned_below(&input)?;
+    match (options.shards, tables.len()) {
+        (Some(shards), 1) => input = with_partitions(input, Partitions::Exactly(shards))?,
         (Some(_), tables) => {
             return plan_err!(
-                "shards: needs one table of images in the query to cut into shards, got {tables}; without it every \
+                "shards: needs one table of images or records in the query to cut into shards, got {tables}; without it every \
                  partition of the input becomes a shard"
             );
         }
-        (None, _) => input = partitioned(input, Partitions::BySize)?,
+        (None, _) => input = with_partitions(input, Partitions::BySize)?,
     }
-    let shuffle_seed = images.iter().find_map(|images| images.shuffle_seed);
+    let shuffle_seed = tables.iter().find_map(|(_, seed)| *seed);
     let visible = schema.fields().len();
     // Without an image column no row is rejected, and reading the files only to tell why would be a waste.
     let has_images = schema.fields().iter().any(|field| holds_images(field));
@@ -65,14 +65,6 @@ fn rewrite(copy: CopyTo) -> Result<LogicalPlan> {
     }
     let node = TfRecordWriteNode::try_new(input, copy.output_url, options, copy.partition_by, visible, shuffle_seed)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
-}
-
-/// Cuts the images into so many partitions, unless their own options say how many.
-fn partitioned(plan: LogicalPlan, partitions: Partitions) -> Result<LogicalPlan> {
-    with_images(plan, |images| match (images.partitions, partitions) {
-        (Partitions::Exactly(_), Partitions::BySize) => images.clone(),
-        _ => ImagesOptions { partitions, ..images.clone() },
-    })
 }
 
 fn check_target(target: &str) -> Result<()> {

@@ -19,9 +19,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Target;
-use super::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, UNFINISHED, read, write_rejects};
-use super::shard::{Shard, is_unfinished};
+use super::shard::is_unfinished;
 use super::write::Report;
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, read, write_rejects};
 use crate::session::io_runtime;
 
 /// The rows that `COPY ... STORED AS TFRECORD` returns: one for each shard.
@@ -180,7 +180,7 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
         partitioned_by: target.partition_by.clone(),
         classes: target.classes.clone(),
         shuffle_seed: target.shuffle_seed,
-        options: target.options.clone(),
+        options: serde_json::to_value(&target.options)?,
         shards,
     };
     manifest.write(directory)?;

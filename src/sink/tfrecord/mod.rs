@@ -1,9 +1,7 @@
 //! The sink `TFRECORD`: `COPY (...) TO 'dir' STORED AS TFRECORD`.
 
 mod commit;
-mod example;
-mod framing;
-mod manifest;
+mod features;
 mod name;
 mod node;
 mod options;
@@ -15,18 +13,16 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use commit::CommitExec;
-pub use example::{BytesList, Example, Feature, Features, FloatList, Int64List, Values};
-pub use framing::{FramingError, OVERHEAD, RecordReader, masked_crc32c};
-pub use manifest::{MANIFEST, Manifest, REJECTS, Reject};
 pub use name::NameTemplate;
 pub use node::TfRecordWriteNode;
 pub use options::{Compression, OnReject, TfRecordOptions};
-pub use shard::Shard;
 pub use write::TfRecordSinkExec;
 
 pub(crate) use commit::result_schema;
-pub(crate) use example::{check_schema, feature_kinds, holds_images};
+pub(crate) use features::{check_schema, feature_kinds, holds_images};
 pub(crate) use node::TfRecordFormatFactory;
+
+use crate::format::manifest::UNFINISHED;
 
 /// The type name in `STORED AS`, in lower case.
 pub const FORMAT: &str = "tfrecord";
@@ -64,7 +60,7 @@ impl Target {
 
     /// A file of the directory that the commit would sweep, though nothing says that a run of ours has left it.
     pub(crate) fn foreign_shard(&self) -> Option<String> {
-        if self.options.overwrite || self.directory.join(manifest::UNFINISHED).exists() {
+        if self.options.overwrite || self.directory.join(UNFINISHED).exists() {
             return None;
         }
         let entries = std::fs::read_dir(&self.directory).ok()?;

@@ -7,33 +7,19 @@ use std::path::{Path, PathBuf};
 use datafusion::common::{Result, exec_datafusion_err};
 use flate2::write::{GzEncoder, ZlibEncoder};
 use prost::Message;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::example::Example;
-use super::framing::append_record;
 use super::options::Compression;
+use crate::format::manifest::Shard;
+use crate::format::tfrecord::{Example, append_record};
 
 /// Bytes of records that are handed to the writing thread at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// What unfinished files begin and end with; readers pass over hidden files.
 const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
-
-/// A finished shard, as the manifest lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// Relative to the dataset's directory.
-    pub path: String,
-    /// Records in it.
-    pub records: u64,
-    /// Its size, compressed where it is.
-    pub bytes: u64,
-    /// CRC-32C of the file, in hexadecimal.
-    pub crc32c: String,
-}
 
 /// Whether a file is one that a writer left behind when it was killed.
 pub(crate) fn is_unfinished(name: &str) -> bool {

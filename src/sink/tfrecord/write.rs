@@ -24,10 +24,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Target;
-use super::example::{Example, FeatureColumn, Features};
-use super::manifest::{MANIFEST, OLD_MANIFEST, Reject, UNFINISHED};
+use super::features::FeatureColumn;
 use super::options::OnReject;
-use super::shard::{Shard, ShardWriter};
+use super::shard::ShardWriter;
+use crate::format::manifest::{MANIFEST, OLD_MANIFEST, Reject, Shard, UNFINISHED};
+use crate::format::tfrecord::{Example, Features};
 use crate::session::io_runtime;
 
 /// The most directories that one partition writes to at the same time.

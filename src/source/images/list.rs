@@ -20,8 +20,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use twox_hash::XxHash3_64;
 
-use super::options::{EXTENSIONS, ImagesOptions, Partitions, Sample};
+use super::options::{EXTENSIONS, ImagesOptions, Sample};
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
+use crate::source::Partitions;
 use crate::storage::{Found, Location};
 
 /// Partitions that a table has without being asked for a number, if it has as many files.

@@ -3,7 +3,6 @@
 mod list;
 mod load;
 mod options;
-mod relation;
 
 use std::sync::Arc;
 
@@ -16,18 +15,20 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPus
 use datafusion::physical_plan::ExecutionPlan;
 
 pub use load::LoadContentExec;
-pub use options::{ImagesOptions, Partitions, Sample};
-pub use relation::ImagesRelationPlanner;
+pub use options::{ImagesOptions, Sample};
+
+use super::arguments::from_command;
+use super::{Hidden, PartitionedTable, Partitions};
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "IMAGES";
 
 /// The column that holds the bytes of the files.
-pub(crate) const CONTENT: &str = "content";
+const CONTENT: &str = "content";
 /// The column that names the file.
-pub(crate) const PATH: &str = "path";
+const PATH: &str = "path";
 /// A hidden column: why a file could not be read. Sinks list it; `SELECT *` doesn't show it.
-pub(crate) const READ_ERROR: &str = "read_error";
+const READ_ERROR: &str = "read_error";
 
 /// A table with one row for each image file under a location.
 ///
@@ -41,18 +42,18 @@ pub struct ImagesTable {
 
 impl ImagesTable {
     /// A table of the images at `location`: a directory, a file or a glob.
-    pub fn new(location: impl Into<String>, options: ImagesOptions) -> Self {
-        Self { location: location.into(), options, schema: schema(false) }
+    ///
+    /// # Errors
+    /// A location that can't be one.
+    pub fn try_new(location: impl Into<String>, options: ImagesOptions) -> Result<Self> {
+        let location = location.into();
+        list::check_location(&location)?;
+        Ok(Self { location, options, schema: schema(false) })
     }
 
     /// The same table with other options.
     pub fn with_options(&self, options: ImagesOptions) -> Self {
         Self { options, ..self.clone() }
-    }
-
-    /// The same table with the hidden column that says why a file could not be read.
-    pub(crate) fn with_read_error(&self) -> Self {
-        Self { schema: schema(true), ..self.clone() }
     }
 
     /// How the files are listed and cut into partitions.
@@ -127,6 +128,25 @@ impl TableProvider for ImagesTable {
     }
 }
 
+impl PartitionedTable for ImagesTable {
+    fn partitions(&self) -> Partitions {
+        self.options.partitions
+    }
+
+    fn with_partitions(&self, partitions: Partitions) -> Arc<dyn TableProvider> {
+        Arc::new(self.with_options(ImagesOptions { partitions, ..self.options.clone() }))
+    }
+
+    fn shuffle_seed(&self) -> Option<u64> {
+        self.options.shuffle_seed
+    }
+
+    fn with_hidden(&self, _: Option<&[usize]>) -> Result<Option<Hidden>> {
+        let table = Self { schema: schema(true), ..self.clone() };
+        Ok(Some(Hidden { table: Arc::new(table), columns: [PATH, CONTENT, READ_ERROR].map(str::to_string) }))
+    }
+}
+
 /// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS IMAGES`.
 #[derive(Debug, Default)]
 pub struct ImagesTableFactory;
@@ -143,23 +163,8 @@ impl TableProviderFactory for ImagesTableFactory {
         if !command.table_partition_cols.is_empty() {
             return plan_err!("a table STORED AS {FORMAT} takes no PARTITIONED BY; its label is the directory name");
         }
-        let mut options = ImagesOptions::default();
-        let mut given: Vec<(&String, &String)> = command.options.iter().collect();
-        given.sort();
-        for (key, value) in given {
-            options.set(key.strip_prefix("format.").unwrap_or(key), value)?;
-        }
-        let location = match command.locations.as_slice() {
-            [location] => location.clone(),
-            locations => {
-                return plan_err!(
-                    "a table STORED AS {FORMAT} takes one LOCATION, got {}; use a glob such as 'photos/{{a,b}}/**/*.jpg'",
-                    locations.len()
-                );
-            }
-        };
-        list::check_location(&location)?;
-        Ok(Arc::new(ImagesTable::new(location, options)))
+        let (location, options) = from_command(FORMAT, command)?;
+        Ok(Arc::new(ImagesTable::try_new(location, options)?))
     }
 }
 

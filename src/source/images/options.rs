@@ -3,6 +3,8 @@
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 
 use crate::config::{OptionPage, names, option};
+use crate::source::Partitions;
+use crate::source::arguments::SourceOptions;
 
 /// How the images of a table are found, ordered and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,18 +21,6 @@ pub struct ImagesOptions {
     pub is_recursive: Option<bool>,
     /// Which part of the images.
     pub sample: Option<Sample>,
-}
-
-/// The number of partitions, which is the number of shards that a sink writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Partitions {
-    /// By the number of files and bytes, and at least one for each core.
-    #[default]
-    Auto,
-    /// By the number of files and bytes alone: the same on every machine.
-    BySize,
-    /// Exactly so many; their counts differ by one at most.
-    Exactly(usize),
 }
 
 /// A part of the images, chosen by a hash of seed and path: the same ones whatever the order and the machine.
@@ -55,9 +45,8 @@ pub enum Sample {
 /// File name extensions of images, in any case, where the options don't say otherwise.
 pub(super) const EXTENSIONS: [&str; 10] = ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-impl ImagesOptions {
-    /// What [`Self::set`] knows.
-    pub const OPTIONS: [OptionPage; 5] = [
+impl SourceOptions for ImagesOptions {
+    const OPTIONS: &'static [OptionPage] = &[
         option(
             "partitions",
             "by files and bytes",
@@ -81,11 +70,7 @@ impl ImagesOptions {
         option("recursive", "true", "Whether folders below a directory are searched, too."),
     ];
 
-    /// Sets an option from its text.
-    ///
-    /// # Errors
-    /// An unknown name or a value that it doesn't take.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "partitions" => {
                 self.partitions = Partitions::Exactly(parse_count(name, value)?);
@@ -112,7 +97,7 @@ impl ImagesOptions {
                 );
             }
             _ => {
-                return plan_err!("unknown option '{name}' for images; the options are {}", names(&Self::OPTIONS));
+                return plan_err!("unknown option '{name}' for images; the options are {}", names(Self::OPTIONS));
             }
         }
         Ok(())

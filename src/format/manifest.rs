@@ -7,9 +7,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::TfRecordOptions;
-use super::shard::Shard;
-
 /// The manifest's file name.
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
@@ -22,7 +19,7 @@ pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
 /// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Always `tfrecord`.
+    /// What the shards are: `tfrecord`.
     pub format: String,
     /// The version of pixmill that wrote it.
     pub pixmill_version: String,
@@ -44,9 +41,22 @@ pub struct Manifest {
     /// The seed that the images were shuffled with.
     pub shuffle_seed: Option<u64>,
     /// How it was written.
-    pub options: TfRecordOptions,
+    pub options: serde_json::Value,
     /// The shards, sorted by path.
     pub shards: Vec<Shard>,
+}
+
+/// A finished shard, as the manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Relative to the dataset's directory.
+    pub path: String,
+    /// Records in it.
+    pub records: u64,
+    /// Its size, compressed where it is.
+    pub bytes: u64,
+    /// CRC-32C of the file, in hexadecimal.
+    pub crc32c: String,
 }
 
 impl Manifest {

@@ -1,42 +1,55 @@
-//! `read_images(...)` with named options, and `TABLESAMPLE`, which DataFusion parses and then ignores.
+//! Table functions with named options, such as `read_images(...)`, and `TABLESAMPLE`, which DataFusion parses and then ignores.
 
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result, ScalarValue, exec_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, TableAlias, TableFactor, TableSample, TableSampleKind, TableSampleMethod,
-    TableSampleUnit, Value,
+    FunctionArg, TableAlias, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleUnit, Value,
 };
 
-use super::list::check_location;
-use super::{ImagesOptions, ImagesTable, Sample};
-use crate::config::names;
+use super::arguments::{constant, from_call};
+use super::images::{ImagesOptions, ImagesTable, Sample};
 
-/// The table function's name.
-const READ_IMAGES: &str = "read_images";
-
-/// Plans `read_images('location', name => value, ...)` and `TABLESAMPLE` of images.
+/// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
 #[derive(Debug)]
-pub struct ImagesRelationPlanner;
+pub struct SourceRelationPlanner;
 
-impl RelationPlanner for ImagesRelationPlanner {
+/// The table of a call; `None` where the function is none of ours. The one list of table functions.
+fn called(
+    name: &str,
+    args: &[FunctionArg],
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<Arc<dyn TableProvider>>> {
+    let table: Arc<dyn TableProvider> = match name {
+        "read_images" => {
+            let (location, options) = from_call(name, args, context)?;
+            Arc::new(ImagesTable::try_new(location, options)?)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(table))
+}
+
+impl RelationPlanner for SourceRelationPlanner {
     fn plan_relation(
         &self,
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
         match relation {
-            TableFactor::Table { ref name, args: Some(ref args), ref sample, ref alias, .. }
-                if name.to_string().eq_ignore_ascii_case(READ_IMAGES) =>
-            {
-                let mut table = read_images(&args.args, context)?;
+            TableFactor::Table { ref name, args: Some(ref args), ref sample, ref alias, .. } => {
+                let name = name.to_string().to_ascii_lowercase();
+                let Some(mut table) = called(&name, &args.args, context)? else {
+                    return Ok(RelationPlanning::Original(Box::new(relation)));
+                };
                 if let Some(sample) = sample {
-                    table = sampled(&table, kind(sample), context)?;
+                    table = sampled_table(&table, kind(sample), &name, context)?;
                 }
-                let plan = LogicalPlanBuilder::scan(READ_IMAGES, provider_as_source(Arc::new(table)), None)?;
+                let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
                 planned(plan.build()?, alias.clone())
             }
             TableFactor::Table {
@@ -91,55 +104,27 @@ fn sample_scan(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     if let LogicalPlan::TableScan(mut scan) = plan {
-        let provider = source_as_provider(&scan.source)?;
-        if let Some(table) = provider.downcast_ref::<ImagesTable>() {
-            scan.source = provider_as_source(Arc::new(sampled(table, sample, context)?));
-            return Ok(LogicalPlan::TableScan(scan));
-        }
+        let table = sampled_table(&source_as_provider(&scan.source)?, sample, name, context)?;
+        scan.source = provider_as_source(table);
+        return Ok(LogicalPlan::TableScan(scan));
     }
+    no_sample_of(name)
+}
+
+fn sampled_table(
+    table: &Arc<dyn TableProvider>,
+    sample: &TableSample,
+    name: &str,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Arc<dyn TableProvider>> {
+    match table.downcast_ref::<ImagesTable>() {
+        Some(images) => Ok(Arc::new(sampled(images, sample, context)?)),
+        None => no_sample_of(name),
+    }
+}
+
+fn no_sample_of<T>(name: &str) -> Result<T> {
     plan_err!("TABLESAMPLE works on tables of images, and '{name}' is none; use WHERE random() < 0.02 there")
-}
-
-fn read_images(args: &[FunctionArg], context: &mut dyn RelationPlannerContext) -> Result<ImagesTable> {
-    let mut location = None;
-    let mut options = ImagesOptions::default();
-    for arg in args {
-        match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) if location.is_none() => {
-                location = Some(text(expr.clone(), context)?);
-            }
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
-                options.set(&name.value.to_ascii_lowercase(), &text(expr.clone(), context)?)?;
-            }
-            FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
-                options.set(&name.value.to_ascii_lowercase(), &text(expr.clone(), context)?)?;
-            }
-            other => {
-                return plan_err!(
-                    "read_images takes a location and options as name => value, got {other}; the options are {}",
-                    names(&ImagesOptions::OPTIONS)
-                );
-            }
-        }
-    }
-    let Some(location) = location else {
-        return plan_err!("read_images takes a location, as in read_images('photos/**/*.jpg')");
-    };
-    check_location(&location)?;
-    Ok(ImagesTable::new(location, options))
-}
-
-/// The text of a constant.
-fn text(expr: ast::Expr, context: &mut dyn RelationPlannerContext) -> Result<String> {
-    let shown = expr.to_string();
-    let value = match context.sql_to_expr(expr, &DFSchema::empty())? {
-        Expr::Literal(value, _) if !value.is_null() => value,
-        _ => return plan_err!("read_images takes constants, got {shown}"),
-    };
-    match value.cast_to(&datafusion::arrow::datatypes::DataType::Utf8)? {
-        ScalarValue::Utf8(Some(text)) => Ok(text),
-        _ => plan_err!("read_images takes constants, got {shown}"),
-    }
 }
 
 fn sampled(table: &ImagesTable, sample: &TableSample, context: &mut dyn RelationPlannerContext) -> Result<ImagesTable> {
@@ -162,7 +147,7 @@ fn sampled(table: &ImagesTable, sample: &TableSample, context: &mut dyn Relation
             .map_err(|_| plan_datafusion_err!("TABLESAMPLE: the seed must be a whole number from 0, got {seed}"))?,
         Some(other) => return plan_err!("TABLESAMPLE: the seed must be a whole number from 0, got {other}"),
     };
-    let number: f64 = text(quantity.value.clone(), context)?.parse().unwrap_or(f64::NAN);
+    let number: f64 = constant("TABLESAMPLE", quantity.value.clone(), context)?.parse().unwrap_or(f64::NAN);
     let sample = match quantity.unit {
         Some(TableSampleUnit::Rows) if number >= 0.0 && number.fract() == 0.0 => {
             Sample::Rows { rows: number as usize, seed }

@@ -1,0 +1,81 @@
+//! What tables are told: options of `CREATE EXTERNAL TABLE` and arguments of table functions.
+
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::planner::RelationPlannerContext;
+use datafusion::logical_expr::{CreateExternalTable, Expr};
+use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr};
+
+use crate::config::{OptionPage, names};
+
+/// The options of a source, set one by one from their texts.
+pub trait SourceOptions: Default {
+    /// What [`Self::set`] knows.
+    const OPTIONS: &'static [OptionPage];
+
+    /// Sets an option from its text.
+    ///
+    /// # Errors
+    /// An unknown name or a value that it doesn't take.
+    fn set(&mut self, name: &str, value: &str) -> Result<()>;
+}
+
+/// The location and options of a `CREATE EXTERNAL TABLE`.
+pub(super) fn from_command<O: SourceOptions>(format: &str, command: &CreateExternalTable) -> Result<(String, O)> {
+    let mut options = O::default();
+    let mut given: Vec<(&String, &String)> = command.options.iter().collect();
+    given.sort();
+    for (key, value) in given {
+        options.set(key.strip_prefix("format.").unwrap_or(key), value)?;
+    }
+    match command.locations.as_slice() {
+        [location] => Ok((location.clone(), options)),
+        locations => plan_err!(
+            "a table STORED AS {format} takes one LOCATION, got {}; use a glob such as 'data/{{a,b}}/**'",
+            locations.len()
+        ),
+    }
+}
+
+/// The location and options of a call such as `read_images('photos', partitions => 16)`.
+pub(super) fn from_call<O: SourceOptions>(
+    function: &str,
+    args: &[FunctionArg],
+    context: &mut dyn RelationPlannerContext,
+) -> Result<(String, O)> {
+    let mut location = None;
+    let mut options = O::default();
+    for arg in args {
+        match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) if location.is_none() => {
+                location = Some(constant(function, expr.clone(), context)?);
+            }
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
+            | FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
+                options.set(&name.value.to_ascii_lowercase(), &constant(function, expr.clone(), context)?)?;
+            }
+            other => {
+                return plan_err!(
+                    "{function} takes a location and options as name => value, got {other}; the options are {}",
+                    names(O::OPTIONS)
+                );
+            }
+        }
+    }
+    match location {
+        Some(location) => Ok((location, options)),
+        None => plan_err!("{function} takes a location, as in {function}('data/**')"),
+    }
+}
+
+/// The text of a constant.
+pub(super) fn constant(function: &str, expr: ast::Expr, context: &mut dyn RelationPlannerContext) -> Result<String> {
+    let shown = expr.to_string();
+    let value = match context.sql_to_expr(expr, &DFSchema::empty())? {
+        Expr::Literal(value, _) if !value.is_null() => value,
+        _ => return plan_err!("{function} takes constants, got {shown}"),
+    };
+    match value.cast_to(&datafusion::arrow::datatypes::DataType::Utf8)? {
+        ScalarValue::Utf8(Some(text)) => Ok(text),
+        _ => plan_err!("{function} takes constants, got {shown}"),
+    }
+}
