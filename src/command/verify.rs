@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use indicatif::{HumanBytes, HumanCount};
 use prost::Message;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::format::manifest::{MANIFEST, Manifest};
-use crate::format::tfrecord::{Example, RecordReader, Values};
+use crate::format::tfrecord::{Example, RecordFile, RecordReader, Values};
 use crate::storage::Location;
 
 /// Check shards: framing, checksums, counts, features, and whether a sample of the images decodes
@@ -126,21 +125,17 @@ fn verify(path: &Path, shown: &str, decode_every: u64) -> Finding {
 }
 
 fn read_records(path: &Path, finding: &mut Finding, decode_every: u64) -> std::result::Result<(), String> {
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    let (bytes, file) = opened.map_err(|error| format!("cannot be read: {error}"))?;
-    finding.bytes = bytes;
-    if bytes == 0 {
+    finding.bytes = std::fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?.len();
+    if finding.bytes == 0 {
         return Err("empty file (0 bytes)".to_string());
     }
-    let crc = std::rc::Rc::new(std::cell::Cell::new(0));
-    let input = decompressed(Checksummed { input: file, crc: crc.clone() })
-        .map_err(|error| format!("cannot be read: {error}"))?;
+    finding.crc32c = checksum(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let input = RecordFile::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let mut reader = RecordReader::new(input);
-    let mut data = Vec::new();
-    while reader.next(&mut data).map_err(|error| format!("record {}: {error}", finding.records))? {
+    while let Some(data) = reader.next().map_err(|error| format!("record {}: {error}", finding.records))? {
         let record = finding.records;
         finding.records += 1;
-        match Example::decode(data.as_slice()) {
+        match Example::decode(data) {
             Ok(example) => {
                 let decodes = decode_every > 0 && record.is_multiple_of(decode_every);
                 check_example(&example, record, decodes, finding);
@@ -148,8 +143,20 @@ fn read_records(path: &Path, finding: &mut Finding, decode_every: u64) -> std::r
             Err(error) => finding.faults.push(format!("record {record}: not a tf.train.Example: {error}")),
         }
     }
-    finding.crc32c = format!("{:08x}", crc.get());
     Ok(())
+}
+
+/// The CRC-32C of a file, as the manifest has it.
+fn checksum(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; 1 << 20];
+    let mut crc = 0;
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(format!("{crc:08x}")),
+            read => crc = crc32c::crc32c_append(crc, &bytes[..read]),
+        }
+    }
 }
 
 fn check_example(example: &Example, record: u64, decodes: bool, finding: &mut Finding) {
@@ -185,33 +192,6 @@ fn count_in_name(name: &str) -> Option<u64> {
     let (before, count) = stem.rsplit_once('-')?;
     let is_number_of_shards = before.ends_with("-of") || before == "part";
     count.parse().ok().filter(|_| !is_number_of_shards)
-}
-
-/// Gzip and zlib are told by content; a record's length says neither.
-fn decompressed<R: Read + 'static>(input: R) -> io::Result<Box<dyn Read>> {
-    let mut input = BufReader::with_capacity(1 << 20, input);
-    let start = io::BufRead::fill_buf(&mut input)?;
-    Ok(match start {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(input)),
-        // A zlib header is a multiple of 31; as a record's length it would be over 30 KB with a zero byte missing.
-        [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 && start.get(2..8) != Some(&[0; 6]) => {
-            Box::new(ZlibDecoder::new(input))
-        }
-        _ => Box::new(input),
-    })
-}
-
-struct Checksummed {
-    input: File,
-    crc: std::rc::Rc<std::cell::Cell<u32>>,
-}
-
-impl Read for Checksummed {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(bytes)?;
-        self.crc.set(crc32c::crc32c_append(self.crc.get(), &bytes[..read]));
-        Ok(read)
-    }
 }
 
 /// Compares shards with the manifests beside them; returns the faults that belong to no shard.

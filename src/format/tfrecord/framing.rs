@@ -3,6 +3,7 @@
 //! Specification: `tensorflow/core/lib/io/record_writer.h` of TensorFlow.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// Bytes around the data of each record.
 pub const OVERHEAD: u64 = 16;
@@ -25,10 +26,33 @@ pub(crate) fn append_record(out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>)
     out.extend_from_slice(&data_crc.to_le_bytes());
 }
 
+/// Bytes asked of the input at once where records are read, and by which the buffer grows.
+const STEP: usize = 1 << 20;
+/// Bytes asked of the input at once where records are passed over.
+const FRAME_STEP: usize = 1 << 12;
+
+/// What records are read from.
+pub trait RecordInput: Read + Sized {
+    /// Passes over bytes; fewer than asked for only at the end.
+    ///
+    /// # Errors
+    /// The input's.
+    fn skip(&mut self, bytes: u64) -> io::Result<u64> {
+        io::copy(&mut self.by_ref().take(bytes), &mut io::sink())
+    }
+}
+
+impl RecordInput for &[u8] {}
+
 /// Reads records one after the other, both CRCs checked.
 pub struct RecordReader<R> {
     input: R,
+    /// Where the next record starts, in uncompressed bytes.
     offset: u64,
+    buffer: Vec<u8>,
+    /// The part of the buffer that is read and not used up.
+    unread: Range<usize>,
+    step: usize,
 }
 
 /// What is wrong with a record, and where it starts.
@@ -41,6 +65,12 @@ pub enum FramingError {
         offset: u64,
         /// What is missing.
         missing: String,
+    },
+    /// The file is something else.
+    #[error("not a TFRecord file: it looks like {looks}")]
+    SomethingElse {
+        /// What it looks like, and what can be done about it.
+        looks: &'static str,
     },
     /// A checksum doesn't fit.
     #[error(
@@ -66,10 +96,27 @@ pub enum FramingError {
     },
 }
 
-impl<R: Read> RecordReader<R> {
+impl FramingError {
+    /// Whether the records behind this one can still be found.
+    pub fn is_in_data(&self) -> bool {
+        matches!(self, Self::Corrupted { part: "data", .. })
+    }
+}
+
+impl<R: RecordInput> RecordReader<R> {
     /// Reads records from the start of a file.
     pub fn new(input: R) -> Self {
-        Self { input, offset: 0 }
+        Self::at(input, 0)
+    }
+
+    /// Reads records from an input that stands at `offset`, where a record starts.
+    pub fn at(input: R, offset: u64) -> Self {
+        Self { input, offset, buffer: Vec::new(), unread: 0..0, step: STEP }
+    }
+
+    /// Reads a file whose records are passed over.
+    pub fn frames(input: R) -> Self {
+        Self { step: FRAME_STEP, ..Self::new(input) }
     }
 
     /// The offset of the next record, in uncompressed bytes.
@@ -77,40 +124,107 @@ impl<R: Read> RecordReader<R> {
         self.offset
     }
 
-    /// Reads the next record's data into `data`; `false` at the end of the file.
+    /// What the records are read from.
+    pub fn input(&self) -> &R {
+        &self.input
+    }
+
+    /// The next record's data; `None` at the end of the file.
     ///
     /// # Errors
-    /// A truncated or corrupted record. After one with a bad length nothing behind it can be found.
-    pub fn next(&mut self, data: &mut Vec<u8>) -> Result<bool, FramingError> {
+    /// A truncated or corrupted record. After one with a corrupted length nothing behind it can be found; after one with corrupted
+    /// data the next call reads the next record.
+    #[allow(clippy::should_implement_trait, reason = "an iterator can't lend what it holds")]
+    pub fn next(&mut self) -> Result<Option<&[u8]>, FramingError> {
         let offset = self.offset;
-        let unreadable = |source| FramingError::Unreadable { offset, source };
-        let truncated = |missing: String| FramingError::Truncated { offset, missing };
-        let mut header = [0; 12];
-        let read = read_up_to(&mut self.input, &mut header).map_err(unreadable)?;
-        if read == 0 {
-            return Ok(false);
+        let Some(length) = self.header()? else { return Ok(None) };
+        // Only what is there is read: a length beyond the file's end allocates nothing.
+        let whole = usize::try_from(length).ok().and_then(|length| length.checked_add(16)).unwrap_or(usize::MAX);
+        let read = self.fill(whole)?;
+        if read < whole {
+            let missing = match (read as u64 - 12).checked_sub(length) {
+                Some(footer) => format!("{footer} of 4 bytes of the data's checksum"),
+                None => format!("{} of {length} data bytes", read - 12),
+            };
+            return Err(FramingError::Truncated { offset, missing });
         }
-        if read < header.len() {
-            return Err(truncated(format!("{read} of 12 header bytes")));
-        }
-        let (length_bytes, crc) = header.split_at(8);
-        check(offset, "length", length_bytes, crc)?;
-        let length = length_bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        data.clear();
-        // `take` reads what is there: a length beyond the file's end allocates nothing.
-        let read = self.input.by_ref().take(length).read_to_end(data).map_err(unreadable)?;
-        if (read as u64) < length {
-            return Err(truncated(format!("{read} of {length} data bytes")));
-        }
-        let mut footer = [0; 4];
-        let read = read_up_to(&mut self.input, &mut footer).map_err(unreadable)?;
-        if read < footer.len() {
-            return Err(truncated(format!("{read} of 4 bytes of the data's checksum")));
-        }
+        let start = self.unread.start;
+        self.unread.start += whole;
         self.offset += length + OVERHEAD;
-        check(offset, "data", data, &footer)?;
-        Ok(true)
+        let (data, crc) = self.buffer[start + 12..start + whole].split_at(whole - 16);
+        check(offset, "data", data, crc)?;
+        Ok(Some(data))
     }
+
+    /// Passes over the next record and gives the length of its data, whose checksum isn't looked at; `None` at the end.
+    ///
+    /// # Errors
+    /// A truncated record or a corrupted length: nothing behind it can be found.
+    pub fn skip(&mut self) -> Result<Option<u64>, FramingError> {
+        let offset = self.offset;
+        let Some(length) = self.header()? else { return Ok(None) };
+        let whole = length.saturating_add(OVERHEAD);
+        let held = (self.unread.len() as u64).min(whole);
+        self.unread.start += held as usize;
+        let skipped = match whole - held {
+            0 => 0,
+            rest => self.input.skip(rest).map_err(|source| FramingError::Unreadable { offset, source })?,
+        };
+        if held + skipped < whole {
+            let missing = format!("{} of {length} data bytes", (held + skipped - 12).min(length));
+            return Err(FramingError::Truncated { offset, missing });
+        }
+        self.offset += whole;
+        Ok(Some(length))
+    }
+
+    /// The length that the next record's header says, which stays unread; `None` at the end.
+    fn header(&mut self) -> Result<Option<u64>, FramingError> {
+        let read = self.fill(12)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        let result = match self.buffer[self.unread.clone()].first_chunk::<12>() {
+            None => Err(FramingError::Truncated { offset: self.offset, missing: format!("{read} of 12 header bytes") }),
+            Some(header) => {
+                let (length, crc) = header.split_at(8);
+                check(self.offset, "length", length, crc)
+                    .map(|()| length.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+            }
+        };
+        if result.is_err() && self.offset == 0 {
+            self.fill(LOOK_BYTES)?;
+            if let Some(looks) = looks_like(&self.buffer[self.unread.clone()]) {
+                return Err(FramingError::SomethingElse { looks });
+            }
+        }
+        result.map(Some)
+    }
+
+    /// Reads until so many bytes are there, or the input ends; says how many there are.
+    fn fill(&mut self, bytes: usize) -> Result<usize, FramingError> {
+        if self.unread.len() < bytes && self.unread.start > 0 {
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        while self.unread.len() < bytes {
+            if self.unread.end == self.buffer.len() {
+                self.buffer.resize(self.buffer.len() + self.buffer.len().max(self.step), 0);
+            }
+            match self.input.read(&mut self.buffer[self.unread.end..]) {
+                Ok(0) => break,
+                Ok(read) => self.unread.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(FramingError::Unreadable { offset: self.offset, source }),
+            }
+        }
+        Ok(self.unread.len().min(bytes))
+    }
+}
+
+/// Whether bytes begin with a record's length and its checksum.
+pub(super) fn starts_a_record(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<12>().is_some_and(|header| check(0, "length", &header[..8], &header[8..]).is_ok())
 }
 
 fn check(offset: u64, part: &'static str, bytes: &[u8], crc: &[u8]) -> Result<(), FramingError> {
@@ -122,17 +236,36 @@ fn check(offset: u64, part: &'static str, bytes: &[u8], crc: &[u8]) -> Result<()
     Err(FramingError::Corrupted { offset, part, found, expected })
 }
 
-fn read_up_to(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    while read < bytes.len() {
-        match input.read(&mut bytes[read..]) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Bytes that tell what a file is.
+const LOOK_BYTES: usize = 512;
+
+/// What the start of a file that holds no records looks like.
+fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+    const STARTS: [(&[u8], &str); 19] = [
+        (b"version https://git-lfs", "a git-lfs pointer; fetch the file itself with 'git lfs pull'"),
+        (b"PK\x03\x04", "a zip archive; unpack it"),
+        (b"\x1f\x8b", "a gzip file inside of another; decompress it"),
+        (b"BZh", "a bzip2 file; decompress it"),
+        (b"\xfd7zXZ", "an xz file; decompress it"),
+        (b"\x28\xb5\x2f\xfd", "a zstd file; decompress it"),
+        (b"\xff\x06\0\0sNaPpY", "a snappy file; decompress it"),
+        (b"PAR1", "a Parquet file; read it with STORED AS PARQUET"),
+        (b"ARROW1", "an Arrow file; read it with STORED AS ARROW"),
+        (b"Obj\x01", "an Avro file; read it with STORED AS AVRO"),
+        (b"\x89HDF", "an HDF5 file"),
+        (b"\x93NUMPY", "a NumPy array"),
+        (b"\xff\xd8\xff", "a JPEG image; read it with read_images"),
+        (b"\x89PNG", "a PNG image; read it with read_images"),
+        (b"<!DOCTYPE", "an HTML page"),
+        (b"<html", "an HTML page"),
+        (b"<?xml", "an XML file"),
+        (b"{", "a JSON file"),
+        (b"[", "a JSON file"),
+    ];
+    if bytes.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive; unpack it");
     }
-    Ok(read)
+    STARTS.iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, looks)| *looks)
 }
 
 #[cfg(test)]
@@ -165,8 +298,33 @@ mod tests {
         let mut bytes = length.to_vec();
         bytes.extend_from_slice(&masked_crc32c(&length).to_le_bytes());
         bytes.extend_from_slice(b"tail");
-        let error = RecordReader::new(&bytes[..]).next(&mut Vec::new()).expect_err("truncated");
+        let error = RecordReader::new(&bytes[..]).next().map(|_| ()).expect_err("truncated");
         assert_eq!(error.to_string(), "truncated record at byte 0: 4 of 4611686018427387904 data bytes");
+    }
+
+    #[test]
+    fn what_is_no_record_file_is_told() {
+        let error = |bytes: &[u8]| RecordReader::new(bytes).next().map(|_| ()).expect_err("no records").to_string();
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+        assert_eq!(
+            error(pointer),
+            "not a TFRecord file: it looks like a git-lfs pointer; fetch the file itself with 'git lfs pull'"
+        );
+        let mut tar = vec![b'a'; 600];
+        tar[257..262].copy_from_slice(b"ustar");
+        assert_eq!(error(&tar), "not a TFRecord file: it looks like a tar archive; unpack it");
+        assert_eq!(error(b"PK\x03\x04"), "not a TFRecord file: it looks like a zip archive; unpack it");
+        assert_eq!(error(b"abc"), "truncated record at byte 0: 3 of 12 header bytes");
+    }
+
+    #[test]
+    fn records_behind_corrupted_data_are_found() {
+        let mut bytes = record(b"abc");
+        bytes[13] ^= 1;
+        bytes.extend(record(b"def"));
+        let mut reader = RecordReader::new(&bytes[..]);
+        assert!(reader.next().is_err_and(|error| error.is_in_data()));
+        assert_eq!(reader.next().expect("a record"), Some(&b"def"[..]));
     }
 
     proptest! {
@@ -174,13 +332,16 @@ mod tests {
         fn what_is_written_is_read_back(records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..10)) {
             let bytes: Vec<u8> = records.iter().flat_map(|data| record(data)).collect();
             let mut reader = RecordReader::new(&bytes[..]);
-            let mut data = Vec::new();
             for expected in &records {
-                prop_assert!(reader.next(&mut data).expect("a record"));
-                prop_assert_eq!(&data, expected);
+                prop_assert_eq!(reader.next().expect("a record"), Some(&expected[..]));
             }
-            prop_assert!(!reader.next(&mut data).expect("the end"));
+            prop_assert_eq!(reader.next().expect("the end"), None);
             prop_assert_eq!(reader.offset(), bytes.len() as u64);
+            let mut reader = RecordReader::new(&bytes[..]);
+            for expected in &records {
+                prop_assert_eq!(reader.skip().expect("a record"), Some(expected.len() as u64));
+            }
+            prop_assert_eq!(reader.skip().expect("the end"), None);
         }
 
         #[test]
@@ -188,12 +349,13 @@ mod tests {
             let mut bytes = record(&data);
             let at = at.index(bytes.len());
             bytes[at] ^= 1_u8 << bit;
-            prop_assert!(RecordReader::new(&bytes[..]).next(&mut Vec::new()).is_err());
+            prop_assert!(RecordReader::new(&bytes[..]).next().is_err());
         }
 
         #[test]
         fn any_bytes_end_in_a_record_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            let _ = RecordReader::new(&bytes[..]).next(&mut Vec::new());
+            let _ = RecordReader::new(&bytes[..]).next();
+            let _ = RecordReader::new(&bytes[..]).skip();
         }
     }
 }

@@ -2,8 +2,15 @@
 
 mod example;
 mod framing;
+mod index;
+mod input;
+mod wire;
 
 pub use example::{BytesList, Example, Feature, Features, FloatList, Int64List, Values};
-pub use framing::{FramingError, OVERHEAD, RecordReader, masked_crc32c};
+pub use framing::{FramingError, OVERHEAD, RecordInput, RecordReader, masked_crc32c};
+pub use input::{Encoding, RecordFile};
+pub use wire::Kind;
 
 pub(crate) use framing::append_record;
+pub(crate) use index::Index;
+pub(crate) use wire::{Entry, MessageType, RawFeature, RawList, WireError, is_message, read_record};

@@ -1,0 +1,179 @@
+//! Where the records of a plain file are: DALI's index beside it, or what walking over its frames shows.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::framing::{FramingError, OVERHEAD, RecordInput, RecordReader};
+use super::input::{Encoding, RecordFile};
+
+/// Records between two places that are remembered.
+const STRIDE: u64 = 64;
+
+/// How many records a file has, and where every 64th of them starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    records: u64,
+    /// Offsets of the records 0, 64, 128 and so on; empty for a compressed file, where there is no seeking.
+    places: Vec<u64>,
+}
+
+/// Where to begin reading so as to come to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// A record starts at this byte.
+    pub(crate) offset: u64,
+    /// So many records are to be passed over.
+    pub(crate) skip: u64,
+}
+
+impl Index {
+    /// How many records there are.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Whether reading can begin inside the file.
+    pub(crate) fn can_seek(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Where reading begins for a record.
+    pub(crate) fn place(&self, record: u64) -> Place {
+        let known = usize::try_from(record / STRIDE).ok().and_then(|index| self.places.get(index));
+        match known {
+            Some(offset) => Place { offset: *offset, skip: record % STRIDE },
+            None => Place { offset: 0, skip: record },
+        }
+    }
+
+    fn push(&mut self, offset: u64) {
+        if self.records.is_multiple_of(STRIDE) {
+            self.places.push(offset);
+        }
+        self.records += 1;
+    }
+
+    /// Walks over the frames of a file; data isn't read where it can be passed over.
+    ///
+    /// # Errors
+    /// What is wrong with a frame, and the number of its record.
+    pub(crate) fn walk(path: &Path) -> Result<Self, (u64, FramingError)> {
+        let unreadable = |source| (0, FramingError::Unreadable { offset: 0, source });
+        let file = RecordFile::open(path).map_err(unreadable)?;
+        let is_plain = file.encoding() == Encoding::Plain;
+        let mut index = Self::walk_over(RecordReader::frames(file))?;
+        if !is_plain {
+            index.places.clear();
+        }
+        Ok(index)
+    }
+
+    fn walk_over<R: RecordInput>(mut reader: RecordReader<R>) -> Result<Self, (u64, FramingError)> {
+        let mut index = Self::default();
+        loop {
+            let offset = reader.offset();
+            match reader.skip() {
+                Ok(Some(_)) => index.push(offset),
+                Ok(None) => return Ok(index),
+                Err(error) => return Err((index.records, error)),
+            }
+        }
+    }
+
+    /// Reads the index beside a file of so many bytes; `None` where there is none.
+    ///
+    /// # Errors
+    /// Why the index is none of this file's.
+    pub(crate) fn beside(path: &Path, bytes: u64) -> Result<Option<Self>, String> {
+        let Some(place) = paths_beside(path).into_iter().find(|path| path.is_file()) else {
+            return Ok(None);
+        };
+        let named =
+            |reason: String| format!("'{}' is not the index of '{}': {reason}", place.display(), path.display());
+        let file = File::open(&place).map_err(|error| named(error.to_string()))?;
+        Self::parse(BufReader::new(file), bytes).map(Some).map_err(named)
+    }
+
+    fn parse(text: impl BufRead, bytes: u64) -> Result<Self, String> {
+        let mut index = Self::default();
+        let mut end = 0;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.map_err(|error| error.to_string())?;
+            let numbers = line.split_once(' ').and_then(|(o, s)| Some((o.parse().ok()?, s.trim().parse().ok()?)));
+            match numbers {
+                // Records follow each other without a gap, or the file isn't the one that was indexed.
+                Some((offset, size)) if offset == end && size >= OVERHEAD => {
+                    index.push(offset);
+                    end = offset.saturating_add(size);
+                }
+                _ => return Err(format!("line {} is '{line}', and a record starts at byte {end}", number + 1)),
+            }
+        }
+        match end == bytes {
+            true => Ok(index),
+            false => Err(format!("it ends at byte {end}, the file at byte {bytes}")),
+        }
+    }
+}
+
+/// Where indexes of a file are by habit: `<file>.idx` and `<stem>.idx` for DALI, `<stem>.tfindex`.
+fn paths_beside(path: &Path) -> [PathBuf; 3] {
+    let mut appended = path.as_os_str().to_owned();
+    appended.push(".idx");
+    [PathBuf::from(appended), path.with_extension("idx"), path.with_extension("tfindex")]
+}
+
+/// Whether a file is an index, by its name.
+pub(crate) fn is_index(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extension == "idx" || extension == "tfindex")
+}
+
+/// Whether a file is beside the data by the habits of those who write shards: hidden, a marker, or a list.
+pub(crate) fn is_beside_data(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let lists = [".json", ".csv", ".txt", ".md", ".crc"];
+    name.starts_with(['_', '.']) || is_index(path) || lists.iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::tfrecord::append_record;
+
+    fn file(records: usize) -> (Vec<u8>, String) {
+        let (mut bytes, mut lines) = (Vec::new(), String::new());
+        for record in 0..records {
+            let start = bytes.len();
+            append_record(&mut bytes, |out| out.resize(out.len() + record % 7, 1));
+            lines.push_str(&format!("{start} {}\n", bytes.len() - start));
+        }
+        (bytes, lines)
+    }
+
+    #[test]
+    fn walking_over_a_file_and_reading_its_index_tell_the_same() {
+        let (bytes, lines) = file(200);
+        let walked = Index::walk_over(RecordReader::new(&bytes[..])).expect("sound");
+        let parsed = Index::parse(lines.as_bytes(), bytes.len() as u64).expect("an index");
+        assert_eq!(walked, parsed);
+        assert_eq!(parsed.records(), 200);
+        let Place { offset, skip } = parsed.place(130);
+        assert_eq!(skip, 2);
+        let mut reader = RecordReader::at(&bytes[offset as usize..], offset);
+        for _ in 0..skip {
+            reader.skip().expect("a record");
+        }
+        assert_eq!(reader.next().expect("a record").map(<[u8]>::len), Some(130 % 7));
+    }
+
+    #[test]
+    fn an_index_of_another_file_is_refused() {
+        let (bytes, lines) = file(3);
+        let error = |lines: &str, bytes| Index::parse(lines.as_bytes(), bytes).expect_err("another file's");
+        assert_eq!(error(&lines, 1000), format!("it ends at byte {}, the file at byte 1000", bytes.len()));
+        assert_eq!(error("0 20\n30 20\n", 50), "line 2 is '30 20', and a record starts at byte 20");
+        assert_eq!(error("v1.2 3\n", 50), "line 1 is 'v1.2 3', and a record starts at byte 0");
+    }
+}
