@@ -14,6 +14,7 @@ use crate::plan::{FuseThroughAlias, PixmillQueryPlanner, RewriteCopy};
 use crate::sink::tfrecord::TfRecordFormatFactory;
 use crate::source::SourceRelationPlanner;
 use crate::source::images::{self, ImagesTableFactory};
+use crate::source::tfrecord::{self, TfRecordTableFactory};
 
 /// Rows in a batch: images are large, and DataFusion counts rows.
 const BATCH_ROWS: usize = 64;
@@ -52,6 +53,7 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
     let bytes = SessionContext::parse_capacity_limit("pixmill.memory_limit", &limit)?;
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc()?;
     let images: Arc<dyn TableProviderFactory> = Arc::new(ImagesTableFactory);
+    let records: Arc<dyn TableProviderFactory> = Arc::new(TfRecordTableFactory);
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -60,6 +62,7 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
         .with_table_factory(images::FORMAT.to_string(), images)
+        .with_table_factory(tfrecord::FORMAT.to_string(), records)
         .build();
     state.register_relation_planner(Arc::new(SourceRelationPlanner))?;
     state.register_file_format(Arc::new(TfRecordFormatFactory), false)?;

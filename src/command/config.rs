@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::sink::tfrecord::TfRecordOptions;
 use crate::source::SourceOptions;
 use crate::source::images::ImagesOptions;
+use crate::source::tfrecord::TfRecordReadOptions;
 
 /// List the options
 #[derive(Debug, Args)]
@@ -55,6 +56,12 @@ fn sections() -> Vec<Section> {
             text: "`CREATE EXTERNAL TABLE ... STORED AS IMAGES LOCATION '...' OPTIONS (partitions 16)` and \
                    `read_images('...', partitions => 16)`.",
             rows: rows(ImagesOptions::OPTIONS),
+        },
+        Section {
+            title: "TFRecord tables",
+            text: "`CREATE EXTERNAL TABLE ... STORED AS TFRECORD LOCATION '...' OPTIONS (on_corrupt 'skip_record')` and \
+                   `read_tfrecord('...', on_corrupt => 'skip_record')`.",
+            rows: rows(TfRecordReadOptions::OPTIONS),
         },
         Section {
             title: "TFRecord shards",

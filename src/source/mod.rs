@@ -1,8 +1,10 @@
 //! Where rows come from. Sources know no sink.
 
 pub mod images;
+pub mod tfrecord;
 
 mod arguments;
+mod batch;
 mod relation;
 
 use std::sync::Arc;
@@ -56,5 +58,6 @@ pub(crate) struct Hidden {
 
 /// The one list of tables that are cut into partitions while planning.
 pub(crate) fn partitioned_table(provider: &dyn TableProvider) -> Option<&dyn PartitionedTable> {
-    provider.downcast_ref::<images::ImagesTable>().map(|table| table as &dyn PartitionedTable)
+    let images = provider.downcast_ref::<images::ImagesTable>().map(|table| table as &dyn PartitionedTable);
+    images.or_else(|| provider.downcast_ref::<tfrecord::TfRecordTable>().map(|table| table as &dyn PartitionedTable))
 }

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::arguments::{constant, from_call};
 use super::images::{ImagesOptions, ImagesTable, Sample};
+use super::tfrecord::TfRecordTable;
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ fn called(
         "read_images" => {
             let (location, options) = from_call(name, args, context)?;
             Arc::new(ImagesTable::try_new(location, options)?)
+        }
+        "read_tfrecord" => {
+            let (location, options) = from_call(name, args, context)?;
+            Arc::new(TfRecordTable::infer(location, options)?)
         }
         _ => return Ok(None),
     };

@@ -73,6 +73,16 @@ impl Location {
         Ok(location(&base, Some(Glob { matcher, names_extension })))
     }
 
+    /// Where the search starts.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Whether a directory was named, and with it all that is in it.
+    pub(crate) fn is_directory(&self) -> bool {
+        self.glob.is_none() && self.base.is_dir()
+    }
+
     /// Walks over the files, sorted by their whole paths. Hidden files and folders are passed over, links followed.
     pub(crate) fn files(&self, is_recursive: bool) -> impl Iterator<Item = Result<Found>> + '_ {
         let depth = if is_recursive || self.glob.is_some() { usize::MAX } else { 1 };

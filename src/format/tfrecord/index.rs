@@ -19,7 +19,7 @@ pub(crate) struct Index {
 }
 
 /// Where to begin reading so as to come to a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// A record starts at this byte.
     pub(crate) offset: u64,
@@ -28,14 +28,15 @@ pub(crate) struct Place {
 }
 
 impl Index {
+    /// The index of a file of which no more is known than how many records it has.
+    #[cfg(test)]
+    pub(crate) fn of_records(records: u64) -> Self {
+        Self { records, places: Vec::new() }
+    }
+
     /// How many records there are.
     pub(crate) fn records(&self) -> u64 {
         self.records
-    }
-
-    /// Whether reading can begin inside the file.
-    pub(crate) fn can_seek(&self) -> bool {
-        !self.places.is_empty()
     }
 
     /// Where reading begins for a record.
@@ -57,26 +58,31 @@ impl Index {
     /// Walks over the frames of a file; data isn't read where it can be passed over.
     ///
     /// # Errors
-    /// What is wrong with a frame, and the number of its record.
-    pub(crate) fn walk(path: &Path) -> Result<Self, (u64, FramingError)> {
-        let unreadable = |source| (0, FramingError::Unreadable { offset: 0, source });
-        let file = RecordFile::open(path).map_err(unreadable)?;
+    /// What is wrong with a frame, and the index of the records before it.
+    pub(crate) fn walk(path: &Path) -> Result<Self, (Self, FramingError)> {
+        let file = match RecordFile::open(path) {
+            Ok(file) => file,
+            Err(source) => return Err((Self::default(), FramingError::Unreadable { offset: 0, source })),
+        };
         let is_plain = file.encoding() == Encoding::Plain;
-        let mut index = Self::walk_over(RecordReader::frames(file))?;
+        let (mut index, fault) = Self::walk_over(RecordReader::frames(file));
         if !is_plain {
             index.places.clear();
         }
-        Ok(index)
+        match fault {
+            None => Ok(index),
+            Some(fault) => Err((index, fault)),
+        }
     }
 
-    fn walk_over<R: RecordInput>(mut reader: RecordReader<R>) -> Result<Self, (u64, FramingError)> {
+    fn walk_over<R: RecordInput>(mut reader: RecordReader<R>) -> (Self, Option<FramingError>) {
         let mut index = Self::default();
         loop {
             let offset = reader.offset();
             match reader.skip() {
                 Ok(Some(_)) => index.push(offset),
-                Ok(None) => return Ok(index),
-                Err(error) => return Err((index.records, error)),
+                Ok(None) => return (index, None),
+                Err(error) => return (index, Some(error)),
             }
         }
     }
@@ -155,7 +161,8 @@ mod tests {
     #[test]
     fn walking_over_a_file_and_reading_its_index_tell_the_same() {
         let (bytes, lines) = file(200);
-        let walked = Index::walk_over(RecordReader::new(&bytes[..])).expect("sound");
+        let (walked, fault) = Index::walk_over(RecordReader::new(&bytes[..]));
+        assert!(fault.is_none());
         let parsed = Index::parse(lines.as_bytes(), bytes.len() as u64).expect("an index");
         assert_eq!(walked, parsed);
         assert_eq!(parsed.records(), 200);

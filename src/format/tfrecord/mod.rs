@@ -12,5 +12,5 @@ pub use input::{Encoding, RecordFile};
 pub use wire::Kind;
 
 pub(crate) use framing::append_record;
-pub(crate) use index::Index;
+pub(crate) use index::{Index, Place, is_beside_data, is_index};
 pub(crate) use wire::{Entry, MessageType, RawFeature, RawList, WireError, is_message, read_record};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use datafusion::arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
+use datafusion::arrow::array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -25,6 +25,7 @@ use super::list::{items_schema, lengths, paths};
 use super::{CONTENT, READ_ERROR};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
+use crate::source::batch::cut_by_decoded_size;
 use crate::storage::read_file;
 
 /// Turns work items into rows: reads the content of each file where the query looks at it.
@@ -297,7 +298,7 @@ impl Loader {
                 let loaded = Loaded::read(&items, &metrics)?;
                 timer.done();
                 let batch = project(&items, Some(&loaded), &schema)?;
-                Ok(cut_by_decoded_size(&batch, &loaded.content, most_decoded))
+                Ok(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded))
             });
             ahead.push_back(Ahead { read, permit });
         }
@@ -351,20 +352,4 @@ fn project(items: &RecordBatch, loaded: Option<&Loaded>, schema: &SchemaRef) -> 
     }
     let options = RecordBatchOptions::new().with_row_count(Some(items.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
-}
-
-/// Slices a batch so that the images of each part, decoded, take `most` bytes, or are one image.
-fn cut_by_decoded_size(batch: &RecordBatch, content: &BinaryArray, most: usize) -> Vec<RecordBatch> {
-    let mut batches = Vec::new();
-    let (mut start, mut bytes) = (0, 0_usize);
-    for row in 0..batch.num_rows() {
-        let decoded = if content.is_valid(row) { pixmill_udfs::decoded_bytes(content.value(row)) } else { 0 };
-        if row > start && bytes.saturating_add(decoded) > most {
-            batches.push(batch.slice(start, row - start));
-            (start, bytes) = (row, 0);
-        }
-        bytes = bytes.saturating_add(decoded);
-    }
-    batches.push(batch.slice(start, batch.num_rows() - start));
-    batches
 }

@@ -1,0 +1,202 @@
+//! Which record files there are, and what is known of them without opening them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
+
+use crate::format::manifest::{MANIFEST, Manifest, UNFINISHED};
+use crate::format::tfrecord::is_beside_data;
+use crate::storage::{Found, Location};
+
+/// How far above a file the manifest of its dataset is looked for.
+const MANIFEST_DEPTH: usize = 5;
+
+/// A record file.
+#[derive(Debug, Clone)]
+pub(super) struct RecordPath {
+    /// As it is opened.
+    pub(super) path: PathBuf,
+    /// As it is shown.
+    pub(super) shown: String,
+    pub(super) bytes: u64,
+    /// What the manifest of its dataset says, if it is about a file of this size.
+    pub(super) records: Option<u64>,
+    /// Columns and values of its directories; NULL where the value is Hive's word for it.
+    pub(super) directories: BTreeMap<String, Option<String>>,
+}
+
+/// The files of a location, sorted by path.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files {
+    pub(super) files: Vec<RecordPath>,
+    /// The columns that directories make.
+    pub(super) directory_columns: BTreeSet<String>,
+}
+
+/// Finds the record files of a location.
+pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
+    let location = Location::parse(text)?;
+    let mut manifests = Manifests::default();
+    let mut found = Files::default();
+    for file in location.files(true) {
+        let file = file?;
+        let manifest = manifests.of(&file.path)?;
+        if !is_wanted(&file, location.is_directory(), manifest.as_deref()) {
+            continue;
+        }
+        let Some(shown) = location.shown(&file.path) else {
+            tracing::warn!("left out '{}': its name is not valid UTF-8", file.path.display());
+            continue;
+        };
+        let bytes = file.metadata.as_ref().map_or(0, std::fs::Metadata::len);
+        let listed = manifest.as_ref().and_then(|dataset| dataset.shards.get(&file.path).copied());
+        let records = listed.filter(|(_, size)| *size == bytes).map(|(records, _)| records);
+        let directories = match has_directories {
+            true => directories(file.path.strip_prefix(location.base()).unwrap_or(&file.path)),
+            false => BTreeMap::new(),
+        };
+        found.directory_columns.extend(directories.keys().cloned());
+        found.files.push(RecordPath { path: file.path, shown, bytes, records, directories });
+    }
+    if location.is_directory() {
+        check_whole(location.base(), &mut manifests)?;
+    }
+    if found.files.is_empty() {
+        return plan_err!(
+            "no record files match '{text}': of a directory those are taken whose name contains 'tfrec' or '.record'; name others by \
+             a glob such as '{}/*'",
+            text.trim_end_matches('/')
+        );
+    }
+    Ok(found)
+}
+
+/// Whether a file holds records, as far as its name and the manifest say.
+fn is_wanted(file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bool {
+    if file.is_named && !is_directory {
+        return !crate::format::tfrecord::is_index(&file.path);
+    }
+    if let Some(dataset) = manifest {
+        return dataset.shards.contains_key(&file.path);
+    }
+    if is_beside_data(&file.path) {
+        return false;
+    }
+    let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
+    !is_directory || name.contains("tfrec") || name.contains(".record")
+}
+
+/// The columns of directories named `column=value`.
+fn directories(below: &Path) -> BTreeMap<String, Option<String>> {
+    let parents = below.parent().into_iter().flat_map(Path::components);
+    let pairs = parents.filter_map(|part| part.as_os_str().to_str()?.split_once('='));
+    let pairs = pairs.filter(|(name, _)| !name.is_empty());
+    pairs.map(|(name, value)| (unescaped(name), (value != HIVE_NULL).then(|| unescaped(value)))).collect()
+}
+
+/// What Hive, and our sink, write for NULL.
+const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// A directory's value without Hive's percent-encoding.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let byte = escaped.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
+}
+
+/// What a manifest says of a dataset's files: records and bytes.
+struct Dataset {
+    shards: HashMap<PathBuf, (u64, u64)>,
+}
+
+/// Manifests that have been looked for, by directory.
+#[derive(Default)]
+struct Manifests {
+    read: HashMap<PathBuf, Option<Arc<Dataset>>>,
+}
+
+impl Manifests {
+    /// The dataset that a file is in, if a directory above it is one.
+    fn of(&mut self, file: &Path) -> Result<Option<Arc<Dataset>>> {
+        for directory in file.ancestors().skip(1).take(MANIFEST_DEPTH) {
+            if let Some(dataset) = self.at(directory)? {
+                return Ok(Some(dataset));
+            }
+        }
+        Ok(None)
+    }
+
+    fn at(&mut self, directory: &Path) -> Result<Option<Arc<Dataset>>> {
+        if let Some(known) = self.read.get(directory) {
+            return Ok(known.clone());
+        }
+        let place = directory.join(MANIFEST);
+        let manifest = Manifest::read(directory)
+            .map_err(|error| exec_datafusion_err!("cannot read '{}': {error}", place.display()))?;
+        let dataset = match manifest {
+            Some(manifest) if manifest.format != "tfrecord" => {
+                return plan_err!(
+                    "'{}' holds shards of the format {}, which is not read as TFRECORD",
+                    directory.display(),
+                    manifest.format
+                );
+            }
+            Some(manifest) => {
+                let shard = |shard: &crate::format::manifest::Shard| {
+                    (directory.join(&shard.path), (shard.records, shard.bytes))
+                };
+                Some(Arc::new(Dataset { shards: manifest.shards.iter().map(shard).collect() }))
+            }
+            None => {
+                if directory.join(UNFINISHED).exists() {
+                    tracing::warn!(
+                        "'{}' is not finished: the run that writes it goes on, or it failed",
+                        directory.display()
+                    );
+                }
+                None
+            }
+        };
+        self.read.insert(directory.to_path_buf(), dataset.clone());
+        Ok(dataset)
+    }
+}
+
+/// Refuses a dataset that lacks shards of its manifest.
+fn check_whole(directory: &Path, manifests: &mut Manifests) -> Result<()> {
+    let Some(dataset) = manifests.at(directory)? else {
+        return Ok(());
+    };
+    match dataset.shards.keys().filter(|path| !path.exists()).min() {
+        Some(first) => plan_err!(
+            "'{}' is not whole: its manifest lists '{}', which isn't there; name the shards by a glob to read the others",
+            directory.display(),
+            first.display()
+        ),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_columns_whose_values_are_unescaped() {
+        let found =
+            directories(Path::new("split=train/label=a%2Fb%20c/none=__HIVE_DEFAULT_PARTITION__/x/part=1.tfrec"));
+        let expected = [("split", Some("train")), ("label", Some("a/b c")), ("none", None)];
+        let expected = expected.map(|(name, value)| (name.to_string(), value.map(str::to_string)));
+        assert_eq!(found, BTreeMap::from(expected));
+        assert_eq!(unescaped("100%"), "100%");
+        assert_eq!(unescaped("%zz%2"), "%zz%2");
+    }
+}

@@ -1,0 +1,212 @@
+//! Columns found out from a sample of records of several files.
+
+use std::collections::BTreeMap;
+
+use datafusion::common::{Result, exec_err, plan_err};
+
+use super::columns::{Column, FeatureColumn, Shape};
+use super::files::{Files, RecordPath};
+use super::options::{OnCorrupt, RecordType, TfRecordReadOptions, is_listed};
+use crate::format::tfrecord::{
+    Entry, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
+};
+
+/// Bytes of records that are looked at of each file, the first record whatever its size.
+const MOST_BYTES: usize = 4 << 20;
+
+/// What the records of a sample are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inferred {
+    pub(super) record_type: RecordType,
+    pub(super) columns: Vec<Column>,
+}
+
+/// Reads a sample of the files and tells what columns they have.
+pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions) -> Result<Inferred> {
+    let mut sample = Sample::default();
+    for file in spread(&files.files, options.sample_files) {
+        if let Err(fault) = sample.read(file, options) {
+            if options.on_corrupt == OnCorrupt::Error {
+                return exec_err!(
+                    "{}: {fault}; use on_corrupt => 'skip_record' or 'skip_file' to read what is sound",
+                    file.shown
+                );
+            }
+            tracing::debug!("the sample goes on without {}: {fault}", file.shown);
+        }
+    }
+    if sample.records == 0 {
+        return plan_err!(
+            "no record of '{location}' can be read, so its columns aren't known; give the table columns: CREATE EXTERNAL TABLE t (image \
+             BYTEA, class BIGINT) STORED AS TFRECORD LOCATION '...'"
+        );
+    }
+    let record_type = options.record_type.unwrap_or_else(|| sample.record_type());
+    let seen = match record_type {
+        RecordType::Bytes => return Ok(Inferred { record_type, columns: vec![Column::Record] }),
+        RecordType::Example => sample.example,
+        RecordType::SequenceExample => sample.sequence,
+    };
+    let mut columns = Vec::new();
+    for (name, seen) in seen {
+        columns.extend(seen.column(name, options)?.map(Column::Feature));
+    }
+    if columns.is_empty() {
+        return plan_err!(
+            "no sampled record of '{location}' has a feature; use record_type => 'bytes' to see the records"
+        );
+    }
+    Ok(Inferred { record_type, columns })
+}
+
+/// At most `most` files, evenly spread, the first and the last among them.
+fn spread(files: &[RecordPath], most: usize) -> impl Iterator<Item = &RecordPath> {
+    let count = files.len().min(most);
+    (0..count).filter_map(move |index| match count {
+        1 => files.first(),
+        _ => files.get(index * (files.len() - 1) / (count - 1)),
+    })
+}
+
+/// What was seen of the features, the records taken for examples and for sequence examples.
+#[derive(Default)]
+struct Sample {
+    records: usize,
+    are_examples: usize,
+    are_sequences: usize,
+    example: BTreeMap<String, Seen>,
+    sequence: BTreeMap<String, Seen>,
+}
+
+/// What was seen of a feature: for each kind how many values, and where first.
+#[derive(Default)]
+struct Seen {
+    kinds: BTreeMap<Kind, Counts>,
+    /// It is a feature list.
+    is_list: Option<bool>,
+    is_both: bool,
+}
+
+struct Counts {
+    least: usize,
+    most: usize,
+    place: String,
+}
+
+impl Sample {
+    fn read(&mut self, file: &RecordPath, options: &TfRecordReadOptions) -> std::result::Result<(), String> {
+        if file.bytes == 0 {
+            return Err("empty file (0 bytes)".to_string());
+        }
+        let opened = RecordFile::open(&file.path).map_err(|error| format!("cannot be read: {error}"))?;
+        let mut reader = RecordReader::new(opened);
+        let mut bytes = 0;
+        for record in 0..options.sample_records {
+            if bytes > MOST_BYTES {
+                break;
+            }
+            match reader.next() {
+                Ok(None) => break,
+                Ok(Some(data)) => {
+                    bytes += data.len();
+                    self.add(data, &format!("record {record} of {}", file.shown));
+                }
+                Err(error) if error.is_in_data() && options.on_corrupt == OnCorrupt::SkipRecord => {}
+                Err(error) => return Err(format!("record {record}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, record: &[u8], place: &str) {
+        self.records += 1;
+        if is_message(record, MessageType::Example) {
+            self.are_examples += 1;
+            see(&mut self.example, record, MessageType::Example, place);
+        }
+        if is_message(record, MessageType::SequenceExample) {
+            self.are_sequences += 1;
+            see(&mut self.sequence, record, MessageType::SequenceExample, place);
+        }
+    }
+
+    /// What most of the records are; every example is a sequence example of no lists, too.
+    fn record_type(&self) -> RecordType {
+        match (self.are_examples, self.are_sequences) {
+            (0, 0) => RecordType::Bytes,
+            (examples, sequences) if examples >= sequences => RecordType::Example,
+            _ => RecordType::SequenceExample,
+        }
+    }
+}
+
+fn see(features: &mut BTreeMap<String, Seen>, record: &[u8], message_type: MessageType, place: &str) {
+    // The record has been read to its end before.
+    let _ = read_record(record, message_type, |name, entry| -> std::result::Result<(), WireError> {
+        let seen = features.entry(name.to_string()).or_default();
+        match entry {
+            Entry::Feature(feature) => {
+                seen.set_list(false);
+                seen.count(&feature, place)
+            }
+            Entry::List(list) => {
+                seen.set_list(true);
+                list.each(|step| seen.count(&step, place))
+            }
+        }
+    });
+}
+
+impl Seen {
+    fn set_list(&mut self, is_list: bool) {
+        self.is_both |= self.is_list == Some(!is_list);
+        self.is_list = Some(is_list);
+    }
+
+    fn count(&mut self, feature: &RawFeature<'_>, place: &str) -> std::result::Result<(), WireError> {
+        let Some(kind) = feature.kind() else { return Ok(()) };
+        let count = feature.count()?;
+        let counts = self.kinds.entry(kind);
+        let counts = counts.or_insert_with(|| Counts { least: count, most: count, place: place.to_string() });
+        counts.least = counts.least.min(count);
+        if count > 0 && counts.most == 0 {
+            counts.place = place.to_string();
+        }
+        counts.most = counts.most.max(count);
+        Ok(())
+    }
+
+    /// The column; `None` for a feature that never had a kind.
+    fn column(self, name: String, options: &TfRecordReadOptions) -> Result<Option<FeatureColumn>> {
+        if self.is_both {
+            return plan_err!(
+                "'{name}' is a feature of the context and a feature list, and a column has one name; use record_type => 'bytes'"
+            );
+        }
+        // Lists without a value go with any kind.
+        let with_values = self.kinds.iter().filter(|(_, counts)| counts.most > 0);
+        let with_values: Vec<(&Kind, &Counts)> = with_values.collect();
+        if let [(first, here), (second, there), ..] = with_values.as_slice() {
+            return plan_err!(
+                "feature '{name}' is {} in {} and {} in {}; read the files apart, or give the table columns and use on_corrupt \
+                 'skip_record'",
+                first.name(),
+                here.place,
+                second.name(),
+                there.place
+            );
+        }
+        let kind = with_values.first().map(|(kind, _)| **kind).or_else(|| self.kinds.keys().next().copied());
+        let Some(kind) = kind else { return Ok(None) };
+        let has_one = self.kinds.len() == 1 && self.kinds.values().all(|counts| counts.least == 1 && counts.most == 1);
+        let is_scalar = has_one && !is_listed(&options.lists, &name);
+        let shape = match (self.is_list, is_scalar) {
+            (Some(true), true) => Shape::Steps,
+            (Some(true), false) => Shape::StepLists,
+            (_, true) => Shape::Scalar,
+            (_, false) => Shape::List,
+        };
+        let is_text = kind == Kind::Bytes && is_listed(&options.text, &name);
+        Ok(Some(FeatureColumn { name, kind, shape, is_text, cast: None }))
+    }
+}

@@ -1,0 +1,319 @@
+//! The source `TFRECORD`: record files, whoever wrote them, as a table whose columns are the features.
+
+mod columns;
+mod exec;
+mod files;
+mod infer;
+mod items;
+mod options;
+mod read;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::{DFSchema, Result, exec_datafusion_err, plan_err};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+
+pub use exec::ReadRecordsExec;
+pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
+
+use super::arguments::from_command;
+use super::{Hidden, PartitionedTable, Partitions};
+use crate::format::tfrecord::Kind;
+use columns::{Column, FeatureColumn, Shape};
+use files::{Files, find};
+use read::Reading;
+
+/// The type name in `STORED AS`.
+pub const FORMAT: &str = "TFRECORD";
+
+/// The column of records that are left as they are.
+const RECORD: &str = "record";
+/// Hidden columns: where a row comes from, and what there is to say of it.
+const HIDDEN: [&str; 3] = ["__record_place", "__record_content", "__record_error"];
+
+/// A table with one row for each record of the files under a location.
+#[derive(Debug, Clone)]
+pub struct TfRecordTable {
+    location: String,
+    options: TfRecordReadOptions,
+    record_type: RecordType,
+    /// What each column of the schema is made of.
+    columns: Vec<Column>,
+    schema: SchemaRef,
+}
+
+impl TfRecordTable {
+    /// A table of the record files at `location`; its columns are found out from a sample of them.
+    ///
+    /// # Errors
+    /// Nothing there, nothing that can be read, or features whose kinds don't agree.
+    pub fn infer(location: impl Into<String>, options: TfRecordReadOptions) -> Result<Self> {
+        let location = location.into();
+        let found = find(&location, options.directories)?;
+        let inferred = infer::infer(&location, &found, &options)?;
+        let mut fields: Vec<Field> = inferred.columns.iter().map(field).collect();
+        let mut columns = inferred.columns;
+        for name in found.directory_columns {
+            // A feature of the same name says as much.
+            if fields.iter().all(|field| *field.name() != name) {
+                fields.push(Field::new(&name, DataType::Utf8, true));
+                columns.push(Column::Directory(name));
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { location, options, record_type: inferred.record_type, columns, schema })
+    }
+
+    /// A table with the columns that its maker says.
+    ///
+    /// # Errors
+    /// Columns that no feature can be read into, or a location that can't be one.
+    pub fn with_schema(
+        location: impl Into<String>,
+        options: TfRecordReadOptions,
+        schema: &Schema,
+        directories: &[String],
+    ) -> Result<Self> {
+        let location = location.into();
+        let found = find(&location, options.directories)?;
+        let record_type = options.record_type.unwrap_or(RecordType::Example);
+        let known = match record_type {
+            RecordType::SequenceExample => infer::infer(&location, &found, &options)?.columns,
+            RecordType::Example | RecordType::Bytes => Vec::new(),
+        };
+        let mut columns = Vec::new();
+        for field in schema.fields() {
+            let is_directory = directories.contains(field.name());
+            columns.push(match record_type {
+                _ if is_directory => Column::Directory(field.name().clone()),
+                RecordType::Bytes => bytes_column(field)?,
+                RecordType::Example | RecordType::SequenceExample => {
+                    let shape = known.iter().find_map(|column| match column {
+                        Column::Feature(feature) if feature.name == *field.name() => Some(feature.shape),
+                        _ => None,
+                    });
+                    Column::Feature(declared(field, record_type, shape)?)
+                }
+            });
+        }
+        Ok(Self { location, options, record_type, columns, schema: Arc::new(schema.clone()) })
+    }
+
+    fn directory_columns(&self) -> Vec<String> {
+        let name = |column: &Column| match column {
+            Column::Directory(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.columns.iter().filter_map(name).collect()
+    }
+
+    /// Leaves out the files whose directories a filter rules out.
+    fn filtered(&self, mut found: Files, session: &dyn Session, filters: &[Expr]) -> Result<Files> {
+        let Some(filter) = conjunction(filters.iter().cloned()) else {
+            return Ok(found);
+        };
+        let names = self.directory_columns();
+        let whole = items::partition(&found, &names, Partitions::BySize, 1, self.options.on_corrupt)?;
+        let whole: Vec<items::Item> = whole.into_iter().flatten().collect();
+        let batch = items::to_batch(&whole, &items::items_schema(&names))?;
+        let filter = datafusion::logical_expr::expr_rewriter::unnormalize_col(filter);
+        let filter = session.create_physical_expr(filter, &DFSchema::try_from(batch.schema())?)?;
+        let mask = filter.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let mut keeps = as_boolean_array(&mask)?.iter();
+        found.files.retain(|_| keeps.next().flatten().unwrap_or(false));
+        Ok(found)
+    }
+}
+
+/// A column's field.
+fn field(column: &Column) -> Field {
+    match column {
+        Column::Feature(feature) => Field::new(&feature.name, feature.data_type(), true),
+        Column::Record => Field::new(RECORD, DataType::Binary, false),
+        Column::Directory(name) => Field::new(name, DataType::Utf8, true),
+        Column::Place => Field::new(HIDDEN[0], DataType::Utf8, true),
+        Column::Nothing => Field::new(HIDDEN[1], DataType::Binary, true),
+    }
+}
+
+fn bytes_column(field: &Field) -> Result<Column> {
+    match field.data_type() {
+        DataType::Binary => Ok(Column::Record),
+        other => plan_err!(
+            "column '{}': with record_type 'bytes' there is one column, of type BYTEA, got {other}",
+            field.name()
+        ),
+    }
+}
+
+/// The feature that is read into a declared column.
+fn declared(field: &Field, record_type: RecordType, known: Option<Shape>) -> Result<FeatureColumn> {
+    let element = |data_type: &DataType| match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            Some(item.data_type().clone())
+        }
+        _ => None,
+    };
+    let outer = element(field.data_type());
+    let inner = outer.as_ref().and_then(element);
+    let is_sequence = record_type == RecordType::SequenceExample;
+    let shape = match (&outer, &inner) {
+        (Some(_), Some(_)) if is_sequence => Shape::StepLists,
+        (Some(_), None) if is_sequence && known == Some(Shape::List) => Shape::List,
+        (Some(_), None) if is_sequence => Shape::Steps,
+        (Some(_), None) => Shape::List,
+        (None, _) => Shape::Scalar,
+        (Some(_), Some(_)) => {
+            return plan_err!(
+                "column '{}' of type {}: a feature of tf.train.Example is a flat list; lists of lists are those of record_type \
+                 'sequence_example'",
+                field.name(),
+                field.data_type()
+            );
+        }
+    };
+    let value = inner.or(outer).unwrap_or_else(|| field.data_type().clone());
+    let (kind, is_text) = match &value {
+        data_type if data_type.is_integer() => (Kind::Int64, false),
+        DataType::Boolean | DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => (Kind::Int64, false),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => (Kind::Float, false),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => (Kind::Bytes, true),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            (Kind::Bytes, false)
+        }
+        _ => {
+            return plan_err!(
+                "column '{}' of type {}: a feature holds integers, floats or bytes; declare it BIGINT, REAL, VARCHAR, BYTEA or an array of \
+                 one of these",
+                field.name(),
+                field.data_type()
+            );
+        }
+    };
+    let column = FeatureColumn { name: field.name().clone(), kind, shape, is_text, cast: None };
+    let cast = (column.data_type() != *field.data_type()).then(|| field.data_type().clone());
+    Ok(FeatureColumn { cast, ..column })
+}
+
+#[async_trait]
+impl TableProvider for TfRecordTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let names = self.directory_columns();
+        let is_about_directories = |filter: &&Expr| {
+            let columns = filter.column_refs();
+            !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|column| names.contains(&column.name))
+        };
+        // A declared type other than text is compared after the cast, by DataFusion.
+        let is_text = |filter: &&Expr| {
+            let columns = filter.column_refs();
+            columns.iter().all(|c| self.schema.field_with_name(&c.name).is_ok_and(|f| *f.data_type() == DataType::Utf8))
+        };
+        let support = |filter: &&Expr| match is_about_directories(filter) && is_text(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (location, has_directories) = (self.location.clone(), self.options.directories);
+        let joined = |error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location);
+        let found = tokio::task::spawn_blocking(move || find(&location, has_directories)).await.map_err(joined)??;
+        let found = self.filtered(found, session, filters)?;
+        let directory_columns = self.directory_columns();
+        let (names, options) = (directory_columns.clone(), self.options.clone());
+        let cores = session.config().target_partitions();
+        let partitioned = tokio::task::spawn_blocking(move || {
+            items::partition(&found, &names, options.partitions, cores, options.on_corrupt)
+        });
+        let partitions = partitioned.await.map_err(joined)??;
+        let items_schema = items::items_schema(&directory_columns);
+        let batches: Result<Vec<_>> =
+            partitions.iter().map(|items| Ok(vec![items::to_batch(items, &items_schema)?])).collect();
+        let leaf = MemorySourceConfig::try_new_exec(&batches?, items_schema, None)?;
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let projection = projection.unwrap_or(&all);
+        let reading = Reading {
+            columns: projection.iter().map(|index| self.columns[*index].clone()).collect(),
+            schema: Arc::new(self.schema.project(projection)?),
+            record_type: self.record_type,
+            on_corrupt: self.options.on_corrupt,
+            directory_columns,
+        };
+        Ok(Arc::new(ReadRecordsExec::new(leaf, Arc::new(reading), limit)))
+    }
+}
+
+impl PartitionedTable for TfRecordTable {
+    fn partitions(&self) -> Partitions {
+        self.options.partitions
+    }
+
+    fn with_partitions(&self, partitions: Partitions) -> Arc<dyn TableProvider> {
+        let options = TfRecordReadOptions { partitions, ..self.options.clone() };
+        Arc::new(Self { options, ..self.clone() })
+    }
+
+    fn shuffle_seed(&self) -> Option<u64> {
+        None
+    }
+
+    fn with_hidden(&self, projection: Option<&[usize]>) -> Result<Option<Hidden>> {
+        let mut table = self.clone();
+        let types = [DataType::Utf8, DataType::Binary, DataType::Utf8];
+        let hidden = HIDDEN.into_iter().zip(types).map(|(name, data_type)| Field::new(name, data_type, true));
+        let fields: Vec<_> = self.schema.fields().iter().map(|field| field.as_ref().clone()).chain(hidden).collect();
+        table.schema = Arc::new(Schema::new(fields));
+        table.columns.extend([Column::Place, Column::Nothing, Column::Nothing]);
+        let mut columns = HIDDEN.map(str::to_string);
+        // Of several binary features nobody knows which one was not decoded.
+        let is_read = |index: &usize| projection.is_none_or(|projection| projection.contains(index));
+        let read = (0..self.columns.len()).filter(is_read).map(|index| self.schema.field(index));
+        let binary: Vec<&Field> = read.filter(|field| *field.data_type() == DataType::Binary).collect();
+        if let [content] = binary.as_slice() {
+            columns[1] = content.name().clone();
+        }
+        Ok(Some(Hidden { table: Arc::new(table), columns }))
+    }
+}
+
+/// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS TFRECORD`.
+#[derive(Debug, Default)]
+pub struct TfRecordTableFactory;
+
+#[async_trait]
+impl TableProviderFactory for TfRecordTableFactory {
+    async fn create(&self, _session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+        let (location, options) = from_command::<TfRecordReadOptions>(FORMAT, command)?;
+        let schema = Arc::new(command.schema.as_arrow().clone());
+        let directories = command.table_partition_cols.clone();
+        let made = tokio::task::spawn_blocking(move || match schema.fields().is_empty() {
+            true => TfRecordTable::infer(location, options),
+            false => TfRecordTable::with_schema(location, options, &schema, &directories),
+        });
+        let table = made.await.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))??;
+        Ok(Arc::new(table))
+    }
+}

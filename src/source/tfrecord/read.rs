@@ -1,0 +1,484 @@
+//! Reading: records of one partition's work items, as batches.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BinaryBuilder, RecordBatch, RecordBatchOptions, StringArray, StringBuilder,
+};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
+
+use super::columns::{Column, ColumnBuilder, Misfit, nothing};
+use super::items::Item;
+use super::options::{OnCorrupt, RecordType};
+use crate::format::tfrecord::{FramingError, MessageType, RecordFile, RecordReader, read_record};
+use crate::source::batch::cut_by_decoded_size;
+use crate::storage;
+
+/// Rows of a batch without images.
+const MOST_ROWS: usize = 8192;
+/// Faults of one file that are named; the others are counted.
+const MOST_NAMED: u64 = 20;
+
+/// What is read, and how.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The columns that the query looks at, and their types.
+    pub(super) columns: Vec<Column>,
+    pub(super) schema: SchemaRef,
+    pub(super) record_type: RecordType,
+    pub(super) on_corrupt: OnCorrupt,
+    /// The columns of the items behind the fixed ones.
+    pub(super) directory_columns: Vec<String>,
+}
+
+/// How large batches are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Rows of a batch that holds images.
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+    pub(super) decoded_bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ReadMetrics {
+    records_read: Count,
+    bytes_read: Count,
+    files_read: Count,
+    corrupt_records: Count,
+    corrupt_files: Count,
+    read_time: Time,
+}
+
+impl ReadMetrics {
+    pub(super) fn new(set: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let counter = |name| MetricBuilder::new(set).counter(name, partition);
+        Self {
+            records_read: counter("records_read"),
+            bytes_read: counter("bytes_read"),
+            files_read: counter("files_read"),
+            corrupt_records: counter("corrupt_records"),
+            corrupt_files: counter("corrupt_files"),
+            read_time: MetricBuilder::new(set).subset_time("read_time", partition),
+        }
+    }
+}
+
+/// Reads the items of a partition one after the other.
+pub(super) struct PartitionReader {
+    reading: Arc<Reading>,
+    bounds: Bounds,
+    metrics: ReadMetrics,
+    items: VecDeque<Item>,
+    current: Option<Cursor>,
+    /// Rows that may still be given.
+    left: usize,
+}
+
+/// Where reading stands in an item.
+struct Cursor {
+    item: Item,
+    reader: RecordReader<RecordFile>,
+    /// The number of the next record in its file.
+    record: u64,
+    faults: u64,
+    /// Bytes of the item that progress has been told of.
+    told: u64,
+    is_at_end: bool,
+}
+
+impl PartitionReader {
+    pub(super) fn new(
+        reading: Arc<Reading>,
+        bounds: Bounds,
+        metrics: ReadMetrics,
+        items: Vec<Item>,
+        fetch: Option<usize>,
+    ) -> Self {
+        let left = fetch.unwrap_or(usize::MAX);
+        Self { reading, bounds, metrics, items: items.into(), current: None, left }
+    }
+
+    /// The next rows; `None` when there are no more.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        let read_time = self.metrics.read_time.clone();
+        let timer = read_time.timer();
+        while self.left > 0 {
+            let Some(mut cursor) = self.cursor()? else { break };
+            let batch = self.read(&mut cursor)?;
+            let told = cursor.told;
+            cursor.told = if cursor.is_at_end { cursor.item.bytes } else { cursor.passed().min(cursor.item.bytes) };
+            self.metrics.bytes_read.add(usize::try_from(cursor.told.saturating_sub(told)).unwrap_or(0));
+            if cursor.is_at_end {
+                self.metrics.files_read.add(1);
+            } else {
+                self.current = Some(cursor);
+            }
+            if batch.num_rows() > 0 {
+                self.metrics.records_read.add(batch.num_rows());
+                self.left -= batch.num_rows();
+                timer.done();
+                return Ok(Some(self.bounded(&batch)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Cuts a batch so that its images fit into memory when decoded.
+    fn bounded(&self, batch: &RecordBatch) -> Vec<RecordBatch> {
+        let contents: Vec<_> = batch.columns().iter().filter_map(|column| column.as_binary_opt::<i32>()).collect();
+        match contents.is_empty() {
+            true => vec![batch.clone()],
+            false => cut_by_decoded_size(batch, &contents, self.bounds.decoded_bytes),
+        }
+    }
+
+    /// The item that is being read, or the next one.
+    fn cursor(&mut self) -> Result<Option<Cursor>> {
+        if let Some(cursor) = self.current.take() {
+            return Ok(Some(cursor));
+        }
+        while let Some(item) = self.items.pop_front() {
+            if let Some(cursor) = self.open(item)? {
+                return Ok(Some(cursor));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens an item; `None` for a file that is left out.
+    fn open(&self, item: Item) -> Result<Option<Cursor>> {
+        if self.reading.on_corrupt == OnCorrupt::SkipFile
+            && let Err(fault) = self.check_file(&item)
+        {
+            return self.skip_file(&item, &fault);
+        }
+        match self.start(item.clone(), &self.reading) {
+            Ok(cursor) => Ok(Some(cursor)),
+            Err(fault) if self.reading.on_corrupt == OnCorrupt::Error => {
+                exec_err!("{}: {fault}; use on_corrupt 'skip_file' to read the others", item.path)
+            }
+            Err(fault) => self.skip_file(&item, &fault),
+        }
+    }
+
+    fn skip_file<T>(&self, item: &Item, fault: &str) -> Result<Option<T>> {
+        tracing::warn!("left out {}: {fault}", item.path);
+        // Of a file in several parts the first one counts.
+        if item.first == 0 {
+            self.metrics.corrupt_files.add(1);
+        }
+        self.metrics.files_read.add(1);
+        self.metrics.bytes_read.add(usize::try_from(item.bytes).unwrap_or(0));
+        Ok(None)
+    }
+
+    fn start(&self, item: Item, reading: &Reading) -> std::result::Result<Cursor, String> {
+        let path = storage::local_path(&item.path).ok_or("not a local path")?;
+        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+        let file = match item.place.offset {
+            0 => RecordFile::open(&path).map_err(unreadable)?,
+            offset => RecordFile::open_at(&path, offset).map_err(unreadable)?,
+        };
+        if path.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            return Err("empty file (0 bytes)".to_string());
+        }
+        let is_counted = reading.columns.is_empty() && reading.on_corrupt == OnCorrupt::Error;
+        let mut reader = match item.place.offset {
+            0 if is_counted => RecordReader::frames(file),
+            offset => RecordReader::at(file, offset),
+        };
+        for passed in 0..item.place.skip {
+            let skipped =
+                reader.skip().map_err(|error| format!("record {}: {error}", item.first - item.place.skip + passed))?;
+            if skipped.is_none() {
+                return Err(format!("it ends before record {}; it has changed since it was listed", item.first));
+            }
+        }
+        Ok(Cursor { record: item.first, item, reader, faults: 0, told: 0, is_at_end: false })
+    }
+
+    /// Reads a whole file and gives nothing but its first fault.
+    fn check_file(&self, item: &Item) -> std::result::Result<(), String> {
+        let whole = Item { place: Default::default(), first: 0, records: None, reads_on: true, ..item.clone() };
+        let mut cursor = self.start(whole, &self.reading)?;
+        while !cursor.is_at_end {
+            self.read_strictly(&mut cursor).map_err(|fault| fault.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn read_strictly(&self, cursor: &mut Cursor) -> std::result::Result<RecordBatch, Fault> {
+        let mut rows = Rows::new(&self.reading);
+        let most = rows.most(self.bounds);
+        while rows.count < most && rows.bytes() < self.bounds.bytes {
+            if !cursor.step(&mut rows)? {
+                break;
+            }
+        }
+        rows.finish(&cursor.item, &self.reading).map_err(|error| Fault::of_record(cursor.record, error.to_string()))
+    }
+
+    /// Reads the next batch of an item.
+    fn read(&self, cursor: &mut Cursor) -> Result<RecordBatch> {
+        let reading = &self.reading;
+        if reading.columns.is_empty() && reading.on_corrupt == OnCorrupt::Error {
+            return self.count(cursor);
+        }
+        let mut rows = Rows::new(reading);
+        let most = rows.most(self.bounds).min(self.left);
+        while rows.count < most && rows.bytes() < self.bounds.bytes {
+            match cursor.step(&mut rows) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(fault) => self.meet(cursor, fault)?,
+            }
+        }
+        rows.finish(&cursor.item, reading)
+    }
+
+    /// Counts records without reading them.
+    fn count(&self, cursor: &mut Cursor) -> Result<RecordBatch> {
+        let mut count = 0;
+        while count < self.left && !cursor.has_all() {
+            match cursor.reader.skip() {
+                Ok(Some(_)) => {
+                    cursor.record += 1;
+                    count += 1;
+                }
+                Ok(None) => {
+                    cursor.is_at_end = true;
+                    break;
+                }
+                Err(error) => self.meet(cursor, Fault::of_frame(cursor.record, error))?,
+            }
+        }
+        cursor.is_at_end |= cursor.has_all();
+        rows_of(count, Vec::new(), &self.reading.schema)
+    }
+
+    /// Fails or goes on, as was asked.
+    fn meet(&self, cursor: &mut Cursor, fault: Fault) -> Result<()> {
+        if self.reading.on_corrupt == OnCorrupt::Error {
+            return exec_err!("{}: {fault}; use on_corrupt 'skip_record' to read the others", cursor.item.path);
+        }
+        cursor.faults += 1;
+        if fault.ends_the_file {
+            tracing::warn!("left out the rest of {}: {fault}", cursor.item.path);
+            self.metrics.corrupt_files.add(1);
+            cursor.is_at_end = true;
+            return Ok(());
+        }
+        match cursor.faults {
+            faults if faults < MOST_NAMED => tracing::warn!("left out {}: {fault}", cursor.item.path),
+            MOST_NAMED => {
+                tracing::warn!("left out {}: {fault}; further ones of this file are counted", cursor.item.path);
+            }
+            _ => {}
+        }
+        self.metrics.corrupt_records.add(1);
+        Ok(())
+    }
+}
+
+/// What is wrong with a record.
+struct Fault {
+    record: u64,
+    /// Where the record starts, unless the reason says it.
+    offset: Option<u64>,
+    reason: String,
+    /// No further record can be found.
+    ends_the_file: bool,
+}
+
+impl Fault {
+    fn of_frame(record: u64, error: FramingError) -> Self {
+        Self { record, offset: None, ends_the_file: !error.is_in_data(), reason: error.to_string() }
+    }
+
+    fn of_record(record: u64, reason: String) -> Self {
+        Self { record, offset: None, reason, ends_the_file: false }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "record {}", self.record)?;
+        if let Some(offset) = self.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl Cursor {
+    /// Bytes of the item that have been read.
+    fn passed(&self) -> u64 {
+        self.reader.offset().saturating_sub(self.item.place.offset)
+    }
+
+    fn has_all(&self) -> bool {
+        let end = self.item.records.filter(|_| !self.item.reads_on).map(|records| self.item.first + records);
+        end.is_some_and(|end| self.record >= end)
+    }
+
+    /// Reads one record into `rows`; `false` at the end.
+    fn step(&mut self, rows: &mut Rows) -> std::result::Result<bool, Fault> {
+        if self.is_at_end || self.has_all() {
+            self.is_at_end = true;
+            return Ok(false);
+        }
+        let (record, offset) = (self.record, self.reader.offset());
+        let data = match self.reader.next() {
+            Ok(Some(data)) => data,
+            Ok(None) => {
+                self.is_at_end = true;
+                return Ok(false);
+            }
+            Err(error) => {
+                self.record += 1;
+                return Err(Fault::of_frame(record, error));
+            }
+        };
+        self.record += 1;
+        rows.push(data, &self.item, record).map_err(|Misfit(reason)| Fault {
+            record,
+            offset: Some(offset),
+            reason,
+            ends_the_file: false,
+        })?;
+        Ok(true)
+    }
+}
+
+/// Rows being built.
+struct Rows {
+    message_type: Option<MessageType>,
+    builders: Vec<ColumnBuilder>,
+    by_name: HashMap<String, usize>,
+    records: Option<BinaryBuilder>,
+    record_bytes: usize,
+    places: Option<StringBuilder>,
+    count: usize,
+}
+
+impl Rows {
+    fn new(reading: &Reading) -> Self {
+        let features = reading.columns.iter().filter_map(|column| match column {
+            Column::Feature(feature) => Some(ColumnBuilder::new(feature.clone())),
+            _ => None,
+        });
+        let builders: Vec<ColumnBuilder> = features.collect();
+        let by_name = builders.iter().enumerate().map(|(index, builder)| (builder.name().to_string(), index)).collect();
+        Self {
+            // Without a feature to look for, the message needs not be taken apart.
+            message_type: match reading.record_type {
+                RecordType::Bytes => None,
+                _ if builders.is_empty() => None,
+                RecordType::Example => Some(MessageType::Example),
+                RecordType::SequenceExample => Some(MessageType::SequenceExample),
+            },
+            builders,
+            by_name,
+            records: reading.columns.contains(&Column::Record).then(BinaryBuilder::new),
+            record_bytes: 0,
+            places: reading.columns.contains(&Column::Place).then(StringBuilder::new),
+            count: 0,
+        }
+    }
+
+    /// The most rows of a batch: fewer where they may be images.
+    fn most(&self, bounds: Bounds) -> usize {
+        let holds_bytes = self.records.is_some() || self.builders.iter().any(ColumnBuilder::holds_bytes);
+        if holds_bytes { bounds.rows } else { MOST_ROWS.max(bounds.rows) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.record_bytes + self.builders.iter().map(ColumnBuilder::bytes).sum::<usize>()
+    }
+
+    fn push(&mut self, data: &[u8], item: &Item, record: u64) -> std::result::Result<(), Misfit> {
+        let fits = self.set(data);
+        if fits.is_err() {
+            self.builders.iter_mut().for_each(ColumnBuilder::roll_back);
+            return fits;
+        }
+        for builder in &mut self.builders {
+            builder.end_row()?;
+        }
+        if let Some(records) = &mut self.records {
+            records.append_value(data);
+            self.record_bytes += data.len();
+        }
+        if let Some(places) = &mut self.places {
+            places.append_value(format!("{} record {record}", item.path));
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    fn set(&mut self, data: &[u8]) -> std::result::Result<(), Misfit> {
+        let Some(message_type) = self.message_type else { return Ok(()) };
+        read_record(data, message_type, |name, entry| match self.by_name.get(name) {
+            Some(index) => self.builders[*index].set(&entry),
+            None => Ok(()),
+        })
+    }
+
+    fn finish(mut self, item: &Item, reading: &Reading) -> Result<RecordBatch> {
+        let mut builders = std::mem::take(&mut self.builders).into_iter();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(reading.columns.len());
+        for (column, field) in reading.columns.iter().zip(reading.schema.fields()) {
+            let array: ArrayRef = match column {
+                Column::Feature(feature) => {
+                    let built =
+                        builders.next().map_or_else(|| Ok(nothing(field.data_type(), 0)), ColumnBuilder::finish);
+                    built.map_err(|error| {
+                        exec_datafusion_err!(
+                            "{}: feature '{}' can't be cast to {}: {error}",
+                            item.path,
+                            feature.name,
+                            field.data_type()
+                        )
+                    })?
+                }
+                Column::Record => Arc::new(self.records.take().unwrap_or_default().finish()),
+                Column::Place => Arc::new(self.places.take().unwrap_or_default().finish()),
+                Column::Nothing => nothing(field.data_type(), self.count),
+                Column::Directory(name) => {
+                    let index = reading.directory_columns.iter().position(|column| column == name);
+                    let value = index.and_then(|index| item.directories.get(index)?.as_deref());
+                    directory_column(value, self.count, field.data_type(), &item.path)?
+                }
+            };
+            if !field.is_nullable() && array.null_count() > 0 {
+                return exec_err!(
+                    "{}: column '{}' is NOT NULL, and {} records have no such feature",
+                    item.path,
+                    field.name(),
+                    array.null_count()
+                );
+            }
+            columns.push(array);
+        }
+        rows_of(self.count, columns, &reading.schema)
+    }
+}
+
+fn directory_column(value: Option<&str>, rows: usize, data_type: &DataType, path: &str) -> Result<ArrayRef> {
+    let texts: ArrayRef = Arc::new(std::iter::repeat_n(value, rows).collect::<StringArray>());
+    if data_type == &DataType::Utf8 {
+        return Ok(texts);
+    }
+    let options = datafusion::arrow::compute::CastOptions { safe: false, ..Default::default() };
+    datafusion::arrow::compute::cast_with_options(&texts, data_type, &options)
+        .map_err(|error| exec_datafusion_err!("{path}: the directory's value: {error}"))
+}
+
+fn rows_of(count: usize, columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
