@@ -10,6 +10,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 
 use crate::sink::tfrecord::TfRecordSinkExec;
 use crate::source::images::LoadContentExec;
+use crate::source::tfrecord::ReadRecordsExec;
 
 /// Files and bytes, done and in all. Totals are known after listing; without files to read they are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,12 +23,16 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes read.
     pub bytes_done: u64,
+    /// Records that were left out because they can't be read.
+    pub corrupt_records: u64,
+    /// Files that were left out, or whose rest was, because they can't be read.
+    pub corrupt_files: u64,
 }
 
 impl Progress {
     pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
         let mut progress = Self::default();
-        let mut written = None;
+        let (mut written, mut records) = (None, Self::default());
         let count = |plan: &Arc<dyn ExecutionPlan>, name: &str| {
             let sum = plan.metrics().and_then(|metrics| metrics.sum_by_name(name));
             sum.map_or(0, |sum| sum.as_usize() as u64)
@@ -44,11 +49,47 @@ impl Progress {
                 progress.bytes += bytes;
                 progress.files_done += count(plan, "files_read");
                 progress.bytes_done += count(plan, "bytes_read");
+            } else if let Some(read) = plan.downcast_ref::<ReadRecordsExec>() {
+                let (parts, bytes) = read.totals();
+                records.files += parts as u64;
+                records.bytes += bytes;
+                records.files_done += count(plan, "files_read");
+                records.bytes_done += count(plan, "bytes_read");
+                records.corrupt_records += count(plan, "corrupt_records");
+                records.corrupt_files += count(plan, "corrupt_files");
             }
             Ok(TreeNodeRecursion::Continue)
         });
+        // A row that is written stands for an image file, and a record for a part of one.
         progress.files_done = written.unwrap_or(progress.files_done).min(progress.files);
-        progress
+        progress.plus(records)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            files: self.files + other.files,
+            files_done: self.files_done + other.files_done,
+            bytes: self.bytes + other.bytes,
+            bytes_done: self.bytes_done + other.bytes_done,
+            corrupt_records: self.corrupt_records + other.corrupt_records,
+            corrupt_files: self.corrupt_files + other.corrupt_files,
+        }
+    }
+
+    /// What was left out, in words.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let count =
+            |count: u64, noun: &str| format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" });
+        match (self.corrupt_records, self.corrupt_files) {
+            (0, 0) => None,
+            (records, 0) => Some(format!("left out {} that can't be read", count(records, "record"))),
+            (0, files) => Some(format!("left out all or the rest of {} that can't be read", count(files, "file"))),
+            (records, files) => Some(format!(
+                "left out {} and all or the rest of {} that can't be read",
+                count(records, "record"),
+                count(files, "file")
+            )),
+        }
     }
 }
 
@@ -118,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_line_tells_files_bytes_rate_and_time_left() {
-        let progress = Progress { files: 3000, files_done: 1200, bytes: 200 << 20, bytes_done: 80 << 20 };
+        let progress =
+            Progress { files: 3000, files_done: 1200, bytes: 200 << 20, bytes_done: 80 << 20, ..Progress::default() };
         assert_eq!(
             line(progress, Duration::from_secs(2)),
             "1,200 of 3,000 files (40 %), 80.00 MiB of 200.00 MiB, 600 files/s, 3 s left"

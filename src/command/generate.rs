@@ -75,7 +75,8 @@ fn write(photos: &PhotoSet, directory: &Path, threads: usize) -> Result<()> {
         let bytes_done = bytes.fetch_add(size, Ordering::Relaxed) + size;
         let files = photos.images as u64;
         // The bytes of what isn't there yet are guessed from what is.
-        let progress = Progress { files, files_done, bytes: bytes_done * files / files_done, bytes_done };
+        let progress =
+            Progress { files, files_done, bytes: bytes_done * files / files_done, bytes_done, ..Progress::default() };
         if let Ok(mut display) = display.try_lock() {
             display.update(progress);
         }

@@ -61,6 +61,9 @@ async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement,
     }
     drop(display);
     printer.finish()?;
+    if let Some(text) = running.progress().left_out() {
+        eprintln!("{text}");
+    }
     if let Some(target) = target {
         eprintln!("{}", written.summary(&target, started.elapsed()));
     }

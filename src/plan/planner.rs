@@ -10,6 +10,7 @@ use datafusion::common::{Result, exec_err, internal_datafusion_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
@@ -19,6 +20,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use crate::format::manifest::MANIFEST;
 use crate::sink::tfrecord::{CommitExec, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds};
 use crate::source::images::LoadContentExec;
+use crate::source::tfrecord::ReadRecordsExec;
 use crate::storage;
 
 /// DataFusion's planner, and this crate's nodes.
@@ -123,7 +125,22 @@ fn classes(plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<String>> {
         }
         Ok(if classes.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    walked.ok().and(classes)
+    walked.ok().and(classes).or_else(|| classes_of_records(plan, plan.schema().index_of("class").ok()?))
+}
+
+/// The classes of a dataset that is read, if its column `class` comes through to this column as it is.
+fn classes_of_records(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Option<Vec<String>> {
+    if let Some(read) = plan.downcast_ref::<ReadRecordsExec>() {
+        let is_class = plan.schema().field(index).name() == "class";
+        return read.classes().filter(|_| is_class).map(<[String]>::to_vec);
+    }
+    let children = plan.children();
+    let [input] = children.as_slice() else { return None };
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let column = projection.expr().get(index)?.expr.downcast_ref::<Column>()?;
+        return classes_of_records(input, column.index());
+    }
+    (plan.schema() == input.schema()).then(|| classes_of_records(input, index)).flatten()
 }
 
 /// Drops limits that the listing has already kept, because they would bring all rows into one partition.

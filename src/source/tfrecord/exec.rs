@@ -63,6 +63,11 @@ impl ReadRecordsExec {
         (items().count(), items().map(|item| item.bytes).sum())
     }
 
+    /// The labels in the order of the numbers in the column `class`, where the files' manifest has them.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.reading.classes.as_deref()
+    }
+
     /// Records, where that is known without reading.
     pub fn records(&self, partition: Option<usize>) -> Option<u64> {
         if self.reading.on_corrupt != OnCorrupt::Error || self.items.downcast_ref::<DataSourceExec>().is_none() {

@@ -33,6 +33,8 @@ pub(super) struct Files {
     pub(super) files: Vec<RecordPath>,
     /// The columns that directories make.
     pub(super) directory_columns: BTreeSet<String>,
+    /// The labels in the order of their class numbers, where one manifest, or several that agree, say so of all files.
+    pub(super) classes: Option<Vec<String>>,
 }
 
 /// Finds the record files of a location.
@@ -40,6 +42,7 @@ pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
     let location = Location::parse(text)?;
     let mut manifests = Manifests::default();
     let mut found = Files::default();
+    let mut classes = BTreeSet::new();
     for file in location.files(true) {
         let file = file?;
         let manifest = manifests.of(&file.path)?;
@@ -53,6 +56,7 @@ pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
         let bytes = file.metadata.as_ref().map_or(0, std::fs::Metadata::len);
         let listed = manifest.as_ref().and_then(|dataset| dataset.shards.get(&file.path).copied());
         let records = listed.filter(|(_, size)| *size == bytes).map(|(records, _)| records);
+        classes.insert(manifest.as_ref().and_then(|dataset| dataset.classes.clone()));
         let directories = match has_directories {
             true => directories(file.path.strip_prefix(location.base()).unwrap_or(&file.path)),
             false => BTreeMap::new(),
@@ -60,6 +64,7 @@ pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
         found.directory_columns.extend(directories.keys().cloned());
         found.files.push(RecordPath { path: file.path, shown, bytes, records, directories });
     }
+    found.classes = agreed(&classes);
     if location.is_directory() {
         check_whole(location.base(), &mut manifests)?;
     }
@@ -88,6 +93,14 @@ fn is_wanted(file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bo
     !is_directory || name.contains("tfrec") || name.contains(".record")
 }
 
+/// The one value that there is.
+fn agreed(classes: &BTreeSet<Option<Vec<String>>>) -> Option<Vec<String>> {
+    match classes.len() {
+        1 => classes.first().cloned().flatten(),
+        _ => None,
+    }
+}
+
 /// The columns of directories named `column=value`.
 fn directories(below: &Path) -> BTreeMap<String, Option<String>> {
     let parents = below.parent().into_iter().flat_map(Path::components);
@@ -112,9 +125,10 @@ fn unescaped(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
 }
 
-/// What a manifest says of a dataset's files: records and bytes.
+/// What a manifest says of a dataset: its files' records and bytes, and its classes.
 struct Dataset {
     shards: HashMap<PathBuf, (u64, u64)>,
+    classes: Option<Vec<String>>,
 }
 
 /// Manifests that have been looked for, by directory.
@@ -153,7 +167,8 @@ impl Manifests {
                 let shard = |shard: &crate::format::manifest::Shard| {
                     (directory.join(&shard.path), (shard.records, shard.bytes))
                 };
-                Some(Arc::new(Dataset { shards: manifest.shards.iter().map(shard).collect() }))
+                let shards = manifest.shards.iter().map(shard).collect();
+                Some(Arc::new(Dataset { shards, classes: manifest.classes }))
             }
             None => {
                 if directory.join(UNFINISHED).exists() {

@@ -243,7 +243,7 @@ impl TableProvider for TfRecordTable {
         let found = tokio::task::spawn_blocking(move || find(&location, has_directories)).await.map_err(joined)??;
         let found = self.filtered(found, session, filters)?;
         let directory_columns = self.directory_columns();
-        let (names, options) = (directory_columns.clone(), self.options.clone());
+        let (names, options, classes) = (directory_columns.clone(), self.options.clone(), found.classes.clone());
         let cores = session.config().target_partitions();
         let partitioned = tokio::task::spawn_blocking(move || {
             items::partition(&found, &names, options.partitions, cores, options.on_corrupt)
@@ -261,6 +261,7 @@ impl TableProvider for TfRecordTable {
             record_type: self.record_type,
             on_corrupt: self.options.on_corrupt,
             directory_columns,
+            classes,
         };
         Ok(Arc::new(ReadRecordsExec::new(leaf, Arc::new(reading), limit)))
     }

@@ -32,6 +32,8 @@ pub(super) struct Reading {
     pub(super) on_corrupt: OnCorrupt,
     /// The columns of the items behind the fixed ones.
     pub(super) directory_columns: Vec<String>,
+    /// The labels in the order of their class numbers, where the files' manifest has them.
+    pub(super) classes: Option<Vec<String>>,
 }
 
 /// How large batches are.
