@@ -20,10 +20,14 @@ fn queries() -> Vec<PathBuf> {
 #[test]
 fn every_query_runs_and_what_it_writes_verifies() {
     let workspace = Workspace::with_photos(40, 5);
+    let shards = "COPY (SELECT content AS image, class FROM read_images('photos', shuffle_seed => 1)) TO 'shards' STORED AS TFRECORD";
+    workspace.sql(shards).success();
     for query in queries() {
         let text = fs::read_to_string(&query).expect("a query");
         let file = query.to_str().expect("UTF-8");
-        let mut args = vec!["run", file, "--set", "input=photos"];
+        let reads_shards = text.contains("-- reads:  shards");
+        let input = if reads_shards { "input=shards" } else { "input=photos" };
+        let mut args = vec!["run", file, "--set", input];
         let writes = text.contains("-- set: output =");
         if writes {
             args.extend(["--set", "output=out"]);

@@ -354,3 +354,160 @@ pub(crate) fn is_message(record: &[u8], message_type: MessageType) -> bool {
     });
     has_only(record, most) == Ok(true) && read.is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+    use crate::format::tfrecord::{BytesList, Example, Feature, Features, FloatList, Int64List, Values};
+
+    /// Examples of all kinds, the empty ones among them.
+    fn examples() -> impl Strategy<Value = Example> {
+        let values = prop_oneof![
+            prop::collection::vec(any::<i64>(), 0..4).prop_map(|value| Some(Values::Int64(Int64List { value }))),
+            prop::collection::vec(-1e9_f32..1e9, 0..4).prop_map(|value| Some(Values::Float(FloatList { value }))),
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..4).prop_map(|value| {
+                let value = value.into_iter().map(Into::into).collect();
+                Some(Values::Bytes(BytesList { value }))
+            }),
+            Just(None),
+        ];
+        let feature = values.prop_map(|values| Feature { values });
+        let features = prop::collection::btree_map("[a-c]{0,2}", feature, 0..5);
+        features.prop_map(|feature| Example { features: Some(Features { feature }) })
+    }
+
+    /// What this reader makes of a record.
+    fn read(record: &[u8]) -> Option<BTreeMap<String, Feature>> {
+        let mut features = BTreeMap::new();
+        let result = read_record(record, MessageType::Example, |name, entry| {
+            let Entry::Feature(feature) = entry else { return Err(WireError("a list in an example")) };
+            features.insert(name.to_string(), decoded(&feature)?);
+            Ok(())
+        });
+        result.ok().map(|()| features)
+    }
+
+    fn decoded(feature: &RawFeature<'_>) -> Result<Feature> {
+        let (mut bytes, mut floats, mut integers) = (Vec::new(), Vec::new(), Vec::new());
+        let values = match feature.kind() {
+            None => None,
+            Some(Kind::Bytes) => {
+                feature.each_bytes(|value| bytes.push(value.to_vec().into()))?;
+                Some(Values::Bytes(BytesList { value: bytes }))
+            }
+            Some(Kind::Float) => {
+                feature.each_float(|value| floats.push(value))?;
+                Some(Values::Float(FloatList { value: floats }))
+            }
+            Some(Kind::Int64) => {
+                feature.each_int64(|value| integers.push(value))?;
+                Some(Values::Int64(Int64List { value: integers }))
+            }
+        };
+        Ok(Feature { values })
+    }
+
+    /// What the library that decodes whole messages makes of it.
+    fn expected(record: &[u8]) -> Option<BTreeMap<String, Feature>> {
+        Some(Example::decode(record).ok()?.features.unwrap_or_default().feature)
+    }
+
+    /// Not a number isn't equal to itself; its bits are.
+    fn shown(features: Option<BTreeMap<String, Feature>>) -> String {
+        format!("{features:?}")
+    }
+
+    /// Values that are packed by one writer and not by the other, as old writers did.
+    fn unpacked(numbers: &[i64]) -> Vec<u8> {
+        let mut list = Vec::new();
+        for number in numbers {
+            list.push(8);
+            prost::encoding::encode_varint(number.cast_unsigned(), &mut list);
+        }
+        nested(&[(3, list)])
+    }
+
+    /// A message of length-delimited fields.
+    fn nested(fields: &[(u32, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (number, value) in fields {
+            prost::encoding::encode_varint(u64::from(number << 3 | 2), &mut bytes);
+            prost::encoding::encode_varint(value.len() as u64, &mut bytes);
+            bytes.extend(value);
+        }
+        bytes
+    }
+
+    fn example(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let entries =
+            entries.iter().map(|(name, feature)| (1, nested(&[(1, name.as_bytes().to_vec()), (2, feature.clone())])));
+        nested(&[(1, nested(&entries.collect::<Vec<_>>()))])
+    }
+
+    #[test]
+    fn lists_may_be_packed_or_not_and_in_several_parts() {
+        let parts = [unpacked(&[1, -2]), unpacked(&[3])].concat();
+        let record = example(&[("a", parts)]);
+        let feature = Feature { values: Some(Values::Int64(Int64List { value: vec![1, -2, 3] })) };
+        assert_eq!(read(&record), Some(BTreeMap::from([("a".to_string(), feature)])));
+        assert_eq!(read(&record), expected(&record));
+    }
+
+    #[test]
+    fn of_two_entries_of_one_name_the_last_counts() {
+        let record = example(&[("a", unpacked(&[1])), ("b", unpacked(&[5])), ("a", unpacked(&[2, 3]))]);
+        assert_eq!(read(&record), expected(&record));
+        let of_two_kinds = example(&[("a", [unpacked(&[1]), nested(&[(1, nested(&[(1, b"x".to_vec())]))])].concat())]);
+        assert_eq!(read(&of_two_kinds), expected(&of_two_kinds));
+    }
+
+    #[test]
+    fn a_record_is_told_by_its_shape() {
+        let record = example(&[("a", unpacked(&[1]))]);
+        assert!(is_message(&record, MessageType::Example) && is_message(&record, MessageType::SequenceExample));
+        let lists = nested(&[(1, nested(&[(1, b"steps".to_vec()), (2, nested(&[(1, unpacked(&[1]))]))]))]);
+        let sequence = [record, nested(&[(2, lists)])].concat();
+        assert!(!is_message(&sequence, MessageType::Example) && is_message(&sequence, MessageType::SequenceExample));
+        assert!(!is_message(b"text", MessageType::Example));
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_read_as_the_whole_message_is_decoded(example in examples()) {
+            let record = example.encode_to_vec();
+            prop_assert_eq!(shown(read(&record)), shown(expected(&record)));
+            prop_assert!(is_message(&record, MessageType::Example));
+        }
+
+        /// Damaged records are refused by both or read alike by both; a feature that isn't looked into may be damaged unseen.
+        #[test]
+        fn damaged_records_are_read_alike_or_refused(
+            example in examples(),
+            damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut record = example.encode_to_vec();
+            if record.is_empty() {
+                return Ok(());
+            }
+            for (at, byte) in damages {
+                let at = at.index(record.len());
+                record[at] = byte;
+            }
+            prop_assert_eq!(shown(read(&record)), shown(expected(&record)));
+            let cut = &record[..cut.index(record.len())];
+            prop_assert_eq!(shown(read(cut)), shown(expected(cut)));
+        }
+
+        #[test]
+        fn any_bytes_are_read_alike_or_refused(record in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(shown(read(&record)), shown(expected(&record)));
+            let _ = is_message(&record, MessageType::SequenceExample);
+        }
+    }
+}

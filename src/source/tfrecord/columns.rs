@@ -289,7 +289,7 @@ impl ColumnBuilder {
                 Ok(())
             }
             Some(count) => Err(Misfit(format!(
-                "has {count} values, the column has one for each record; name it in the option lists"
+                "has {count} values, the column has one for each record; make it a list: by the option lists, or as an array among the table's columns"
             ))),
         }
     }
@@ -310,7 +310,7 @@ impl ColumnBuilder {
                 Some(1) => self.are_there.push(true),
                 Some(count) => {
                     return Err(Misfit(format!(
-                        "has {count} values in a step, the column has one; name it in the option lists"
+                        "has {count} values in a step, the column has one; make it a list of lists: by the option lists, or as BIGINT[][] and the like"
                     )));
                 }
             }

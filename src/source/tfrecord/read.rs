@@ -484,3 +484,134 @@ fn rows_of(count: usize, columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<R
     let options = RecordBatchOptions::new().with_row_count(Some(count));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use datafusion::arrow::array::{Array, ListArray};
+    use datafusion::arrow::datatypes::{Field, Float32Type, Int64Type, Schema};
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::super::columns::{FeatureColumn, Shape};
+    use super::*;
+    use crate::format::tfrecord::{BytesList, Example, Feature, Features, FloatList, Int64List, Kind, Values};
+
+    fn reading() -> Reading {
+        let columns = [
+            ("integers", Kind::Int64, Shape::List),
+            ("float", Kind::Float, Shape::Scalar),
+            ("texts", Kind::Bytes, Shape::List),
+            ("bytes", Kind::Bytes, Shape::Scalar),
+        ];
+        let columns = columns.map(|(name, kind, shape)| FeatureColumn {
+            name: name.to_string(),
+            kind,
+            shape,
+            is_text: name == "texts",
+            cast: None,
+        });
+        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.data_type(), true)).collect();
+        Reading {
+            columns: columns.into_iter().map(Column::Feature).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            record_type: RecordType::Example,
+            on_corrupt: OnCorrupt::Error,
+            directory_columns: Vec::new(),
+            classes: None,
+        }
+    }
+
+    fn item() -> Item {
+        Item {
+            path: "f".to_string(),
+            bytes: 0,
+            place: Default::default(),
+            first: 0,
+            records: None,
+            reads_on: true,
+            directories: Vec::new(),
+        }
+    }
+
+    /// A record that may lack any of its features, or have them empty.
+    #[derive(Debug, Clone)]
+    struct Ragged {
+        integers: Option<Vec<i64>>,
+        float: Option<f32>,
+        texts: Option<Vec<String>>,
+        bytes: Option<Vec<u8>>,
+        /// More values than the column has a place for: the record fits none.
+        is_unfit: bool,
+    }
+
+    impl Ragged {
+        fn record(&self) -> Vec<u8> {
+            let mut feature = BTreeMap::new();
+            let mut add = |name: &str, values: Values| {
+                feature.insert(name.to_string(), Feature { values: Some(values) });
+            };
+            if let Some(value) = self.integers.clone() {
+                add("integers", Values::Int64(Int64List { value }));
+            }
+            if let Some(value) = self.float {
+                add("float", Values::Float(FloatList { value: vec![value] }));
+            }
+            if let Some(texts) = &self.texts {
+                let value = texts.iter().map(|text| text.clone().into_bytes().into()).collect();
+                add("texts", Values::Bytes(BytesList { value }));
+            }
+            if let Some(bytes) = &self.bytes {
+                let value = vec![bytes.clone().into(); if self.is_unfit { 2 } else { 1 }];
+                add("bytes", Values::Bytes(BytesList { value }));
+            }
+            Example { features: Some(Features { feature }) }.encode_to_vec()
+        }
+    }
+
+    fn ragged() -> impl Strategy<Value = Ragged> {
+        (
+            prop::option::of(prop::collection::vec(any::<i64>(), 0..3)),
+            prop::option::of(-1e9_f32..1e9),
+            prop::option::of(prop::collection::vec("[a-zä]{0,3}", 0..3)),
+            prop::option::of(prop::collection::vec(any::<u8>(), 0..4)),
+            prop::bool::weighted(0.2),
+        )
+            .prop_map(|(integers, float, texts, bytes, is_unfit)| Ragged {
+                is_unfit: is_unfit && bytes.is_some(),
+                integers,
+                float,
+                texts,
+                bytes,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_leaks_from_one_row_to_the_next(records in prop::collection::vec(ragged(), 0..12)) {
+            let reading = reading();
+            let mut rows = Rows::new(&reading);
+            for (number, record) in records.iter().enumerate() {
+                let fits = rows.push(&record.record(), &item(), number as u64);
+                prop_assert_eq!(fits.is_err(), record.is_unfit);
+            }
+            let batch = rows.finish(&item(), &reading).expect("rows");
+            let expected: Vec<&Ragged> = records.iter().filter(|record| !record.is_unfit).collect();
+            prop_assert_eq!(batch.num_rows(), expected.len());
+            let list = |lists: &ListArray, row: usize| lists.is_valid(row).then(|| lists.value(row));
+            for (row, expected) in expected.into_iter().enumerate() {
+                let integers = list(batch.column(0).as_list(), row);
+                let integers = integers.map(|values| values.as_primitive::<Int64Type>().values().to_vec());
+                prop_assert_eq!(&integers, &expected.integers);
+                let float = batch.column(1).as_primitive::<Float32Type>();
+                prop_assert_eq!(float.is_valid(row).then(|| float.value(row)), expected.float);
+                let texts = list(batch.column(2).as_list(), row);
+                let texts = texts.map(|values| values.as_string::<i32>().iter().flatten().map(str::to_string).collect());
+                prop_assert_eq!(&texts, &expected.texts);
+                let bytes = batch.column(3).as_binary::<i32>();
+                prop_assert_eq!(bytes.is_valid(row).then(|| bytes.value(row).to_vec()), expected.bytes.clone());
+            }
+        }
+    }
+}
