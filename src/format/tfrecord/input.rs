@@ -120,8 +120,36 @@ impl<F: Read + Seek> RecordInput for RecordFile<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Cursor, Write};
+
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::format::tfrecord::append_record;
+    use crate::format::tfrecord::{RecordReader, append_record};
+
+    /// A file of records, compressed or not.
+    fn file(records: &[Vec<u8>], encoding: Encoding) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for record in records {
+            append_record(&mut bytes, |out| out.extend_from_slice(record));
+        }
+        let level = flate2::Compression::fast();
+        match encoding {
+            Encoding::Plain => bytes,
+            Encoding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(&bytes).and_then(|()| encoder.finish()).expect("compressed")
+            }
+            Encoding::Zlib => {
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+                encoder.write_all(&bytes).and_then(|()| encoder.finish()).expect("compressed")
+            }
+        }
+    }
+
+    fn reader(bytes: Vec<u8>) -> RecordReader<RecordFile<Cursor<Vec<u8>>>> {
+        RecordReader::new(RecordFile::new(Cursor::new(bytes)).expect("a file in memory"))
+    }
 
     #[test]
     fn a_long_record_that_begins_like_zlib_is_plain() {
@@ -132,5 +160,52 @@ mod tests {
         assert_eq!(Encoding::of(&[0x78, 0x9c, 1, 2]), Encoding::Zlib);
         assert_eq!(Encoding::of(&[0x1f, 0x8b, 8, 0]), Encoding::Gzip);
         assert_eq!(Encoding::of(b""), Encoding::Plain);
+    }
+
+    proptest! {
+        #[test]
+        fn files_of_every_encoding_are_read_back(
+            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 1..20),
+            encoding in prop::sample::select(vec![Encoding::Plain, Encoding::Gzip, Encoding::Zlib]),
+        ) {
+            let mut reader = reader(file(&records, encoding));
+            prop_assert_eq!(reader.input().encoding(), encoding);
+            for expected in &records {
+                prop_assert_eq!(reader.next().expect("a record"), Some(&expected[..]));
+            }
+            prop_assert_eq!(reader.next().expect("the end"), None);
+        }
+
+        /// Records of a damaged file are those of the sound one, or there is an error; nothing is made up.
+        #[test]
+        fn a_damaged_file_gives_records_that_it_had_or_errors(
+            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 1..12),
+            encoding in prop::sample::select(vec![Encoding::Plain, Encoding::Gzip, Encoding::Zlib]),
+            damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+            behind in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut bytes = file(&records, encoding);
+            for (at, byte) in damages {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+            bytes.extend(behind);
+            let mut damaged = reader(bytes.clone());
+            let mut faults = 0;
+            // Of one file no more faults are met than it has records and bytes behind them.
+            while faults < 100 {
+                match damaged.next() {
+                    Ok(None) => break,
+                    Ok(Some(record)) => prop_assert!(records.iter().any(|sound| sound == record)),
+                    Err(error) if error.is_in_data() => faults += 1,
+                    Err(_) => break,
+                }
+            }
+            prop_assert!(faults <= records.len());
+            let mut passed = reader(bytes);
+            while let Ok(Some(_)) = passed.skip() {}
+        }
     }
 }
