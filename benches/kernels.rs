@@ -19,7 +19,7 @@ const PHOTOS: usize = 16;
 const SIZES: [(u16, u16); 2] = [(320, 240), (1024, 768)];
 
 /// Each function with a call of it; what the call needs that isn't measured comes from the column `image`.
-const CALLS: [(&str, &str); 8] = [
+const CALLS: [(&str, &str); 9] = [
     ("image_decode", "image_decode(content)"),
     ("image_resize", "image_resize(image, 192, 192, fit => 'cover')"),
     ("image_crop", "image_crop(image, 20, 20, 192, 192)"),
@@ -27,6 +27,10 @@ const CALLS: [(&str, &str); 8] = [
     ("image_encode", "image_encode(image)"),
     ("image_info", "image_info(content)"),
     ("image_error", "image_error(content)"),
+    (
+        "image_to_tensor",
+        "image_to_tensor(image, {width}, {height}, NULL, NULL, 'chw', 1.0 / 255, make_array(0.485, 0.456, 0.406), make_array(0.229, 0.224, 0.225))",
+    ),
     (
         "image_pipeline",
         "image_pipeline(content, 'image_decode(rgb, apply, null) | image_resize(192, 192, cover, bilinear, true) | image_encode(jpeg, 95, 4:4:4, true)')",
@@ -70,7 +74,10 @@ fn kernels(criterion: &mut Criterion) {
         let schema = DFSchema::try_from(batch.schema()).expect("a schema");
         for (name, call) in CALLS.into_iter().chain(VARIANTS) {
             // The planner fills in named arguments; without it, calls are positional.
-            let expr = expression(&call.replace("fit => ", ""), &schema);
+            let call = call.replace("fit => ", "");
+            // A tensor has the size that every image has.
+            let call = call.replace("{width}", &width.to_string()).replace("{height}", &height.to_string());
+            let expr = expression(&call, &schema);
             let mut group = criterion.benchmark_group(name);
             group.throughput(Throughput::Elements(PHOTOS as u64)).sample_size(20);
             group.bench_function(BenchmarkId::from_parameter(format!("{width}x{height}")), |bencher| {

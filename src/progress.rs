@@ -9,6 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::sink::tfrecord::TfRecordSinkExec;
+use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
 use crate::source::tfrecord::ReadRecordsExec;
 
@@ -57,6 +58,12 @@ impl Progress {
                 records.bytes_done += count(plan, "bytes_read");
                 records.corrupt_records += count(plan, "corrupt_records");
                 records.corrupt_files += count(plan, "corrupt_files");
+            } else if let Some(read) = plan.downcast_ref::<Cifar10Exec>() {
+                let (images, bytes) = read.totals();
+                progress.files += images as u64;
+                progress.bytes += bytes;
+                progress.files_done += count(plan, "records_read");
+                progress.bytes_done += count(plan, "bytes_read");
             }
             Ok(TreeNodeRecursion::Continue)
         });

@@ -13,6 +13,7 @@ use crate::config::PixmillOptions;
 use crate::plan::{FuseThroughAlias, PixmillQueryPlanner, RewriteCopy};
 use crate::sink::tfrecord::TfRecordFormatFactory;
 use crate::source::SourceRelationPlanner;
+use crate::source::cifar10::{self, Cifar10TableFactory};
 use crate::source::images::{self, ImagesTableFactory};
 use crate::source::tfrecord::{self, TfRecordTableFactory};
 
@@ -63,6 +64,7 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
         .with_table_factory(images::FORMAT.to_string(), images)
         .with_table_factory(tfrecord::FORMAT.to_string(), records)
+        .with_table_factory(cifar10::FORMAT.to_string(), Arc::new(Cifar10TableFactory))
         .build();
     state.register_relation_planner(Arc::new(SourceRelationPlanner))?;
     state.register_file_format(Arc::new(TfRecordFormatFactory), false)?;

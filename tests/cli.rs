@@ -57,6 +57,29 @@ fn one_bad_image_is_listed_and_the_others_are_written() {
 }
 
 #[test]
+fn a_bad_images_tensor_is_listed_with_the_images_reason() {
+    let workspace = Workspace::with_photos(3, 1);
+    workspace.write("photos/daisy/bad.jpg", b"hello");
+    let tensor = "image_to_tensor(image_resize(image_decode(content), 8, 6), 8, 6)";
+    let copy = format!("COPY (SELECT {tensor} AS image FROM read_images('photos')) TO 'out' STORED AS TFRECORD");
+    workspace.sql(&copy).success();
+    let rejects = workspace.read("out/_rejects.csv");
+    assert!(rejects.contains("photos/daisy/bad.jpg,\"not a jpeg"), "{rejects}");
+    workspace.pixmill(&["verify", "out"]).success();
+}
+
+#[test]
+fn long_tensors_are_shown_by_their_size() {
+    let workspace = Workspace::with_photos(1, 1);
+    let shown =
+        |tensor: &str| workspace.sql(&format!("SELECT {tensor} AS tensor FROM read_images('photos')")).success();
+    let long = shown("image_to_tensor(image_decode(content), 64, 48)");
+    assert!(long.contains("| <9,216 x Float32> |"), "{long}");
+    let short = shown("image_to_tensor(image_resize(image_decode(content), 2, 2), 2, 2, dtype => 'uint8')");
+    assert!(short.contains("| [") && !short.contains('<'), "{short}");
+}
+
+#[test]
 fn a_failed_run_leaves_no_manifest_and_no_half_shard() {
     let workspace = Workspace::with_photos(8, 2);
     workspace.write("photos/daisy/broken.jpg", b"hello");

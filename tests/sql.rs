@@ -91,7 +91,31 @@ fn fixtures() -> Workspace {
         vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0];
     huge.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
     workspace.write("bad/huge.jpg", &huge);
+    cifar(&workspace);
     workspace
+}
+
+/// Batches of CIFAR-10, good and bad. Record `n` of a batch has the label `n`; red is ten times that, green and blue are 1 and 2.
+fn cifar(workspace: &Workspace) {
+    let record = |label: u8| [&[label], [10 * label; 1024].as_slice(), &[1; 1024], &[2; 1024]].concat();
+    let batch = |labels: std::ops::Range<u8>| labels.flat_map(record).collect::<Vec<u8>>();
+    let names = b"airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
+    workspace.write("cifar/data_batch_1.bin", &batch(0..10));
+    workspace.write("cifar/data_batch_2.bin", &batch(0..6));
+    workspace.write("cifar/test_batch.bin", &batch(0..4));
+    workspace.write("cifar/batches.meta.txt", names);
+    workspace.write("cifar/readme.html", b"<html>");
+    workspace.write("nameless/data_batch_1.bin", &batch(0..10));
+    workspace.write("fewer_names/data_batch_1.bin", &batch(0..10));
+    workspace.write("fewer_names/batches.meta.txt", b"airplane\nautomobile\n");
+    workspace.write("blank_name/data_batch_1.bin", &batch(0..10));
+    workspace.write("blank_name/batches.meta.txt", b"airplane\n\nbird\n");
+    workspace.write("bad_cifar/empty.bin", b"");
+    workspace.write("bad_cifar/label.bin", &[batch(0..2), vec![77; 3073]].concat());
+    workspace.write("bad_cifar/short.bin", &batch(0..3)[..9000]);
+    workspace.write("bad_cifar/cifar-100.bin", &[1; 2 * 3074]);
+    workspace.write("bad_cifar/data_batch_1", b"\x80\x02}q\x01U\x0bbatch_label");
+    workspace.write("bad_cifar/batch.bin.gz", b"\x1f\x8b\x08\x00");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::config::{OptionPage, PixmillOptions};
 use crate::error::{Error, Result};
 use crate::sink::tfrecord::TfRecordOptions;
 use crate::source::SourceOptions;
+use crate::source::cifar10::Cifar10Options;
 use crate::source::images::ImagesOptions;
 use crate::source::tfrecord::TfRecordReadOptions;
 
@@ -62,6 +63,12 @@ fn sections() -> Vec<Section> {
             text: "`CREATE EXTERNAL TABLE ... STORED AS TFRECORD LOCATION '...' OPTIONS (on_corrupt 'skip_record')` and \
                    `read_tfrecord('...', on_corrupt => 'skip_record')`.",
             rows: rows(TfRecordReadOptions::OPTIONS),
+        },
+        Section {
+            title: "CIFAR-10",
+            text: "`CREATE EXTERNAL TABLE ... STORED AS CIFAR10 LOCATION '...' OPTIONS (partitions 16)` and \
+                   `read_cifar10('...', partitions => 16)`.",
+            rows: rows(Cifar10Options::OPTIONS),
         },
         Section {
             title: "TFRecord shards",

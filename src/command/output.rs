@@ -135,7 +135,10 @@ fn with_texts(
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-/// Binary values and images by their size: nobody reads a photo in hexadecimal.
+/// The most values of a tensor that are printed.
+const SHOWN_VALUES: i32 = 16;
+
+/// Binary values, images and tensors by their size: nobody reads a photo in hexadecimal.
 fn short(batch: &RecordBatch) -> ArrowResult<RecordBatch> {
     with_texts(batch, |column| {
         if *column.data_type() == pixmill_udfs::image_type() {
@@ -148,6 +151,12 @@ fn short(batch: &RecordBatch) -> ArrowResult<RecordBatch> {
                     .then(|| format!("<image {}x{}x{}>", width.value(row), height.value(row), channels.value(row)))
             };
             return Ok(Some((0..column.len()).map(text).collect()));
+        }
+        if let DataType::FixedSizeList(item, length) = column.data_type()
+            && *length > SHOWN_VALUES
+        {
+            let shown = format!("<{} x {}>", HumanCount(length.unsigned_abs().into()), item.data_type());
+            return Ok(Some((0..column.len()).map(|row| column.is_valid(row).then_some(shown.as_str())).collect()));
         }
         if !matches!(column.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView) {
             return Ok(None);

@@ -19,6 +19,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use crate::format::manifest::MANIFEST;
 use crate::sink::tfrecord::{CommitExec, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds};
+use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
 use crate::source::tfrecord::ReadRecordsExec;
 use crate::storage;
@@ -123,6 +124,9 @@ fn classes(plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<String>> {
         if let Some(load) = plan.downcast_ref::<LoadContentExec>() {
             classes = load.classes().map(<[String]>::to_vec);
         }
+        if let Some(read) = plan.downcast_ref::<Cifar10Exec>() {
+            classes = read.classes().map(<[String]>::to_vec);
+        }
         Ok(if classes.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
     walked.ok().and(classes).or_else(|| classes_of_records(plan, plan.schema().index_of("class").ok()?))
@@ -163,6 +167,9 @@ fn without_useless_limits(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
 fn most_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     if let Some(load) = plan.downcast_ref::<LoadContentExec>() {
         return Some(load.totals().0);
+    }
+    if let Some(read) = plan.downcast_ref::<Cifar10Exec>() {
+        return Some(read.totals().0);
     }
     let adds_none = plan.is::<ProjectionExec>() || plan.is::<LocalLimitExec>() || plan.is::<CoalescePartitionsExec>();
     match plan.children().as_slice() {

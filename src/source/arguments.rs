@@ -19,6 +19,15 @@ pub trait SourceOptions: Default {
     fn set(&mut self, name: &str, value: &str) -> Result<()>;
 }
 
+/// A number of partitions.
+pub(super) fn parse_partitions(name: &str, value: &str) -> Result<usize> {
+    const MOST: usize = 100_000;
+    match value.trim().parse() {
+        Ok(count @ 1..=MOST) => Ok(count),
+        _ => plan_err!("{name}: must be a whole number from 1 to {MOST}, got '{value}'"),
+    }
+}
+
 /// The location and options of a `CREATE EXTERNAL TABLE`.
 pub(super) fn from_command<O: SourceOptions>(format: &str, command: &CreateExternalTable) -> Result<(String, O)> {
     let mut options = O::default();

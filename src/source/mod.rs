@@ -1,11 +1,13 @@
 //! Where rows come from. Sources know no sink.
 
+pub mod cifar10;
 pub mod images;
 pub mod tfrecord;
 
 mod arguments;
 mod batch;
 mod relation;
+mod work;
 
 use std::sync::Arc;
 
@@ -59,5 +61,7 @@ pub(crate) struct Hidden {
 /// The one list of tables that are cut into partitions while planning.
 pub(crate) fn partitioned_table(provider: &dyn TableProvider) -> Option<&dyn PartitionedTable> {
     let images = provider.downcast_ref::<images::ImagesTable>().map(|table| table as &dyn PartitionedTable);
-    images.or_else(|| provider.downcast_ref::<tfrecord::TfRecordTable>().map(|table| table as &dyn PartitionedTable))
+    let records = || provider.downcast_ref::<tfrecord::TfRecordTable>().map(|table| table as &dyn PartitionedTable);
+    let cifar10 = || provider.downcast_ref::<cifar10::Cifar10Table>().map(|table| table as &dyn PartitionedTable);
+    images.or_else(records).or_else(cifar10)
 }

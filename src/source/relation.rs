@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::arguments::{constant, from_call};
+use super::cifar10::Cifar10Table;
 use super::images::{ImagesOptions, ImagesTable, Sample};
 use super::tfrecord::TfRecordTable;
 
@@ -33,6 +34,10 @@ fn called(
         "read_tfrecord" => {
             let (location, options) = from_call(name, args, context)?;
             Arc::new(TfRecordTable::infer(location, options)?)
+        }
+        "read_cifar10" => {
+            let (location, options) = from_call(name, args, context)?;
+            Arc::new(Cifar10Table::try_new(location, options)?)
         }
         _ => return Ok(None),
     };

@@ -24,6 +24,7 @@ mod image_error;
 mod image_info;
 mod image_pipeline;
 mod image_resize;
+mod image_to_tensor;
 mod support;
 
 use datafusion::logical_expr::ScalarUDF;
@@ -37,6 +38,7 @@ pub use image_error::{ImageError, image_error};
 pub use image_info::ImageInfo;
 pub use image_pipeline::ImagePipeline;
 pub use image_resize::ImageResize;
+pub use image_to_tensor::ImageToTensor;
 pub use support::guard::is_guarded;
 pub use support::header::decoded_bytes;
 pub use support::image_array::image_type;
@@ -53,6 +55,7 @@ pub fn all() -> Vec<ScalarUDF> {
         ScalarUDF::from(ImageInfo::new()),
         ScalarUDF::from(ImagePipeline::new()),
         ScalarUDF::from(ImageResize::new()),
+        ScalarUDF::from(ImageToTensor::new()),
     ]
 }
 

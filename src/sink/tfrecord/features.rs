@@ -55,12 +55,13 @@ impl Kind {
     }
 }
 
-/// Whether a NULL in this column rejects the row: images are files, and files are binary.
+/// Whether a NULL in this column rejects the row: images are files, which are binary, or tensors, which have no NULL in them.
 pub(crate) fn holds_images(field: &Field) -> bool {
-    matches!(
-        field.data_type(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    )
+    match field.data_type() {
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => true,
+        DataType::FixedSizeList(item, _) => !item.is_nullable(),
+        _ => false,
+    }
 }
 
 fn element_type(data_type: &DataType) -> Option<&DataType> {
@@ -167,7 +168,11 @@ impl FeatureColumn {
 
     /// Whether a row of this column rejects the record.
     pub(crate) fn is_rejected(&self, row: usize) -> bool {
-        self.rejects_null && matches!(&self.rows, Rows::Scalars(array) if array.is_null(row))
+        let is_null = match &self.rows {
+            Rows::Scalars(array) => array.is_null(row),
+            Rows::Lists(lists) => lists[row].is_none(),
+        };
+        self.rejects_null && is_null
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -184,15 +189,15 @@ impl FeatureColumn {
     }
 
     fn values(&self, array: &ArrayRef, rows: std::ops::Range<usize>) -> Values {
-        let rows = rows.filter(|row| array.is_valid(*row));
+        // None of these rows is NULL: NULL is no feature, and a list with NULLs in it is refused above.
         match self.kind {
             Kind::Int64 => {
                 let array = array.as_primitive::<Int64Type>();
-                Values::Int64(Int64List { value: rows.map(|row| array.value(row)).collect() })
+                Values::Int64(Int64List { value: array.values()[rows].to_vec() })
             }
             Kind::Float => {
                 let array = array.as_primitive::<Float32Type>();
-                Values::Float(FloatList { value: rows.map(|row| array.value(row)).collect() })
+                Values::Float(FloatList { value: array.values()[rows].to_vec() })
             }
             Kind::Bytes => {
                 let array = array.as_binary::<i32>();

@@ -22,15 +22,8 @@ use twox_hash::XxHash3_64;
 
 use super::options::{EXTENSIONS, ImagesOptions, Sample};
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
-use crate::source::Partitions;
+use crate::source::work::{Load, cut};
 use crate::storage::{Found, Location};
-
-/// Partitions that a table has without being asked for a number, if it has as many files.
-const LEAST_PARTITIONS: usize = 16;
-/// A few rows stay in one partition, and so in order.
-const LEAST_ROWS: usize = 8;
-/// Bytes of image files for which there is one partition more.
-const PARTITION_BYTES: i64 = 128 << 20;
 
 /// What there is.
 pub(super) struct Listing {
@@ -125,27 +118,14 @@ impl Request {
     }
 
     fn partition(&self, items: &RecordBatch) -> Vec<Vec<RecordBatch>> {
-        let rows = items.num_rows();
-        let by_size = || {
-            let bytes: i64 = lengths(items).values().iter().sum();
-            LEAST_PARTITIONS.max((bytes / PARTITION_BYTES) as usize).min(rows.max(1))
+        let load = Load {
+            rows: items.num_rows(),
+            bytes: lengths(items).values().iter().map(|length| length.unsigned_abs()).sum(),
+            cores: self.cores,
+            reads_content: self.reads_content,
         };
-        let count = match self.options.partitions {
-            Partitions::Exactly(count) => count,
-            Partitions::BySize => by_size(),
-            // Rows of the listing alone are cheap, and in one partition they stay in order.
-            Partitions::Auto if !self.reads_content => 1,
-            Partitions::Auto => by_size().max(self.cores.min(rows)).min(rows.div_ceil(LEAST_ROWS).max(1)),
-        };
-        let (least, more) = (rows / count, rows % count);
-        let mut start = 0;
-        let mut partitions = Vec::with_capacity(count);
-        for index in 0..count {
-            let length = least + usize::from(index < more);
-            partitions.push(vec![items.slice(start, length)]);
-            start += length;
-        }
-        partitions
+        let count = load.partitions(self.options.partitions);
+        cut(items.num_rows(), count).map(|(start, length)| vec![items.slice(start, length)]).collect()
     }
 }
 

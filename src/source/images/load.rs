@@ -9,8 +9,6 @@ use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, internal_err};
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
@@ -26,6 +24,7 @@ use super::{CONTENT, READ_ERROR};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::batch::cut_by_decoded_size;
+use crate::source::work::work_items;
 use crate::storage::read_file;
 
 /// Turns work items into rows: reads the content of each file where the query looks at it.
@@ -73,14 +72,7 @@ impl LoadContentExec {
 
     /// Files and their bytes, known before anything is read; zero where the leaf isn't at hand.
     pub fn totals(&self) -> (usize, u64) {
-        let Some(leaf) = self.items.downcast_ref::<DataSourceExec>() else {
-            return (0, 0);
-        };
-        let Some(source) = leaf.data_source().downcast_ref::<MemorySourceConfig>() else {
-            return (0, 0);
-        };
-        let batches = source.partitions().iter().flatten();
-        batches.fold((0, 0), |(files, bytes), batch| {
+        work_items(&self.items).iter().flatten().fold((0, 0), |(files, bytes), batch| {
             let sum: i64 = lengths(batch).values().iter().sum();
             (files + batch.num_rows(), bytes + sum.unsigned_abs())
         })

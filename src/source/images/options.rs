@@ -4,7 +4,7 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
-use crate::source::arguments::SourceOptions;
+use crate::source::arguments::{SourceOptions, parse_partitions};
 
 /// How the images of a table are found, ordered and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,7 +73,7 @@ impl SourceOptions for ImagesOptions {
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "partitions" => {
-                self.partitions = Partitions::Exactly(parse_count(name, value)?);
+                self.partitions = Partitions::Exactly(parse_partitions(name, value)?);
             }
             "shuffle_seed" => {
                 let seed = value
@@ -106,14 +106,6 @@ impl SourceOptions for ImagesOptions {
 
 fn split(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|part| !part.is_empty())
-}
-
-fn parse_count(name: &str, value: &str) -> Result<usize> {
-    const MOST: usize = 100_000;
-    match value.trim().parse() {
-        Ok(count @ 1..=MOST) => Ok(count),
-        _ => plan_err!("{name}: must be a whole number from 1 to {MOST}, got '{value}'"),
-    }
 }
 
 fn parse_classes(value: &str) -> Result<Vec<String>> {

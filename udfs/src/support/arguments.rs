@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, Signature, Volatility};
 
@@ -19,6 +20,10 @@ pub(crate) enum Kind {
     /// An image struct.
     Image,
     Integer,
+    /// A number that need not be whole.
+    Number,
+    /// One number, or a list of them.
+    Numbers,
     Text,
     Boolean,
 }
@@ -73,7 +78,10 @@ pub(crate) fn coerce(function: &str, parameters: &[Parameter], types: &[DataType
 }
 
 fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result<DataType> {
-    use DataType::{Binary, BinaryView, Boolean, FixedSizeBinary, Int64, LargeBinary, Null, Utf8};
+    use DataType::{
+        Binary, BinaryView, Boolean, FixedSizeBinary, FixedSizeList, Float64, Int64, LargeBinary, LargeList, List,
+        Null, Utf8,
+    };
     let (target, expected) = match (parameter.kind, given) {
         (Kind::Content, Binary | LargeBinary | BinaryView) => return Ok(given.clone()),
         (Kind::Content, Null | FixedSizeBinary(_)) => return Ok(Binary),
@@ -83,6 +91,14 @@ fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result
         (Kind::Image, _) => (None, "an image struct; make one with image_decode(content)"),
         (Kind::Integer, given) if given.is_integer() || given.is_null() => (Some(Int64), ""),
         (Kind::Integer, _) => (None, "an integer"),
+        (Kind::Number | Kind::Numbers, given) if given.is_numeric() || given.is_null() => (Some(Float64), ""),
+        (Kind::Number, _) => (None, "a number"),
+        (Kind::Numbers, List(item) | LargeList(item) | FixedSizeList(item, _))
+            if item.data_type().is_numeric() || item.data_type().is_null() =>
+        {
+            (Some(DataType::new_list(Float64, true)), "")
+        }
+        (Kind::Numbers, _) => (None, "a number or a list of numbers"),
         (Kind::Text, given) if given.is_string() || given.is_null() => (Some(Utf8), ""),
         (Kind::Text, _) => (None, "a string"),
         (Kind::Boolean, Boolean | Null) => (Some(Boolean), ""),
@@ -125,6 +141,40 @@ impl Values<'_> {
             }
             None => plan_err!("{function}: {name} must be {low} to {high}{unit}, got NULL"),
         }
+    }
+
+    /// A finite number, if one is given.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<f64>> {
+        match self.numbers(name)?.as_deref() {
+            None => Ok(None),
+            Some([number]) => Ok(Some(*number)),
+            Some(numbers) => plan_err!("{}: {name} must be a number, got {} of them", self.function, numbers.len()),
+        }
+    }
+
+    /// One or more finite numbers, if any are given.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        let function = self.function;
+        let Some(given) = self.get(name) else { return Ok(None) };
+        let list = match given {
+            ScalarValue::List(list) => list.value(0),
+            number => number.to_array()?,
+        };
+        if !list.data_type().is_numeric() {
+            return plan_err!("{function}: {name} must be a number or a list of numbers, got {given}");
+        }
+        // While the call is planned, arguments may still be of the types that they were written in.
+        let list = cast(&list, &DataType::Float64)?;
+        let numbers = list.as_primitive::<Float64Type>();
+        let mut finite = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            match number {
+                Some(number) if number.is_finite() => finite.push(number),
+                Some(number) => return plan_err!("{function}: {name} must be finite, got {number}"),
+                None => return plan_err!("{function}: {name} must not hold NULL"),
+            }
+        }
+        Ok(Some(finite))
     }
 
     /// `width` and `height`: 1 to 65535 pixels each, and no larger an image than can be decoded.
@@ -263,7 +313,6 @@ impl Contents {
     }
 
     pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
-        use datafusion::arrow::array::AsArray;
         match self {
             Self::Binary(array) => array.is_valid(row).then(|| array.as_binary::<i32>().value(row)),
             Self::Large(array) => array.is_valid(row).then(|| array.as_binary::<i64>().value(row)),

@@ -17,5 +17,6 @@ pub(crate) mod resample;
 pub(crate) mod resize;
 pub(crate) mod rows;
 pub(crate) mod step;
+pub(crate) mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,0 +1,246 @@
+//! The listing: which batches there are and how many records they hold, cut into partitions. Sizes tell; no batch is opened.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::label_names;
+use super::read::{RECORD_BYTES, Range, Reads};
+use crate::source::Partitions;
+use crate::source::work::{Load, cut};
+use crate::storage::{Found, Location};
+
+/// The extension of binary batches.
+const EXTENSION: &str = "bin";
+
+/// What there is.
+pub(super) struct Listing {
+    /// The leaf of the scan: one batch of work items for each partition.
+    pub(super) leaf: Arc<dyn ExecutionPlan>,
+    /// The names of the labels, where the query looks at labels and all batches have the same names.
+    pub(super) classes: Option<Arc<[String]>>,
+}
+
+/// What a scan wants listed.
+pub(super) struct Request {
+    pub(super) location: String,
+    pub(super) partitions: Partitions,
+    pub(super) limit: Option<usize>,
+    pub(super) cores: usize,
+    pub(super) reads: Reads,
+}
+
+/// A batch, or as much of it as is wanted.
+struct Batch {
+    path: String,
+    records: usize,
+    /// The names of its labels, one in each line.
+    label_names: Option<String>,
+}
+
+impl Request {
+    /// Lists the batches.
+    pub(super) fn list(self) -> Result<Listing> {
+        let batches = self.batches()?;
+        let rows = batches.iter().map(|batch| batch.records).sum();
+        let load = Load {
+            rows,
+            bytes: rows as u64 * RECORD_BYTES,
+            cores: self.cores,
+            reads_content: self.reads == Reads::Images,
+        };
+        let mut partitions = Vec::new();
+        for (start, length) in cut(rows, load.partitions(self.partitions)) {
+            partitions.push(vec![items(&batches, start, length)?]);
+        }
+        Ok(Listing {
+            leaf: MemorySourceConfig::try_new_exec(&partitions, items_schema(), None)?,
+            classes: classes(&batches).filter(|_| self.reads.labels()),
+        })
+    }
+
+    fn batches(&self) -> Result<Vec<Batch>> {
+        let location = Location::parse(&self.location)?;
+        let mut names: HashMap<PathBuf, Option<String>> = HashMap::new();
+        let mut batches = Vec::new();
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        for found in location.files(true) {
+            let found = found?;
+            if !is_wanted(&found) {
+                continue;
+            }
+            let Some(path) = location.shown(&found.path) else {
+                tracing::warn!("left out '{}': its name is not valid UTF-8", found.path.display());
+                continue;
+            };
+            // Every size is checked, also of batches that a limit leaves out.
+            let records = records(&found, &path)?.min(left);
+            left -= records;
+            let label_names = match (found.path.parent(), self.reads) {
+                (Some(directory), Reads::Images | Reads::Labels) if records > 0 => match names.get(directory) {
+                    Some(known) => known.clone(),
+                    None => {
+                        let read = label_names::beside(&found.path)?.map(|names| names.join("\n"));
+                        names.insert(directory.to_path_buf(), read.clone());
+                        read
+                    }
+                },
+                _ => None,
+            };
+            batches.push(Batch { path, records, label_names });
+        }
+        if batches.is_empty() {
+            return plan_err!(
+                "no CIFAR-10 batches match '{}': no file there ends in .{EXTENSION}; take the binary version of CIFAR-10, unpacked, \
+                 with data_batch_1.bin and others, or name the files themselves",
+                self.location
+            );
+        }
+        Ok(batches)
+    }
+}
+
+fn is_wanted(found: &Found) -> bool {
+    let extension = found.path.extension().and_then(|extension| extension.to_str());
+    found.is_named || extension.is_some_and(|extension| extension.eq_ignore_ascii_case(EXTENSION))
+}
+
+/// How many records a batch holds, by its size.
+fn records(found: &Found, shown: &str) -> Result<usize> {
+    let Some(bytes) = found.metadata.as_ref().map(std::fs::Metadata::len) else {
+        return exec_err!("cannot read '{shown}': the link leads nowhere");
+    };
+    let (records, rest) = (bytes / RECORD_BYTES, bytes % RECORD_BYTES);
+    if bytes == 0 {
+        return exec_err!("'{shown}': must hold records of {RECORD_BYTES} bytes, got an empty file; download it again");
+    }
+    if rest > 0 {
+        let looks = looks_like(&found.path, bytes).map_or_else(
+            || "it may be cut short: download it again".to_string(),
+            |looks| format!("it looks like {looks}"),
+        );
+        return exec_err!(
+            "'{shown}': must hold records of {RECORD_BYTES} bytes, got {records} of them and {rest} bytes left over from byte {} on; \
+             {looks}",
+            records * RECORD_BYTES
+        );
+    }
+    match usize::try_from(records) {
+        Ok(records) => Ok(records),
+        Err(error) => exec_err!("'{shown}': too many records: {error}"),
+    }
+}
+
+/// What a file that holds no whole records looks like, and what to do about it.
+fn looks_like(path: &Path, bytes: u64) -> Option<&'static str> {
+    const STARTS: [(&[u8], &str); 6] = [
+        (b"\x1f\x8b", "a gzip file; unpack it"),
+        (b"PK\x03\x04", "a zip archive; unpack it"),
+        (b"version https://git-lfs", "a git-lfs pointer; fetch the file itself with 'git lfs pull'"),
+        (b"PAR1", "a Parquet file; read it with STORED AS PARQUET"),
+        (b"\x89PNG", "a PNG image; read it with read_images"),
+        (b"<", "a page of HTML; download the batch again"),
+    ];
+    const CIFAR100: u64 = RECORD_BYTES + 1;
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(512).read_to_end(&mut start).ok()?;
+    match start.as_slice() {
+        start if start.get(257..262) == Some(b"ustar") => Some("a tar archive; unpack it"),
+        [0x80, 2..=5, ..] => Some("a Python pickle; take the binary version of CIFAR-10"),
+        start => STARTS.iter().find(|(begin, _)| start.starts_with(begin)).map(|(_, looks)| *looks),
+    }
+    .or_else(|| {
+        let is_cifar100 = bytes.is_multiple_of(CIFAR100);
+        is_cifar100.then_some("CIFAR-100, whose records have two labels and 3074 bytes; take CIFAR-10")
+    })
+}
+
+/// The columns of a work item: a part of a batch.
+pub(super) fn items_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("path", DataType::Utf8, false),
+        Field::new("first_record", DataType::Int64, false),
+        Field::new("records", DataType::Int64, false),
+        Field::new("label_names", DataType::Utf8, true),
+    ]))
+}
+
+/// The parts of the batches that hold the records from `start` on.
+fn items(batches: &[Batch], start: usize, length: usize) -> Result<RecordBatch> {
+    let (mut paths, mut firsts, mut counts, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut before = 0;
+    for batch in batches {
+        let first = start.max(before);
+        let end = (start + length).min(before + batch.records);
+        if first < end {
+            paths.push(batch.path.as_str());
+            firsts.push((first - before) as i64);
+            counts.push((end - first) as i64);
+            names.push(batch.label_names.as_deref());
+        }
+        before += batch.records;
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(paths)),
+        Arc::new(Int64Array::from(firsts)),
+        Arc::new(Int64Array::from(counts)),
+        Arc::new(StringArray::from(names)),
+    ];
+    Ok(RecordBatch::try_new(items_schema(), columns)?)
+}
+
+/// How many records there are in some work items.
+pub(super) fn count(items: &RecordBatch) -> usize {
+    let counts = items.column(2).as_primitive::<Int64Type>();
+    counts.values().iter().map(|count| usize::try_from(*count).unwrap_or(0)).sum()
+}
+
+/// The parts of batches that work items stand for.
+pub(super) fn ranges(items: &RecordBatch) -> Vec<Range> {
+    let (paths, names) = (items.column(0).as_string::<i32>(), items.column(3).as_string::<i32>());
+    let number = |column: usize, row| items.column(column).as_primitive::<Int64Type>().value(row);
+    let names = |row| names.iter().nth(row).flatten();
+    (0..items.num_rows())
+        .map(|row| Range {
+            path: paths.value(row).to_string(),
+            records: number(1, row).unsigned_abs()..number(1, row).saturating_add(number(2, row)).unsigned_abs(),
+            label_names: names(row).map(|names| names.lines().map(str::to_string).collect()),
+        })
+        .collect()
+}
+
+fn classes(batches: &[Batch]) -> Option<Arc<[String]>> {
+    let (first, others) = batches.split_first()?;
+    let is_same = |batch: &Batch| batch.records == 0 || batch.label_names == first.label_names;
+    let names = first.label_names.as_deref().filter(|_| others.iter().all(is_same))?;
+    Some(names.lines().map(str::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_go_across_batches() {
+        let batch = |path: &str, records| Batch { path: path.to_string(), records, label_names: None };
+        let batches = [batch("a", 3), batch("b", 1), batch("c", 4)];
+        let parts = |start, length| {
+            let items = items(&batches, start, length).expect("work items");
+            assert_eq!(count(&items), length);
+            ranges(&items).into_iter().map(|range| (range.path, range.records)).collect::<Vec<_>>()
+        };
+        let part = |path: &str, records| (path.to_string(), records);
+        assert_eq!(parts(0, 3), [part("a", 0..3)]);
+        assert_eq!(parts(2, 4), [part("a", 2..3), part("b", 0..1), part("c", 0..2)]);
+        assert_eq!(parts(6, 2), [part("c", 2..4)]);
+        assert_eq!(parts(8, 0), []);
+    }
+}

@@ -1,0 +1,136 @@
+//! The source `CIFAR10`: the binary batches of CIFAR-10 as a table.
+//!
+//! Format: "Binary version" of <https://www.cs.toronto.edu/~kriz/cifar.html>.
+
+mod label_names;
+mod list;
+mod load;
+mod options;
+mod read;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::{CreateExternalTable, Expr};
+use datafusion::physical_plan::ExecutionPlan;
+
+pub use load::Cifar10Exec;
+pub use options::Cifar10Options;
+
+use super::arguments::from_command;
+use super::{Hidden, PartitionedTable, Partitions};
+use crate::storage::Location;
+
+/// The type name in `STORED AS`.
+pub const FORMAT: &str = "CIFAR10";
+
+/// The column that holds the label's number.
+const LABEL: &str = "label";
+/// The column that holds the label's name, where the batches come with names.
+const LABEL_NAME: &str = "label_name";
+/// The column that holds the pixels.
+const IMAGE: &str = "image";
+
+/// A table with one row for each image of CIFAR-10's binary batches under a location.
+///
+/// Planning a scan lists the files and checks their sizes; how many rows there are is known without opening one.
+#[derive(Debug, Clone)]
+pub struct Cifar10Table {
+    location: String,
+    options: Cifar10Options,
+    schema: SchemaRef,
+}
+
+impl Cifar10Table {
+    /// A table of the batches at `location`: a directory, a file or a glob.
+    ///
+    /// # Errors
+    /// A location that can't be one.
+    pub fn try_new(location: impl Into<String>, options: Cifar10Options) -> Result<Self> {
+        let location = location.into();
+        Location::parse(&location)?;
+        let schema = Schema::new(vec![
+            Field::new(LABEL, DataType::Int64, false),
+            Field::new(LABEL_NAME, DataType::Utf8, true),
+            Field::new(IMAGE, pixmill_udfs::image_type(), false),
+        ]);
+        Ok(Self { location, options, schema: Arc::new(schema) })
+    }
+}
+
+#[async_trait]
+impl TableProvider for Cifar10Table {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => self.schema(),
+        };
+        let request = list::Request {
+            location: self.location.clone(),
+            partitions: self.options.partitions,
+            limit,
+            cores: session.config().target_partitions(),
+            reads: read::Reads::of(&schema),
+        };
+        let listing = tokio::task::spawn_blocking(move || request.list());
+        let listing =
+            listing.await.map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
+        let list::Listing { leaf, classes } = listing?;
+        Ok(Arc::new(Cifar10Exec::try_new(leaf, schema, classes, None)?))
+    }
+}
+
+impl PartitionedTable for Cifar10Table {
+    fn partitions(&self) -> Partitions {
+        self.options.partitions
+    }
+
+    fn with_partitions(&self, partitions: Partitions) -> Arc<dyn TableProvider> {
+        Arc::new(Self { options: Cifar10Options { partitions }, ..self.clone() })
+    }
+
+    fn shuffle_seed(&self) -> Option<u64> {
+        None
+    }
+
+    /// Pixels can't be bad: there is nothing to say of a row.
+    fn with_hidden(&self, _: Option<&[usize]>) -> Result<Option<Hidden>> {
+        Ok(None)
+    }
+}
+
+/// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS CIFAR10`.
+#[derive(Debug, Default)]
+pub struct Cifar10TableFactory;
+
+#[async_trait]
+impl TableProviderFactory for Cifar10TableFactory {
+    async fn create(&self, _session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+        if !command.schema.fields().is_empty() || !command.table_partition_cols.is_empty() {
+            return plan_err!(
+                "a table STORED AS {FORMAT} has columns of its own ({LABEL}, {LABEL_NAME}, {IMAGE}); leave the column list and \
+                 PARTITIONED BY out"
+            );
+        }
+        let (location, options) = from_command(FORMAT, command)?;
+        Ok(Arc::new(Cifar10Table::try_new(location, options)?))
+    }
+}

@@ -1,0 +1,30 @@
+//! Options of the source `CIFAR10`.
+
+use datafusion::common::{Result, plan_err};
+
+use crate::config::{OptionPage, names, option};
+use crate::source::Partitions;
+use crate::source::arguments::{SourceOptions, parse_partitions};
+
+/// How the images of CIFAR-10 are cut into partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cifar10Options {
+    /// How many partitions.
+    pub partitions: Partitions,
+}
+
+impl SourceOptions for Cifar10Options {
+    const OPTIONS: &'static [OptionPage] = &[option(
+        "partitions",
+        "by images and bytes",
+        "How many parts the images are cut into, 1 to 100000, across files; their counts differ by one at most.",
+    )];
+
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "partitions" => self.partitions = Partitions::Exactly(parse_partitions(name, value)?),
+            _ => return plan_err!("unknown option '{name}' for CIFAR-10; the options are {}", names(Self::OPTIONS)),
+        }
+        Ok(())
+    }
+}

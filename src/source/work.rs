@@ -1,0 +1,77 @@
+//! Work items: what a scan has to read, listed while planning and cut into partitions.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::Partitions;
+
+/// Partitions that a table has without being asked for a number, if it has as many rows.
+const LEAST_PARTITIONS: usize = 16;
+/// A few rows stay in one partition, and so in order.
+const LEAST_ROWS: usize = 8;
+/// Bytes for which there is one partition more.
+const PARTITION_BYTES: u64 = 128 << 20;
+
+/// How much there is to read, and for whom.
+pub(super) struct Load {
+    pub(super) rows: usize,
+    pub(super) bytes: u64,
+    pub(super) cores: usize,
+    /// Whether the query looks at what takes time to read.
+    pub(super) reads_content: bool,
+}
+
+impl Load {
+    /// How many partitions that makes.
+    pub(super) fn partitions(&self, asked: Partitions) -> usize {
+        let by_size = || LEAST_PARTITIONS.max((self.bytes / PARTITION_BYTES) as usize).min(self.rows.max(1));
+        match asked {
+            Partitions::Exactly(count) => count,
+            Partitions::BySize => by_size(),
+            // Rows of the listing alone are cheap, and in one partition they stay in order.
+            Partitions::Auto if !self.reads_content => 1,
+            Partitions::Auto => {
+                let most = self.rows.div_ceil(LEAST_ROWS).max(1);
+                by_size().max(self.cores.min(self.rows)).min(most)
+            }
+        }
+    }
+}
+
+/// Cuts `rows` into `count` parts whose lengths differ by one at most: start and length of each.
+pub(super) fn cut(rows: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
+    let (least, more) = (rows / count.max(1), rows % count.max(1));
+    (0..count).map(move |index| (index * least + index.min(more), least + usize::from(index < more)))
+}
+
+/// The work items of each partition of a leaf; none where the leaf isn't at hand.
+pub(super) fn work_items(leaf: &Arc<dyn ExecutionPlan>) -> &[Vec<RecordBatch>] {
+    let source = leaf.downcast_ref::<DataSourceExec>();
+    let source = source.and_then(|leaf| leaf.data_source().downcast_ref::<MemorySourceConfig>());
+    source.map_or(&[], |source| source.partitions())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other_and_differ_by_one_at_most() {
+        assert_eq!(cut(7, 3).collect::<Vec<_>>(), [(0, 3), (3, 2), (5, 2)]);
+        assert_eq!(cut(2, 3).collect::<Vec<_>>(), [(0, 1), (1, 1), (2, 0)]);
+        assert_eq!(cut(0, 1).collect::<Vec<_>>(), [(0, 0)]);
+    }
+
+    #[test]
+    fn a_few_rows_stay_in_one_partition() {
+        let load = |rows| Load { rows, bytes: 0, cores: 4, reads_content: true };
+        assert_eq!(load(8).partitions(Partitions::Auto), 1);
+        assert_eq!(load(1000).partitions(Partitions::Auto), 16);
+        assert_eq!(load(0).partitions(Partitions::BySize), 1);
+        assert_eq!(load(3).partitions(Partitions::Exactly(5)), 5);
+    }
+}
