@@ -12,6 +12,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 use prost::bytes::Bytes;
 
 use crate::format::tfrecord::{BytesList, Feature, FloatList, Int64List, Values};
+use crate::sink::holds_images;
 
 /// What a column's values are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +56,8 @@ impl Kind {
     }
 }
 
-/// Whether a NULL in this column rejects the row: images are files, and files are binary.
-pub(crate) fn holds_images(field: &Field) -> bool {
-    matches!(
-        field.data_type(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    )
-}
-
-fn element_type(data_type: &DataType) -> Option<&DataType> {
+/// The type of a list's values; `None` for what is no list.
+pub(super) fn element_type(data_type: &DataType) -> Option<&DataType> {
     match data_type {
         DataType::List(item)
         | DataType::LargeList(item)
@@ -125,6 +119,11 @@ pub(crate) fn feature_kinds(schema: &Schema) -> BTreeMap<String, String> {
         Some((field.name().clone(), kind.name().to_string()))
     });
     kinds.collect()
+}
+
+/// The kind of a column's feature, in TensorFlow's own word.
+pub(super) fn kind_name(field: &Field) -> &'static str {
+    kind_of(field).map_or("", Kind::name)
 }
 
 /// A batch's column, ready to be read row by row.

@@ -1,0 +1,31 @@
+//! The format `WEBDATASET`: tar files in which neighbouring members with one key are a sample.
+//!
+//! Specification: the reader of the `webdataset` package, which splits a member's name by
+//! `^((?:.*/|)[^.]+)[.]([^/]*)$` into key and extension.
+
+mod encode;
+mod key;
+mod member;
+
+pub(crate) use encode::WebDatasetEncoder;
+pub(crate) use member::{check_schema, member_kinds};
+
+use super::options::{MAX_REJECTS, ON_REJECT, OVERWRITE, SHARDS};
+use crate::config::{OptionPage, option};
+
+/// Names that brace lists such as `shard-{000000..000015}.tar` give.
+pub(super) const NAME_TEMPLATE: &str = "{prefix}-{shard:06}.tar";
+
+/// What `OPTIONS (...)` knows.
+pub(super) const OPTIONS: [OptionPage; 6] = [
+    SHARDS,
+    option("prefix", "shard", "What shard names begin with."),
+    option(
+        "name_template",
+        NAME_TEMPLATE,
+        "How shards are named: `{prefix}`, `{shard}`, `{shards}`, `{records}`, padded as in `{shard:05}`.",
+    ),
+    OVERWRITE,
+    ON_REJECT,
+    MAX_REJECTS,
+];
