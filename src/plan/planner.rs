@@ -79,6 +79,13 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
         );
     }
     warn_about_count(&node.target);
+    if !node.options.names_split() {
+        tracing::warn!(
+            "prefix '{}' names no split, without which load_dataset('parquet', data_dir=...) takes '{MANIFEST}' for data, too; \
+             use a prefix such as '{0}-train', or load the directory by load_dataset(dir)",
+            node.options.prefix
+        );
+    }
     let schema = input.schema();
     let hidden = node.visible..node.visible + 3;
     let fields = || schema.fields().iter().take(node.visible);

@@ -4,6 +4,7 @@ pub mod parquet;
 pub mod tfrecord;
 pub mod webdataset;
 
+mod cast;
 mod classes;
 mod commit;
 mod directory;
@@ -91,8 +92,9 @@ impl Format {
 
     fn prefix(self) -> &'static str {
         match self {
-            Self::TfRecord | Self::WebDataset => "shard",
-            Self::Parquet => "train",
+            Self::TfRecord => "shard",
+            // The split, by which `datasets` tells shards from the files beside them.
+            Self::WebDataset | Self::Parquet => "train",
         }
     }
 }

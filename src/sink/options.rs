@@ -125,6 +125,14 @@ impl SinkOptions {
         matches!(&self.format, FormatOptions::TfRecord(options) if options.index)
     }
 
+    /// Whether `datasets` finds the name of a split in the names of shards; others may be anything.
+    pub(crate) fn names_split(&self) -> bool {
+        let splits =
+            ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
+        let separates = |c: char| "-._ ".contains(c) || c.is_ascii_digit();
+        self.format() != Format::Parquet || self.prefix.split(separates).any(|word| splits.contains(&word))
+    }
+
     /// The compression of whole files.
     pub(super) fn file_compression(&self) -> Compression {
         match &self.format {
@@ -253,6 +261,13 @@ mod tests {
             let error = parse(format, &[(name, value)]).expect_err("a bad value").strip_backtrace();
             assert_eq!(error, format!("Error during planning: {expected}"));
         }
+    }
+
+    #[test]
+    fn a_prefix_names_a_split_by_a_word_of_its_own() {
+        let names_split = |prefix| parse(Format::Parquet, &[("prefix", prefix)]).expect("options").names_split();
+        assert!(["train", "flowers-test", "2026 validation"].iter().all(|prefix| names_split(prefix)));
+        assert!(["flowers", "trained", ""].iter().all(|prefix| !names_split(prefix)));
     }
 
     #[test]

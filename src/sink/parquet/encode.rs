@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, StringArray, StructArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch, StringArray, StructArray, UInt64Array, new_null_array,
 };
-use datafusion::arrow::compute::{CastOptions, cast_with_options, take_record_batch};
+use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, internal_err};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::metadata::KeyValue;
-use datafusion::parquet::file::properties::{CdcOptions, EnabledStatistics, WriterProperties};
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
 
 use super::features::{file_schema, image_fields, is_image};
 use super::options::ParquetOptions;
+use crate::sink::cast::cast;
 use crate::sink::encode::{Encoder, Place, Rejection};
 use crate::sink::{FormatOptions, Target};
 
@@ -83,7 +83,7 @@ impl Encoder for ParquetEncoder {
                 columns.push(cast(column, field.data_type())?);
             }
         }
-        let sizes = sizes(&columns, batch.num_rows(), &images);
+        let sizes = sizes(&columns, batch.num_rows());
         Ok(FileRows { batch: RecordBatch::try_new(schema, columns)?, sizes, images })
     }
 
@@ -134,21 +134,16 @@ impl ParquetEncoder {
     }
 }
 
-/// As `datasets` writes: page index, chunks by content, images neither compressed nor looked into.
+/// As `datasets` writes: page index, and images neither compressed nor looked into.
 fn properties(options: &ParquetOptions, schema: &SchemaRef) -> WriterProperties {
     let [compression, of_images] = options.compression.codecs();
-    let chunks = CdcOptions::default();
-    let chunks_text = format!(
-        r#"{{"min_chunk_size": {}, "max_chunk_size": {}, "norm_level": {}}}"#,
-        chunks.min_chunk_size, chunks.max_chunk_size, chunks.norm_level
-    );
-    let mut metadata = vec![KeyValue::new("content_defined_chunking".to_string(), chunks_text)];
-    metadata.extend(schema.metadata().iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
+    let metadata = schema.metadata().iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
     let mut builder = WriterProperties::builder()
         .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_content_defined_chunking(Some(chunks))
-        .set_key_value_metadata(Some(metadata))
+        .set_key_value_metadata(Some(metadata.collect()))
+        // Whether a page is full is asked after every value, so that pages don't depend on how rows come in batches.
+        .set_write_batch_size(1)
         // This file cuts row groups, by the bytes of rows.
         .set_max_row_group_row_count(None)
         .set_max_row_group_bytes(None);
@@ -175,26 +170,59 @@ fn file_names(target: &Target, batch: &RecordBatch) -> ArrayRef {
     }
 }
 
-/// Bytes of each row: those of its images, and its share of the other columns.
-fn sizes(columns: &[ArrayRef], rows: usize, images: &[(String, ArrayRef)]) -> Vec<u64> {
-    let is_image = |column: &&ArrayRef| *column.data_type() == DataType::Struct(image_fields());
-    let others = columns.iter().filter(|column| !is_image(column));
-    let share: usize =
-        others.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default() / rows.max(1) + 1).sum();
-    let mut sizes = vec![share as u64; rows];
-    for (_, bytes) in images {
-        let bytes = bytes.as_binary::<i32>();
-        for (size, length) in sizes.iter_mut().zip(bytes.offsets().lengths()) {
-            *size += length as u64;
-        }
-    }
-    sizes
+/// Bytes of each row, whatever batch it stands in.
+fn sizes(columns: &[ArrayRef], rows: usize) -> Vec<u64> {
+    (0..rows).map(|row| columns.iter().map(|column| size(column, row, row + 1) as u64).sum()).collect()
 }
 
-/// A cast that fails where a value has no place in the other type, instead of making it NULL.
-fn cast(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    match column.data_type() == data_type {
-        true => Ok(Arc::clone(column)),
-        false => cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() }),
+/// Bytes of the values from one row to another.
+fn size(column: &ArrayRef, from: usize, to: usize) -> usize {
+    fn between<O: OffsetSizeTrait>(offsets: &[O], from: usize, to: usize) -> (usize, usize) {
+        (offsets[from].as_usize(), offsets[to].as_usize())
+    }
+    let distance = |(from, to): (usize, usize)| to - from;
+    match column.data_type() {
+        DataType::Binary => distance(between(column.as_binary::<i32>().value_offsets(), from, to)),
+        DataType::LargeBinary => distance(between(column.as_binary::<i64>().value_offsets(), from, to)),
+        DataType::Utf8 => distance(between(column.as_string::<i32>().value_offsets(), from, to)),
+        DataType::LargeUtf8 => distance(between(column.as_string::<i64>().value_offsets(), from, to)),
+        DataType::List(_) => {
+            let list = column.as_list::<i32>();
+            let (from, to) = between(list.value_offsets(), from, to);
+            size(list.values(), from, to)
+        }
+        DataType::LargeList(_) => {
+            let list = column.as_list::<i64>();
+            let (from, to) = between(list.value_offsets(), from, to);
+            size(list.values(), from, to)
+        }
+        DataType::FixedSizeList(_, length) => {
+            let length = usize::try_from(*length).unwrap_or(0);
+            size(column.as_fixed_size_list().values(), from * length, to * length)
+        }
+        DataType::Struct(_) => column.as_struct().columns().iter().map(|column| size(column, from, to)).sum(),
+        scalar => (to - from) * scalar.primitive_width().unwrap_or(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Int64Array, ListArray};
+    use datafusion::arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_size_of_its_values_in_any_batch() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("abc")]));
+        let lists = ListArray::from_iter_primitive::<Int64Type, _, _>([
+            Some(vec![Some(1)]),
+            Some(vec![]),
+            Some(vec![Some(1), None]),
+        ]);
+        let columns: [ArrayRef; 3] = [texts, Arc::new(lists), Arc::new(Int64Array::from(vec![1, 2, 3]))];
+        assert_eq!(sizes(&columns, 3), [1 + 8 + 8, 8, 3 + 16 + 8]);
+        let slices = columns.map(|column| column.slice(2, 1));
+        assert_eq!(sizes(&slices, 1), [3 + 16 + 8]);
     }
 }

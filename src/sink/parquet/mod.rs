@@ -24,8 +24,8 @@ pub(super) const OPTIONS: [OptionPage; 10] = [
     option(
         "prefix",
         "train",
-        "What shard names begin with, from which `datasets` reads the split; in directories of `PARTITIONED BY` the \
-         directory's value where no prefix is given.",
+        "What shard names begin with, from which `datasets` reads the split: 'train', 'validation', 'test' or one with it, \
+         as in 'flowers-test'; in directories of `PARTITIONED BY` the directory's value where no prefix is given.",
     ),
     option(
         "name_template",

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, exec_err, plan_err};
 use prost::bytes::Bytes;
 
 use crate::format::tfrecord::{BytesList, Feature, FloatList, Int64List, Values};
+use crate::sink::cast::cast;
 use crate::sink::holds_images;
 
 /// What a column's values are written as.
@@ -214,11 +214,6 @@ impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// A cast that fails where a value has no place in the other type, instead of making it NULL.
-fn cast(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
 fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef, ArrowError> {

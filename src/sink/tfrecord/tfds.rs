@@ -38,7 +38,7 @@ pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTr
         let classes = target.classes_of(field);
         features.insert(field.name().clone(), feature(field, classes));
         if let Some(classes) = classes {
-            files.insert(format!("{}.labels.txt", field.name().replace('/', ".")), classes.join("\n") + "\n");
+            files.insert(format!("{}.labels.txt", field.name()), classes.join("\n") + "\n");
         }
     }
     let features = json!({

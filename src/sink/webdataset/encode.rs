@@ -1,12 +1,14 @@
 //! Rows to members of a tar file.
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_datafusion_err};
 use tar::{Builder, Header};
 
 use super::key::{Keys, readable};
-use super::member::{Member, key_column, texts};
+use super::member::{Member, key_column};
 use crate::sink::Target;
+use crate::sink::cast::cast;
 use crate::sink::encode::{ChangedKeys, Encoder, Place, Rejection};
 
 /// Writes each row as neighbouring members with one key.
@@ -57,9 +59,10 @@ impl Encoder for WebDatasetEncoder {
         let key = key_column(columns.iter().map(|index| schema.field(*index).name().as_str()));
         let key = key.map(|position| columns[position]);
         let keys = match key {
-            Some(index) => {
-                SampleKeys::Given { column: schema.field(index).name().clone(), keys: texts(batch.column(index))? }
-            }
+            Some(index) => SampleKeys::Given {
+                column: schema.field(index).name().clone(),
+                keys: cast(batch.column(index), &DataType::Utf8)?,
+            },
             None => SampleKeys::Counted(place),
         };
         let mut members = Vec::new();

@@ -1,14 +1,14 @@
 //! Which columns become which members of a sample.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder};
-use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::writer::{EncoderOptions, make_encoder};
 use datafusion::common::{Result, plan_err};
+
+use crate::sink::cast::cast;
 
 /// What a column's values are in a file of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,11 +157,6 @@ impl Member {
     }
 }
 
-/// A cast that fails where a value has no place in the other type, instead of making it NULL.
-fn cast(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() })
-}
-
 fn json(field: &FieldRef, column: &ArrayRef) -> Result<BinaryArray, ArrowError> {
     let options = EncoderOptions::default().with_explicit_nulls(true);
     let mut encoder = make_encoder(field, column.as_ref(), &options)?;
@@ -179,13 +174,10 @@ fn json(field: &FieldRef, column: &ArrayRef) -> Result<BinaryArray, ArrowError> 
     Ok(texts.finish())
 }
 
-/// The keys of a batch, as text.
-pub(super) fn texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    cast(column, &DataType::Utf8).map(|texts| Arc::clone(&texts))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use datafusion::arrow::array::{BooleanArray, Float32Array, Int64Array, ListArray, StringArray, StructArray};
     use datafusion::arrow::datatypes::{Field, Int64Type};
 

@@ -13,13 +13,18 @@ pub(crate) use member::{check_schema, member_kinds};
 use super::options::{MAX_REJECTS, ON_REJECT, OVERWRITE, SHARDS};
 use crate::config::{OptionPage, option};
 
-/// Names that brace lists such as `shard-{000000..000015}.tar` give.
+/// Names that brace lists such as `train-{000000..000015}.tar` give.
 pub(super) const NAME_TEMPLATE: &str = "{prefix}-{shard:06}.tar";
 
 /// What `OPTIONS (...)` knows.
 pub(super) const OPTIONS: [OptionPage; 6] = [
     SHARDS,
-    option("prefix", "shard", "What shard names begin with."),
+    option(
+        "prefix",
+        "train",
+        "What shard names begin with; by the name of a split in it, as in 'flowers-train', Hugging Face's `datasets` tells \
+         shards from the files beside them.",
+    ),
     option(
         "name_template",
         NAME_TEMPLATE,
