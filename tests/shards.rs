@@ -298,6 +298,16 @@ fn tensorflow_datasets_finds_its_files() {
     for (name, dtype) in [("even", "bool"), ("list", "int64"), ("score", "float32")] {
         assert_eq!(features[name]["tensor"]["dtype"], dtype);
     }
+    let with_null = TO_TFDS
+        .replace("label AS name", "nullif(label, 'daisy') AS name")
+        .replace("shards 3", "shards 1, overwrite true");
+    assert!(workspace.sql(&with_null).stderr.contains("wrote 4 records in 1 shard"));
+    let rejects = workspace.read("out/_rejects.csv");
+    assert_eq!(
+        rejects.matches("\"column 'name' is NULL, which TensorFlow Datasets has no place for\"").count(),
+        4,
+        "{rejects}"
+    );
     // They go with the dataset that they describe.
     workspace.sql(&TO_TAR.replace("shards 3", "shards 1, overwrite true")).success();
     assert_eq!(workspace.names("out"), ["_manifest.json", "p-000000.tar"]);

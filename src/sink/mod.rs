@@ -182,7 +182,7 @@ impl Target {
         if self.options.overwrite || self.directory.join(UNFINISHED).exists() {
             return None;
         }
-        let sidecars = self.options.is_tfds().then_some(tfrecord::TFDS_FILES).unwrap_or_default();
+        let sidecars = if self.options.is_tfds() { tfrecord::TFDS_FILES } else { &[] };
         let entries = std::fs::read_dir(&self.directory).ok()?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         names.filter(|name| self.is_shard_name("", name) || sidecars.contains(&name.as_str())).min()

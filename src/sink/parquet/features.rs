@@ -76,7 +76,7 @@ fn stored(data_type: &DataType) -> Option<DataType> {
         List(field) | ListView(field) => List(item(field)?),
         LargeList(field) | LargeListView(field) => LargeList(item(field)?),
         FixedSizeList(field, length) => FixedSizeList(item(field)?, *length),
-        Struct(fields) => Struct(fields.iter().map(|field| stored_field(field)).collect::<Option<Vec<_>>>()?.into()),
+        Struct(fields) => Struct(fields.iter().map(stored_field).collect::<Option<Vec<_>>>()?.into()),
         Map(..) | Union(..) | RunEndEncoded(..) => return None,
         Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => return None,
         other => other.clone(),

@@ -166,7 +166,12 @@ impl FeatureColumn {
 
     /// Whether a row of this column rejects the record.
     pub(crate) fn is_rejected(&self, row: usize) -> bool {
-        self.rejects_null && matches!(&self.rows, Rows::Scalars(array) if array.is_null(row))
+        self.rejects_null && self.is_missing(row)
+    }
+
+    /// Whether a row has no value where there is one of most rows; a list may be of none.
+    pub(crate) fn is_missing(&self, row: usize) -> bool {
+        matches!(&self.rows, Rows::Scalars(array) if array.is_null(row))
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -26,7 +26,7 @@ pub(super) const OPTIONS: [OptionPage; 8] = [
         NAME_TEMPLATE,
         "How shards are named: `{prefix}`, `{shard}`, `{shards}`, `{records}`, padded as in `{shard:05}`; or `spark` for \
          its names, or `tfds` for a directory that `tfds.builder_from_directory` reads: prefix 'flowers-train' is the split \
-         train of the dataset flowers.",
+         train of the dataset flowers, and a row with a NULL is rejected.",
     ),
     option(
         "compression",

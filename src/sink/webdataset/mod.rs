@@ -10,7 +10,7 @@ mod member;
 pub(crate) use encode::WebDatasetEncoder;
 pub(crate) use member::{check_schema, member_kinds};
 
-use super::options::{MAX_REJECTS, ON_REJECT, OVERWRITE, SHARDS};
+use super::options::{MAX_REJECTS, OVERWRITE, SHARDS};
 use crate::config::{OptionPage, option};
 
 /// Names that brace lists such as `train-{000000..000015}.tar` give.
@@ -31,6 +31,10 @@ pub(super) const OPTIONS: [OptionPage; 6] = [
         "How shards are named: `{prefix}`, `{shard}`, `{shards}`, `{records}`, padded as in `{shard:05}`.",
     ),
     OVERWRITE,
-    ON_REJECT,
+    option(
+        "on_reject",
+        "skip",
+        "A row without a key or one of its members is counted and listed (`skip`) or stops the run (`fail`).",
+    ),
     MAX_REJECTS,
 ];
