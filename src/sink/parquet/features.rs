@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 use datafusion::common::{Result, plan_err};
 use serde_json::{Map, Value, json};
 
@@ -77,8 +77,7 @@ fn stored(data_type: &DataType) -> Option<DataType> {
         LargeList(field) | LargeListView(field) => LargeList(item(field)?),
         FixedSizeList(field, length) => FixedSizeList(item(field)?, *length),
         Struct(fields) => Struct(fields.iter().map(stored_field).collect::<Option<Vec<_>>>()?.into()),
-        Map(..) | Union(..) | RunEndEncoded(..) => return None,
-        Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => return None,
+        Interval(_) | Map(..) | Union(..) | RunEndEncoded(..) => return None,
         other => other.clone(),
     })
 }
@@ -184,6 +183,8 @@ fn short(data_type: &DataType) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::datatypes::IntervalUnit;
+
     use super::*;
 
     #[test]
