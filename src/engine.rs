@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::plan::fill_named_arguments;
 use crate::progress::Progress;
 use crate::session::local_session;
-use crate::sink::tfrecord::CommitExec;
+use crate::sink::CommitExec;
 
 /// Plans nest as deep as queries do, and planning recurses.
 const STACK_BYTES: usize = 16 << 20;

@@ -8,7 +8,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::sink::tfrecord::TfRecordSinkExec;
+use crate::sink::ShardSinkExec;
 use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
 use crate::source::tfrecord::ReadRecordsExec;
@@ -40,7 +40,7 @@ impl Progress {
         };
         // The closure never fails, and neither does the walk.
         let _ = plan.apply(|plan| {
-            if plan.is::<TfRecordSinkExec>() {
+            if plan.is::<ShardSinkExec>() {
                 written = Some(count(plan, "records_written") + count(plan, "records_rejected"));
             } else if let Some(load) = plan.downcast_ref::<LoadContentExec>()
                 && load.reads_content()

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::config::PixmillOptions;
 use crate::plan::{FuseThroughAlias, PixmillQueryPlanner, RewriteCopy};
-use crate::sink::tfrecord::TfRecordFormatFactory;
+use crate::sink::{Format, ShardFormatFactory};
 use crate::source::SourceRelationPlanner;
 use crate::source::cifar10::{self, Cifar10TableFactory};
 use crate::source::images::{self, ImagesTableFactory};
@@ -67,7 +67,9 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
         .with_table_factory(cifar10::FORMAT.to_string(), Arc::new(Cifar10TableFactory))
         .build();
     state.register_relation_planner(Arc::new(SourceRelationPlanner))?;
-    state.register_file_format(Arc::new(TfRecordFormatFactory), false)?;
+    for format in [Format::TfRecord, Format::WebDataset] {
+        state.register_file_format(Arc::new(ShardFormatFactory(format)), false)?;
+    }
     Ok(state)
 }
 

@@ -8,7 +8,7 @@ use datafusion::common::config::ExtensionOptions;
 use super::functions::PageFormat;
 use crate::config::{OptionPage, PixmillOptions};
 use crate::error::{Error, Result};
-use crate::sink::tfrecord::TfRecordOptions;
+use crate::sink::Format;
 use crate::source::SourceOptions;
 use crate::source::cifar10::Cifar10Options;
 use crate::source::images::ImagesOptions;
@@ -73,7 +73,19 @@ fn sections() -> Vec<Section> {
         Section {
             title: "TFRecord shards",
             text: "`COPY (SELECT ...) TO 'dir' STORED AS TFRECORD PARTITIONED BY (split) OPTIONS (shards 16)`.",
-            rows: rows(&TfRecordOptions::OPTIONS),
+            rows: rows(Format::TfRecord.options()),
+        },
+        Section {
+            title: "WebDataset shards",
+            text: "`COPY (SELECT path AS __key__, content AS jpg, class AS cls FROM ...) TO 'dir' STORED AS WEBDATASET`. The \
+                   column `__key__`, else `key`, names the samples; every other column is a member with the column's name as \
+                   extension.",
+            rows: rows(Format::WebDataset.options()),
+        },
+        Section {
+            title: "Parquet shards for Hugging Face",
+            text: "`COPY (SELECT content AS image, class FROM ...) TO 'dir' STORED AS PARQUET OPTIONS (huggingface true)`.",
+            rows: rows(Format::Parquet.options()),
         },
     ]
 }

@@ -19,7 +19,7 @@ pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
 /// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// What the shards are: `tfrecord`.
+    /// What the shards are: `tfrecord`, `webdataset` or `parquet`.
     pub format: String,
     /// The version of pixmill that wrote it.
     pub pixmill_version: String,
@@ -31,7 +31,8 @@ pub struct Manifest {
     pub bytes: u64,
     /// Rows without an image, listed in `_rejects.csv`.
     pub rejected: u64,
-    /// Features and their kinds: `bytes_list`, `float_list` or `int64_list`.
+    /// Features and their kinds: `bytes_list`, `float_list` or `int64_list` of TFRecord; `bytes`, `text` or `json` of a
+    /// WebDataset's members; those of Hugging Face's `datasets` for Parquet.
     pub features: BTreeMap<String, String>,
     /// The columns that name the directories, where there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -42,6 +43,9 @@ pub struct Manifest {
     pub shuffle_seed: Option<u64>,
     /// How it was written.
     pub options: serde_json::Value,
+    /// Files that describe the dataset to other tools, beside the shards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sidecars: Vec<String>,
     /// The shards, sorted by path.
     pub shards: Vec<Shard>,
 }

@@ -18,7 +18,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::format::manifest::MANIFEST;
-use crate::sink::tfrecord::{CommitExec, Target, TfRecordSinkExec, TfRecordWriteNode, feature_kinds};
+use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode};
 use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
 use crate::source::tfrecord::ReadRecordsExec;
@@ -49,26 +49,26 @@ impl ExtensionPlanner for SinkPlanner {
         session: &dyn Session,
         _context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(node) = node.as_any().downcast_ref::<TfRecordWriteNode>() else {
+        let Some(node) = node.as_any().downcast_ref::<WriteShardsNode>() else {
             return Ok(None);
         };
         let input = physical_inputs.first().cloned();
-        let input = input.ok_or_else(|| internal_datafusion_err!("TfRecordWrite has one input"))?;
+        let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
         let target = Arc::new(target(node, &input)?);
-        if let Some(name) = target.foreign_shard() {
+        if let Some(name) = target.foreign_file() {
             return exec_err!(
                 "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
                 node.target
             );
         }
         let running = session.config().target_partitions();
-        let sink: Arc<dyn ExecutionPlan> = Arc::new(TfRecordSinkExec::new(input, Arc::clone(&target), running));
+        let sink: Arc<dyn ExecutionPlan> = Arc::new(ShardSinkExec::new(input, Arc::clone(&target), running));
         Ok(Some(Arc::new(CommitExec::new(sink, target))))
     }
 }
 
-fn target(node: &TfRecordWriteNode, input: &Arc<dyn ExecutionPlan>) -> Result<Target> {
+fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Target> {
     let Some(directory) = storage::local_path(&node.target) else {
         return exec_err!("cannot write to '{}': it is not a local path", node.target);
     };
@@ -82,6 +82,13 @@ fn target(node: &TfRecordWriteNode, input: &Arc<dyn ExecutionPlan>) -> Result<Ta
         );
     }
     warn_about_count(&node.target);
+    if !node.options.names_split() {
+        tracing::warn!(
+            "prefix '{}' names no split, without which load_dataset('parquet', data_dir=...) takes '{MANIFEST}' for data, too; \
+             use a prefix such as '{0}-train', or load the directory by load_dataset(dir)",
+            node.options.prefix
+        );
+    }
     let schema = input.schema();
     let hidden = node.visible..node.visible + 3;
     let fields = || schema.fields().iter().take(node.visible);
@@ -98,7 +105,7 @@ fn target(node: &TfRecordWriteNode, input: &Arc<dyn ExecutionPlan>) -> Result<Ta
             hidden.start + 1,
             hidden.start + 2,
         ]),
-        features: feature_kinds(&Schema::new(features)),
+        schema: Arc::new(Schema::new(features)),
         classes: classes(input),
         shuffle_seed: node.shuffle_seed,
     })

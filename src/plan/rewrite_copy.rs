@@ -1,4 +1,4 @@
-//! `COPY ... STORED AS TFRECORD` becomes a node of this crate: DataFusion's own has one writer and loses its options on the wire.
+//! A `COPY` to shards becomes a node of this crate: DataFusion's own has one writer and loses its options on the wire.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, plan_err};
@@ -9,11 +9,11 @@ use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
 use super::expose::{expose, partitioned_below, with_partitions};
-use crate::sink::tfrecord::{FORMAT, TfRecordOptions, TfRecordWriteNode, check_schema, holds_images};
+use crate::sink::{Format, SinkOptions, WriteShardsNode, check_schema, is_of_an_image, takes_huggingface};
 use crate::source::Partitions;
 use crate::storage;
 
-/// Replaces the `COPY` of TFRECORD.
+/// Replaces the `COPY` of this crate's formats.
 #[derive(Debug)]
 pub(crate) struct RewriteCopy;
 
@@ -24,15 +24,27 @@ impl AnalyzerRule for RewriteCopy {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_down(|plan| match plan {
-            LogicalPlan::Copy(copy) if copy.file_type.get_ext() == FORMAT => rewrite(copy).map(Transformed::yes),
+            LogicalPlan::Copy(copy) => match Format::of(&copy.file_type.get_ext()) {
+                Some(format) => rewrite_format(format, copy),
+                None => Ok(Transformed::no(LogicalPlan::Copy(copy))),
+            },
             other => Ok(Transformed::no(other)),
         })?;
         Ok(rewritten.data)
     }
 }
 
-fn rewrite(copy: CopyTo) -> Result<LogicalPlan> {
-    let options = TfRecordOptions::try_new(&copy.options)?;
+fn rewrite_format(format: Format, mut copy: CopyTo) -> Result<Transformed<LogicalPlan>> {
+    // Parquet is DataFusion's own format, too, and stays it unless this crate's is asked for.
+    let is_ours = format != Format::Parquet || takes_huggingface(&mut copy.options)?;
+    match is_ours {
+        true => rewrite(format, copy).map(Transformed::yes),
+        false => Ok(Transformed::yes(LogicalPlan::Copy(copy))),
+    }
+}
+
+fn rewrite(format: Format, copy: CopyTo) -> Result<LogicalPlan> {
+    let options = SinkOptions::try_new(format, &copy.options, &copy.partition_by)?;
     check_target(&copy.output_url)?;
     let schema = copy.input.schema().as_arrow().clone();
     for name in &copy.partition_by {
@@ -42,7 +54,7 @@ fn rewrite(copy: CopyTo) -> Result<LogicalPlan> {
     }
     let is_feature = |name: &str| !copy.partition_by.iter().any(|other| other == name);
     let features: Vec<_> = schema.fields().iter().filter(|field| is_feature(field.name())).cloned().collect();
-    check_schema(&datafusion::arrow::datatypes::Schema::new(features))?;
+    check_schema(&options, &datafusion::arrow::datatypes::Schema::new(features))?;
 
     let mut input = copy.input.as_ref().clone();
     let tables = partitioned_below(&input)?;
@@ -59,11 +71,11 @@ fn rewrite(copy: CopyTo) -> Result<LogicalPlan> {
     let shuffle_seed = tables.iter().find_map(|(_, seed)| *seed);
     let visible = schema.fields().len();
     // Without an image column no row is rejected, and reading the files only to tell why would be a waste.
-    let has_images = schema.fields().iter().any(|field| holds_images(field));
+    let has_images = schema.fields().iter().any(|field| is_of_an_image(field));
     if has_images && let Some(exposed) = expose(&input)? {
         input = exposed;
     }
-    let node = TfRecordWriteNode::try_new(input, copy.output_url, options, copy.partition_by, visible, shuffle_seed)?;
+    let node = WriteShardsNode::try_new(input, copy.output_url, options, copy.partition_by, visible, shuffle_seed)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 

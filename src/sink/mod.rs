@@ -1,3 +1,211 @@
-//! Where rows go. Sinks know no source.
+//! Where rows go: one sink, one commit and one manifest for every format of shards. Sinks know no source.
 
+pub mod parquet;
 pub mod tfrecord;
+pub mod webdataset;
+
+mod cast;
+mod classes;
+mod commit;
+mod directory;
+mod encode;
+mod name;
+mod node;
+mod options;
+mod partition;
+mod renumber;
+mod shard;
+mod write;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::Result;
+
+pub use commit::CommitExec;
+pub use name::NameTemplate;
+pub use node::WriteShardsNode;
+pub use options::{FormatOptions, OnReject, SinkOptions};
+pub use write::ShardSinkExec;
+
+pub(crate) use commit::result_schema;
+pub(crate) use node::ShardFormatFactory;
+pub(crate) use options::takes_huggingface;
+
+use crate::config::OptionPage;
+use crate::format::manifest::{Shard, UNFINISHED};
+
+/// What shards are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Records of `tf.train.Example`.
+    TfRecord,
+    /// Tar files whose neighbouring members are a sample.
+    WebDataset,
+    /// Parquet files with the image columns of Hugging Face.
+    Parquet,
+}
+
+impl Format {
+    /// The type name in `STORED AS`, in lower case; the manifest's name, too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TfRecord => "tfrecord",
+            Self::WebDataset => "webdataset",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// The format of a type name in lower case.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        [Self::TfRecord, Self::WebDataset, Self::Parquet].into_iter().find(|format| format.name() == name)
+    }
+
+    /// What `OPTIONS (...)` knows.
+    pub fn options(self) -> &'static [OptionPage] {
+        match self {
+            Self::TfRecord => &tfrecord::OPTIONS,
+            Self::WebDataset => &webdataset::OPTIONS,
+            Self::Parquet => &parquet::OPTIONS,
+        }
+    }
+
+    /// As a statement has it.
+    pub(crate) fn shown(self) -> &'static str {
+        match self {
+            Self::TfRecord => "STORED AS TFRECORD",
+            Self::WebDataset => "STORED AS WEBDATASET",
+            Self::Parquet => "STORED AS PARQUET with huggingface",
+        }
+    }
+
+    /// How shards are named where no `name_template` says otherwise.
+    fn name_template(self) -> &'static str {
+        match self {
+            Self::TfRecord => tfrecord::NAME_TEMPLATE,
+            Self::WebDataset => webdataset::NAME_TEMPLATE,
+            Self::Parquet => parquet::NAME_TEMPLATE,
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::TfRecord => "shard",
+            // The split, by which `datasets` tells shards from the files beside them.
+            Self::WebDataset | Self::Parquet => "train",
+        }
+    }
+}
+
+/// Checks that every column has a place in the format.
+///
+/// # Errors
+/// Names the first column that has none and says what to do.
+pub(crate) fn check_schema(options: &SinkOptions, schema: &Schema) -> Result<()> {
+    match &options.format {
+        FormatOptions::TfRecord(_) => tfrecord::check_schema(schema),
+        FormatOptions::WebDataset => webdataset::check_schema(schema),
+        FormatOptions::Parquet(options) => parquet::check_schema(options, schema),
+    }
+}
+
+/// Whether a NULL in this column rejects the row: it holds images, as files or as tensors, which have no NULL in them.
+pub(crate) fn is_of_an_image(field: &Field) -> bool {
+    let is_tensor = matches!(field.data_type(), DataType::FixedSizeList(item, _) if !item.is_nullable());
+    is_tensor || holds_images(field)
+}
+
+/// Whether a column holds image files: files are binary.
+pub(crate) fn holds_images(field: &Field) -> bool {
+    matches!(
+        field.data_type(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+/// Where and how a dataset is written: what the sink's nodes share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub(crate) directory: PathBuf,
+    pub(crate) options: SinkOptions,
+    /// Columns that name directories instead of being features.
+    pub(crate) partition_by: Vec<String>,
+    /// Partitions of the whole input: the most shards that a directory can have.
+    pub(crate) partitions: usize,
+    /// The input's columns before the hidden ones.
+    pub(crate) visible: Vec<String>,
+    /// Positions of the hidden columns path, content and read error.
+    pub(crate) reject_columns: Option<[usize; 3]>,
+    /// The columns that are features, as the query has them.
+    pub(crate) schema: SchemaRef,
+    pub(crate) classes: Option<Vec<String>>,
+    pub(crate) shuffle_seed: Option<u64>,
+}
+
+impl Target {
+    /// Positions of the columns that are features.
+    fn feature_columns(&self) -> impl Iterator<Item = usize> + '_ {
+        let is_feature = |name: &String| !self.partition_by.contains(name);
+        self.visible.iter().enumerate().filter(move |(_, name)| is_feature(name)).map(|(index, _)| index)
+    }
+
+    /// The features and their kinds, for the manifest.
+    fn features(&self) -> BTreeMap<String, String> {
+        match &self.options.format {
+            FormatOptions::TfRecord(_) => tfrecord::feature_kinds(&self.schema),
+            FormatOptions::WebDataset => webdataset::member_kinds(&self.schema),
+            FormatOptions::Parquet(_) => parquet::feature_kinds(self),
+        }
+    }
+
+    /// Files that describe the finished dataset to other tools.
+    fn sidecars(&self, shards: &[Shard]) -> std::io::Result<BTreeMap<String, String>> {
+        match self.options.is_tfds() {
+            true => Ok(tfrecord::tfds_files(self, shards)?),
+            false => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// The name of a shard in a directory; `shard` and `shards` count those of this directory.
+    fn shard_name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
+        let name = self.options.name_template.name(self.prefix(directory), shard, shards, records);
+        format!("{name}{}", self.options.file_compression().suffix())
+    }
+
+    /// What shard names of a directory begin with.
+    fn prefix<'a>(&'a self, directory: &'a str) -> &'a str {
+        // `datasets` reads a file's split from its name: in the directory split=test they begin with 'test'.
+        let is_split = matches!(&self.options.format, FormatOptions::Parquet(options) if options.prefix_by_directory);
+        let value = directory.rsplit_once('=').map(|(_, value)| value).filter(|_| is_split);
+        let value = value.filter(|value| !value.is_empty() && !value.starts_with(['.', '_']));
+        value.unwrap_or(&self.options.prefix)
+    }
+
+    /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it.
+    pub(crate) fn foreign_file(&self) -> Option<String> {
+        if self.options.overwrite || self.directory.join(UNFINISHED).exists() {
+            return None;
+        }
+        let sidecars = if self.options.is_tfds() { tfrecord::TFDS_FILES } else { &[] };
+        let entries = std::fs::read_dir(&self.directory).ok()?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter(|name| self.is_shard_name("", name) || sidecars.contains(&name.as_str())).min()
+    }
+
+    fn is_shard_name(&self, directory: &str, name: &str) -> bool {
+        self.options.name_template.matches(self.prefix(directory), name)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { options, directory, partitions, .. } = self;
+        write!(f, "format={}, directory={}, shards={partitions}", options.format().name(), directory.display())?;
+        if !self.partition_by.is_empty() {
+            write!(f, ", partitioned_by=[{}]", self.partition_by.join(", "))?;
+        }
+        Ok(())
+    }
+}

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, exec_err, plan_err};
 use prost::bytes::Bytes;
 
 use crate::format::tfrecord::{BytesList, Feature, FloatList, Int64List, Values};
+use crate::sink::cast::cast;
+use crate::sink::is_of_an_image;
 
 /// What a column's values are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,16 +56,8 @@ impl Kind {
     }
 }
 
-/// Whether a NULL in this column rejects the row: images are files, which are binary, or tensors, which have no NULL in them.
-pub(crate) fn holds_images(field: &Field) -> bool {
-    match field.data_type() {
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => true,
-        DataType::FixedSizeList(item, _) => !item.is_nullable(),
-        _ => false,
-    }
-}
-
-fn element_type(data_type: &DataType) -> Option<&DataType> {
+/// The type of a list's values; `None` for what is no list.
+pub(super) fn element_type(data_type: &DataType) -> Option<&DataType> {
     match data_type {
         DataType::List(item)
         | DataType::LargeList(item)
@@ -128,6 +121,11 @@ pub(crate) fn feature_kinds(schema: &Schema) -> BTreeMap<String, String> {
     kinds.collect()
 }
 
+/// The kind of a column's feature, in TensorFlow's own word.
+pub(super) fn kind_name(field: &Field) -> &'static str {
+    kind_of(field).map_or("", Kind::name)
+}
+
 /// A batch's column, ready to be read row by row.
 pub(crate) struct FeatureColumn {
     name: String,
@@ -163,7 +161,7 @@ impl FeatureColumn {
                 Rows::Lists(lists)
             }
         };
-        Ok(Self { name: field.name().clone(), kind, rejects_null: holds_images(field), rows })
+        Ok(Self { name: field.name().clone(), kind, rejects_null: is_of_an_image(field), rows })
     }
 
     /// Whether a row of this column rejects the record.
@@ -173,6 +171,11 @@ impl FeatureColumn {
             Rows::Lists(lists) => lists[row].is_none(),
         };
         self.rejects_null && is_null
+    }
+
+    /// Whether a row has no value where there is one of most rows; a list may be of none.
+    pub(crate) fn is_missing(&self, row: usize) -> bool {
+        matches!(&self.rows, Rows::Scalars(array) if array.is_null(row))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -220,11 +223,6 @@ impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// A cast that fails where a value has no place in the other type, instead of making it NULL.
-fn cast(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
 fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef, ArrowError> {

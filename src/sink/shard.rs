@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use datafusion::common::{Result, exec_datafusion_err};
 use flate2::write::{GzEncoder, ZlibEncoder};
-use prost::Message;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::options::Compression;
+use super::SinkOptions;
+use super::encode::{ChangedKeys, Encoder};
+use super::tfrecord::Compression;
 use crate::format::manifest::Shard;
-use crate::format::tfrecord::{Example, append_record};
 
-/// Bytes of records that are handed to the writing thread at once.
+/// Bytes that are handed to the writing thread at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// What unfinished files begin and end with; readers pass over hidden files.
@@ -27,11 +27,12 @@ pub(crate) fn is_unfinished(name: &str) -> bool {
 }
 
 /// Writes one shard. Dropped before it is finished, it leaves nothing behind.
-pub(crate) struct ShardWriter {
+pub(crate) struct ShardWriter<E> {
+    encoder: E,
     buffer: Vec<u8>,
     records: u64,
-    /// Bytes before compression: where the next record starts.
-    offset: u64,
+    /// Bytes before compression that have left the buffer.
+    sent: u64,
     index: Option<String>,
     chunks: mpsc::Sender<Chunk>,
     file: JoinHandle<io::Result<Written>>,
@@ -53,20 +54,14 @@ struct Written {
     crc32c: u32,
 }
 
-impl ShardWriter {
+impl<E: Encoder> ShardWriter<E> {
     /// Starts a shard in `directory`, which must exist. `label` tells unfinished files of one dataset apart.
-    pub(crate) fn start(
-        directory: &Path,
-        label: &str,
-        compression: Compression,
-        has_index: bool,
-        runtime: &Handle,
-    ) -> Self {
+    pub(crate) fn start(encoder: E, directory: &Path, label: &str, options: &SinkOptions, runtime: &Handle) -> Self {
         let (before, behind) = UNFINISHED;
         let name = format!("{before}{label}-{}{behind}", std::process::id());
         let unfinished = directory.join(name);
         let (chunks, incoming) = mpsc::channel(2);
-        let path = unfinished.clone();
+        let (path, compression) = (unfinished.clone(), options.file_compression());
         let file = runtime.spawn_blocking(move || {
             let written = write_file(&path, compression, incoming);
             if !matches!(written, Ok(Some(_))) {
@@ -76,10 +71,11 @@ impl ShardWriter {
             written.and_then(|written| written.ok_or_else(|| io::Error::other("the shard was abandoned")))
         });
         Self {
+            encoder,
             buffer: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
             records: 0,
-            offset: 0,
-            index: has_index.then(String::new),
+            sent: 0,
+            index: options.has_index().then(String::new),
             chunks,
             file,
             unfinished,
@@ -90,24 +86,41 @@ impl ShardWriter {
         self.records
     }
 
-    /// Adds a record; returns its size with its frame.
-    pub(crate) async fn append(&mut self, example: &Example) -> Result<u64> {
-        let start = self.buffer.len();
-        append_record(&mut self.buffer, |out| {
-            // Encoding into a vector can't run out of room, which is its only error.
-            let _ = example.encode(out);
-        });
-        let size = (self.buffer.len() - start) as u64;
-        if let Some(index) = &mut self.index {
-            index.push_str(&format!("{} {size}\n", self.offset));
-        }
+    /// Bytes before compression, as far as they are encoded.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sent + self.buffer.len() as u64
+    }
+
+    /// Keys that were changed since this was asked last.
+    pub(crate) fn changed_keys(&mut self) -> ChangedKeys {
+        self.encoder.changed_keys()
+    }
+
+    /// Adds a row; `open` shards are written at the same time by this partition.
+    pub(crate) async fn append(&mut self, rows: &E::Rows, row: usize, open: usize) -> Result<()> {
+        let start = self.bytes();
+        self.encoder.append(rows, row, open, &mut self.buffer)?;
         self.records += 1;
-        self.offset += size;
-        if self.buffer.len() >= CHUNK_BYTES {
-            let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4));
-            self.send(Chunk::Bytes(full)).await?;
+        let end = self.bytes();
+        if let Some(index) = &mut self.index {
+            index.push_str(&format!("{start} {}\n", end - start));
         }
-        Ok(size)
+        self.send_full_buffer().await
+    }
+
+    /// Takes in what the rows of a batch still have to give.
+    pub(crate) async fn end_batch(&mut self, rows: &E::Rows) -> Result<()> {
+        self.encoder.end_batch(rows, &mut self.buffer)?;
+        self.send_full_buffer().await
+    }
+
+    async fn send_full_buffer(&mut self) -> Result<()> {
+        if self.buffer.len() < CHUNK_BYTES {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4));
+        self.sent += full.len() as u64;
+        self.send(Chunk::Bytes(full)).await
     }
 
     async fn send(&mut self, chunk: Chunk) -> Result<()> {
@@ -128,6 +141,7 @@ impl ShardWriter {
 
     /// Moves the shard to its final name in the directory. `shown` is its path in the manifest.
     pub(crate) async fn finish(mut self, name: &str, shown: String) -> Result<Shard> {
+        self.encoder.finish(&mut self.buffer)?;
         let rest = std::mem::take(&mut self.buffer);
         self.send(Chunk::Bytes(rest)).await?;
         let index = self.index.take();
@@ -145,15 +159,15 @@ impl ShardWriter {
 /// Writes chunks until the shard is whole and in its place; `None` if the writer was dropped before that.
 fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Option<Written>> {
     let file = Counted { file: File::create(path)?, bytes: 0, crc32c: 0 };
-    let mut encoder = Encoder::new(file, compression);
+    let mut compressor = Compressor::new(file, compression);
     let (name, index) = loop {
         match chunks.blocking_recv() {
-            Some(Chunk::Bytes(bytes)) => encoder.write_all(&bytes)?,
+            Some(Chunk::Bytes(bytes)) => compressor.write_all(&bytes)?,
             Some(Chunk::Finish { name, index }) => break (name, index),
             None => return Ok(None),
         }
     };
-    let Counted { file, bytes, crc32c } = encoder.finish()?;
+    let Counted { file, bytes, crc32c } = compressor.finish()?;
     // A full or failing disk is often told only now.
     file.sync_data()?;
     if let Some(index) = index {
@@ -163,13 +177,13 @@ fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<
     Ok(Some(Written { bytes, crc32c }))
 }
 
-enum Encoder {
+enum Compressor {
     Plain(Counted),
     Gzip(GzEncoder<Counted>),
     Zlib(ZlibEncoder<Counted>),
 }
 
-impl Encoder {
+impl Compressor {
     fn new(file: Counted, compression: Compression) -> Self {
         let level = flate2::Compression::default();
         match compression {

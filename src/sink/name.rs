@@ -3,22 +3,16 @@
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
+use super::Format;
+
 /// How shards are named: `{prefix}`, `{shard}`, `{shards}` and `{records}` are replaced, `{shard:05}` is padded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NameTemplate(String);
 
-/// The name that Kaggle's and Google's notebooks read the record count from.
-const DEFAULT: &str = "{prefix}{shard:02}-{records}.tfrec";
-/// Names for templates that other tools read.
-const NAMED: [(&str, &str); 2] =
-    [("tfds", "{prefix}.tfrecord-{shard:05}-of-{shards:05}"), ("spark", "part-{shard:05}.tfrecord")];
-
-impl Default for NameTemplate {
-    fn default() -> Self {
-        Self(DEFAULT.to_string())
-    }
-}
+const TFDS: &str = "{prefix}.tfrecord-{shard:05}-of-{shards:05}";
+/// Names for templates of TFRecord that other tools read.
+const NAMED: [(&str, &str); 2] = [("tfds", TFDS), ("spark", "part-{shard:05}.tfrecord")];
 
 /// A piece of a template.
 enum Piece<'a> {
@@ -27,22 +21,36 @@ enum Piece<'a> {
 }
 
 impl NameTemplate {
-    /// Reads a template, or the name of one: `tfds` or `spark`.
+    /// The template of a format's shards where none is given.
+    pub fn new(format: Format) -> Self {
+        Self(format.name_template().to_string())
+    }
+
+    /// Reads a template, or the name of one: `tfds` or `spark`, for TFRecord.
     ///
     /// # Errors
     /// An unknown field, or a template that would give two shards one name.
-    pub fn parse(text: &str) -> Result<Self> {
-        let named = NAMED.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    pub fn parse(format: Format, text: &str) -> Result<Self> {
+        let mut named = NAMED.iter().filter(|_| format == Format::TfRecord);
+        let named = named.find(|(name, _)| name.eq_ignore_ascii_case(text));
         let template = Self(named.map_or(text, |(_, template)| template).to_string());
-        let mut has_shard = false;
+        let (mut has_shard, mut touches_number) = (false, false);
         for piece in template.pieces() {
             match piece {
                 Piece::Text(text) if text.contains(['{', '}', '/', '\\', '\0']) => {
                     return plan_err!("name_template: '{text}' can't be part of a file name");
                 }
-                Piece::Text(_) => {}
-                Piece::Field { name: "shard", .. } => has_shard = true,
-                Piece::Field { name: "prefix" | "shards" | "records", .. } => {}
+                Piece::Text(text) => touches_number &= text.chars().all(|c| c.is_ascii_digit()),
+                Piece::Field { name: "prefix", .. } => {}
+                Piece::Field { name: "shard" | "shards" | "records", .. } if touches_number => {
+                    return plan_err!(
+                        "name_template: numbers must be apart, as in {{shard}}-{{records}}, or two shards may have one name, got '{text}'"
+                    );
+                }
+                Piece::Field { name: name @ ("shard" | "shards" | "records"), .. } => {
+                    has_shard |= name == "shard";
+                    touches_number = true;
+                }
                 Piece::Field { name, .. } => {
                     return plan_err!(
                         "name_template: unknown field '{{{name}}}'; the fields are {{prefix}}, {{shard}}, {{shards}} and {{records}}"
@@ -57,6 +65,11 @@ impl NameTemplate {
             return plan_err!("name_template: names that begin with '.' or '_' are no shards, got '{text}'");
         }
         Ok(template)
+    }
+
+    /// Whether it is that of TensorFlow Datasets.
+    pub(crate) fn is_tfds(&self) -> bool {
+        self.0 == TFDS
     }
 
     /// The name of a shard.
@@ -129,24 +142,24 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> NameTemplate {
-        NameTemplate::parse(text).expect("a template")
+        NameTemplate::parse(Format::TfRecord, text).expect("a template")
     }
 
     #[test]
     fn names_hold_the_shard_and_its_records() {
-        assert_eq!(NameTemplate::default().name("flowers", 0, 16, 230), "flowers00-230.tfrec");
+        assert_eq!(NameTemplate::new(Format::TfRecord).name("flowers", 0, 16, 230), "flowers00-230.tfrec");
         assert_eq!(parse("tfds").name("mnist-train", 1, 3, 7), "mnist-train.tfrecord-00001-of-00003");
         assert_eq!(parse("spark").name("x", 1, 3, 7), "part-00001.tfrecord");
     }
 
     #[test]
     fn numbers_are_wide_enough_to_sort() {
-        assert_eq!(NameTemplate::default().name("a", 7, 1000, 5), "a007-5.tfrec");
+        assert_eq!(NameTemplate::new(Format::TfRecord).name("a", 7, 1000, 5), "a007-5.tfrec");
     }
 
     #[test]
     fn a_file_is_known_as_a_shard_by_its_name() {
-        let template = NameTemplate::default();
+        let template = NameTemplate::new(Format::TfRecord);
         assert!(template.matches("flowers", "flowers00-230.tfrec"));
         assert!(template.matches("flowers", "flowers00-230.tfrec.gz"));
         assert!(template.matches("flowers", "flowers00-230.tfrec.idx"));
@@ -157,8 +170,16 @@ mod tests {
 
     #[test]
     fn bad_templates_say_what_is_missing() {
-        for bad in ["{prefix}.tfrec", "{shard}/{records}", "{shard}{label}", "{shard", ".{shard}"] {
-            assert!(NameTemplate::parse(bad).is_err(), "{bad}");
+        for bad in [
+            "{prefix}.tfrec",
+            "{shard}/{records}",
+            "{shard}{label}",
+            "{shard",
+            ".{shard}",
+            "{shard}{records}",
+            "{shard}1{records}",
+        ] {
+            assert!(NameTemplate::parse(Format::TfRecord, bad).is_err(), "{bad}");
         }
     }
 }

@@ -19,12 +19,14 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Target;
+use super::directory::split;
+use super::encode::ChangedKeys;
+use super::partition::Report;
 use super::shard::is_unfinished;
-use super::write::Report;
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, read, write_rejects};
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, read, write_rejects};
 use crate::session::io_runtime;
 
-/// The rows that `COPY ... STORED AS TFRECORD` returns: one for each shard.
+/// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("path", DataType::Utf8, true),
@@ -134,7 +136,7 @@ fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Report>> {
     Ok(reports)
 }
 
-fn commit(target: &Target, reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
+fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
     if !reports.keys().copied().eq(0..target.partitions as i64) {
         return exec_err!(
             "'{}' is not finished: {} of {} partitions were written; run the statement again",
@@ -143,18 +145,33 @@ fn commit(target: &Target, reports: BTreeMap<i64, Report>) -> Result<RecordBatch
             target.partitions
         );
     }
+    let failed = |error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display());
+    target.renumber(&mut reports).map_err(failed)?;
     let rows = result_rows(&reports)?;
     let mut shards = Vec::new();
     let mut rejects = Vec::new();
+    let mut changed_keys = ChangedKeys::default();
     for report in reports.into_values() {
+        changed_keys.add(report.changed_keys);
         shards.extend(report.shards);
         rejects.extend(report.rejects);
     }
     shards.sort_by(|left, right| left.path.cmp(&right.path));
     rejects.sort();
-    finish(target, shards, rejects)
-        .map_err(|error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display()))??;
+    finish(target, shards, rejects).map_err(failed)??;
+    warn_about_keys(&changed_keys);
     Ok(rows)
+}
+
+fn warn_about_keys(changed: &ChangedKeys) {
+    if let Some((before, after)) = &changed.first {
+        let (keys, were) = if changed.count == 1 { ("key", "was") } else { ("keys", "were") };
+        tracing::warn!(
+            "{} {keys} {were} changed, because readers cut a key at the first dot of its file name and take neighbours \
+             with one key as one sample: '{before}' became '{after}'",
+            changed.count
+        );
+    }
 }
 
 fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io::Result<Result<()>> {
@@ -169,18 +186,23 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
             rejects[0].reason
         ));
     }
+    let sidecars = target.sidecars(&shards)?;
+    for (name, text) in &sidecars {
+        put(&directory.join(name), text.as_bytes())?;
+    }
     let manifest = Manifest {
-        format: "tfrecord".to_string(),
+        format: target.options.format().name().to_string(),
         pixmill_version: env!("CARGO_PKG_VERSION").to_string(),
         jpeg_codec: pixmill_udfs::JPEG_CODEC.to_string(),
         records: shards.iter().map(|shard| shard.records).sum(),
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
         rejected: rejects.len() as u64,
-        features: target.features.clone(),
+        features: target.features(),
         partitioned_by: target.partition_by.clone(),
         classes: target.classes.clone(),
         shuffle_seed: target.shuffle_seed,
         options: serde_json::to_value(&target.options)?,
+        sidecars: sidecars.into_keys().collect(),
         shards,
     };
     manifest.write(directory)?;
@@ -192,7 +214,7 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
 /// Removes what an interrupted run, or the dataset that this one replaces, left beside the shards.
 fn sweep(target: &Target, shards: &[Shard]) -> std::io::Result<()> {
     let is_part = |path: &str| {
-        let path = path.strip_suffix(".idx").unwrap_or(path);
+        let path = path.strip_suffix(".idx").filter(|_| target.options.has_index()).unwrap_or(path);
         shards.iter().any(|shard| shard.path == path)
     };
     if let Some(old) = read(&target.directory.join(OLD_MANIFEST))? {
@@ -200,13 +222,17 @@ fn sweep(target: &Target, shards: &[Shard]) -> std::io::Result<()> {
             remove_if_there(&target.directory.join(&shard.path))?;
             remove_if_there(&target.directory.join(format!("{}.idx", shard.path)))?;
         }
+        // Those of this dataset are written behind the sweep.
+        for name in old.sidecars.iter().filter(|name| !name.contains('/')) {
+            remove_if_there(&target.directory.join(name))?;
+        }
     }
     let depth = target.partition_by.len() + 1;
     let walk = walkdir::WalkDir::new(&target.directory).min_depth(1).max_depth(depth);
     for entry in walk.into_iter().filter_map(std::result::Result::ok) {
         let below = entry.path().strip_prefix(&target.directory).unwrap_or(entry.path());
         let (Some(path), Some(name)) = (below.to_str(), entry.file_name().to_str()) else { continue };
-        let is_ours = target.is_shard_name(name) || is_unfinished(name);
+        let is_ours = target.is_shard_name(split(path).0, name) || is_unfinished(name);
         if entry.file_type().is_file() && is_ours && !is_part(path) && name != MANIFEST {
             remove_if_there(entry.path())?;
         }

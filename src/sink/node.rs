@@ -1,4 +1,4 @@
-//! The logical node of `COPY ... STORED AS TFRECORD`, and what makes the parser accept the format.
+//! The logical node of a `COPY` to shards, and what makes the parser accept the formats.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,17 +12,17 @@ use datafusion::datasource::file_format::arrow::ArrowFormat;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
-use super::{FORMAT, TfRecordOptions, result_schema};
+use super::{Format, SinkOptions, result_schema};
 
-/// Writes its input to TFRecord shards.
+/// Writes its input to shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TfRecordWriteNode {
+pub struct WriteShardsNode {
     /// The rows, with the hidden columns behind the visible ones.
     pub input: Arc<LogicalPlan>,
     /// The directory or `file://` URL.
     pub target: String,
     /// How.
-    pub options: TfRecordOptions,
+    pub options: SinkOptions,
     /// Columns that name directories.
     pub partition_by: Vec<String>,
     /// How many of the input's columns the query selected; three hidden ones may follow.
@@ -32,7 +32,7 @@ pub struct TfRecordWriteNode {
     schema: DFSchemaRef,
 }
 
-impl TfRecordWriteNode {
+impl WriteShardsNode {
     /// A node that writes `input`.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl TfRecordWriteNode {
     pub fn try_new(
         input: LogicalPlan,
         target: String,
-        options: TfRecordOptions,
+        options: SinkOptions,
         partition_by: Vec<String>,
         visible: usize,
         shuffle_seed: Option<u64>,
@@ -57,21 +57,21 @@ impl TfRecordWriteNode {
     }
 }
 
-impl PartialOrd for TfRecordWriteNode {
+impl PartialOrd for WriteShardsNode {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         (&self.target, &self.options, &self.input).partial_cmp(&(&other.target, &other.options, &other.input))
     }
 }
 
-impl Hash for TfRecordWriteNode {
+impl Hash for WriteShardsNode {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.input, &self.target, &self.options, &self.partition_by, self.visible).hash(state);
     }
 }
 
-impl UserDefinedLogicalNodeCore for TfRecordWriteNode {
+impl UserDefinedLogicalNodeCore for WriteShardsNode {
     fn name(&self) -> &str {
-        "TfRecordWrite"
+        "WriteShards"
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
@@ -87,29 +87,30 @@ impl UserDefinedLogicalNodeCore for TfRecordWriteNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "TfRecordWrite: target={}", self.target)
+        write!(f, "WriteShards: format={}, target={}", self.options.format().name(), self.target)
     }
 
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         let input = inputs.into_iter().next();
-        let input = input.ok_or_else(|| internal_datafusion_err!("TfRecordWrite has one input"))?;
+        let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         Ok(Self { input: Arc::new(input), ..self.clone() })
     }
 }
 
-/// Makes `STORED AS TFRECORD` a known format of `COPY`, which an analyzer rule then replaces.
+/// Makes a format known to `COPY`, which an analyzer rule then replaces.
 #[derive(Debug)]
-pub(crate) struct TfRecordFormatFactory;
+pub(crate) struct ShardFormatFactory(pub(crate) Format);
 
-impl GetExt for TfRecordFormatFactory {
+impl GetExt for ShardFormatFactory {
     fn get_ext(&self) -> String {
-        FORMAT.to_string()
+        self.0.name().to_string()
     }
 }
 
-impl FileFormatFactory for TfRecordFormatFactory {
+impl FileFormatFactory for ShardFormatFactory {
     fn create(&self, _: &dyn Session, _: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        not_impl_err!("TFRECORD is written by COPY (SELECT ...) TO 'dir' STORED AS TFRECORD in a pixmill session")
+        let name = self.0.name().to_uppercase();
+        not_impl_err!("{name} is written by COPY (SELECT ...) TO 'dir' STORED AS {name} in a pixmill session")
     }
 
     /// Never used: `COPY` is the only way to this factory, and it is rewritten before a format is made.

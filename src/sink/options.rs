@@ -1,0 +1,282 @@
+//! Options of the sink: those of every format, and each format's own.
+
+use std::collections::HashMap;
+
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use serde::{Deserialize, Serialize};
+
+use super::Format;
+use super::name::NameTemplate;
+use super::parquet::ParquetOptions;
+use super::tfrecord::{Compression, TfRecordOptions};
+use crate::config::{OptionPage, names, option};
+
+/// How a dataset is laid out in files, and what becomes of rows without an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+pub struct SinkOptions {
+    /// How many shards; as many as the input has partitions where not given.
+    pub shards: Option<usize>,
+    /// What shard names begin with.
+    pub prefix: String,
+    /// How shards are named.
+    pub name_template: NameTemplate,
+    /// Whether a finished dataset at the target is replaced.
+    pub overwrite: bool,
+    /// What becomes of the run when a row has no image.
+    pub on_reject: OnReject,
+    /// The most rows that may be rejected.
+    pub max_rejects: Option<u64>,
+    /// The format and its own options.
+    #[serde(flatten)]
+    pub format: FormatOptions,
+}
+
+/// A format and its own options.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+#[serde(tag = "format", rename_all = "lowercase")]
+pub enum FormatOptions {
+    /// Records of `tf.train.Example`.
+    TfRecord(TfRecordOptions),
+    /// Tar files; they have no options of their own.
+    WebDataset,
+    /// Parquet files with the image columns of Hugging Face.
+    Parquet(ParquetOptions),
+}
+
+/// What becomes of the run when a row has no image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnReject {
+    /// It is counted and listed.
+    Skip,
+    /// The run fails.
+    Fail,
+}
+
+pub(super) const SHARDS: OptionPage = option(
+    "shards",
+    "by files and bytes",
+    "How many shards, 1 to 100000; record counts differ by one at most before rejects. One that would be empty is left out.",
+);
+pub(super) const OVERWRITE: OptionPage =
+    option("overwrite", "false", "Whether a finished dataset in the directory is replaced.");
+pub(super) const ON_REJECT: OptionPage =
+    option("on_reject", "skip", "A row without an image is counted and listed (`skip`) or stops the run (`fail`).");
+pub(super) const MAX_REJECTS: OptionPage =
+    option("max_rejects", "", "The run fails when more rows than this are rejected.");
+
+impl SinkOptions {
+    /// The defaults of a format.
+    pub fn new(format: Format) -> Self {
+        Self {
+            shards: None,
+            prefix: format.prefix().to_string(),
+            name_template: NameTemplate::new(format),
+            overwrite: false,
+            on_reject: OnReject::Skip,
+            max_rejects: None,
+            format: match format {
+                Format::TfRecord => FormatOptions::TfRecord(TfRecordOptions::default()),
+                Format::WebDataset => FormatOptions::WebDataset,
+                Format::Parquet => FormatOptions::Parquet(ParquetOptions::default()),
+            },
+        }
+    }
+
+    /// Reads the options of a `COPY`.
+    ///
+    /// # Errors
+    /// An unknown name, a value that it doesn't take, or values that exclude each other.
+    pub fn try_new(format: Format, given: &HashMap<String, String>, partition_by: &[String]) -> Result<Self> {
+        let mut options = Self::new(format);
+        let mut given: Vec<_> = given.iter().collect();
+        given.sort();
+        for (key, value) in given {
+            options.set(key.strip_prefix("format.").unwrap_or(key), value.trim())?;
+        }
+        match &options.format {
+            FormatOptions::TfRecord(own) => {
+                own.check()?;
+                if options.is_tfds() {
+                    options.prefix = own.tfds_prefix(&options.prefix, partition_by)?;
+                }
+            }
+            FormatOptions::WebDataset | FormatOptions::Parquet(_) => {}
+        }
+        Ok(options)
+    }
+
+    /// The format.
+    pub fn format(&self) -> Format {
+        match self.format {
+            FormatOptions::TfRecord(_) => Format::TfRecord,
+            FormatOptions::WebDataset => Format::WebDataset,
+            FormatOptions::Parquet(_) => Format::Parquet,
+        }
+    }
+
+    /// Whether the names and the files beside the shards are those of TensorFlow Datasets.
+    pub(super) fn is_tfds(&self) -> bool {
+        self.format() == Format::TfRecord && self.name_template.is_tfds()
+    }
+
+    /// Whether an index stands beside each shard.
+    pub(super) fn has_index(&self) -> bool {
+        matches!(&self.format, FormatOptions::TfRecord(options) if options.index)
+    }
+
+    /// Whether `datasets` finds the name of a split in the names of shards; others may be anything.
+    pub(crate) fn names_split(&self) -> bool {
+        let splits =
+            ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
+        let separates = |c: char| "-._ ".contains(c) || c.is_ascii_digit();
+        self.format() != Format::Parquet || self.prefix.split(separates).any(|word| splits.contains(&word))
+    }
+
+    /// The compression of whole files.
+    pub(super) fn file_compression(&self) -> Compression {
+        match &self.format {
+            FormatOptions::TfRecord(options) => options.compression,
+            FormatOptions::WebDataset | FormatOptions::Parquet(_) => Compression::None,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "shards" => match value.parse() {
+                Ok(shards @ 1..=100_000) => self.shards = Some(shards),
+                _ => return plan_err!("shards: must be a whole number from 1 to 100000, got '{value}'"),
+            },
+            "prefix" if value.contains(['/', '\\', '\0']) || value.starts_with(['.', '_']) => {
+                return plan_err!("prefix: must be the start of a file name, got '{value}'");
+            }
+            "prefix" => {
+                self.prefix = value.to_string();
+                if let FormatOptions::Parquet(options) = &mut self.format {
+                    options.prefix_by_directory = false;
+                }
+            }
+            "name_template" => self.name_template = NameTemplate::parse(self.format(), value)?,
+            "overwrite" => self.overwrite = boolean(name, value)?,
+            "on_reject" => {
+                self.on_reject = one_of(name, value, &[("skip", OnReject::Skip), ("fail", OnReject::Fail)])?;
+            }
+            "max_rejects" => {
+                let most = value
+                    .parse()
+                    .map_err(|_| plan_datafusion_err!("max_rejects: must be a whole number from 0, got '{value}'"))?;
+                self.max_rejects = Some(most);
+            }
+            _ => {
+                let is_known = match &mut self.format {
+                    FormatOptions::TfRecord(options) => options.set(name, value)?,
+                    FormatOptions::WebDataset => false,
+                    FormatOptions::Parquet(options) => options.set(name, value)?,
+                };
+                if !is_known {
+                    return plan_err!(
+                        "unknown option '{name}' for {}; the options are {}",
+                        self.format().shown(),
+                        names(self.format().options())
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the option `huggingface` out of those of a `COPY ... STORED AS PARQUET`, and tells whether it is on.
+///
+/// # Errors
+/// A value that is neither true nor false.
+pub(crate) fn takes_huggingface(given: &mut HashMap<String, String>) -> Result<bool> {
+    let value = given.remove("format.huggingface").or_else(|| given.remove("huggingface"));
+    value.map_or(Ok(false), |value| boolean("huggingface", value.trim()))
+}
+
+pub(super) fn boolean(name: &str, value: &str) -> Result<bool> {
+    one_of(name, value, &[("true", true), ("false", false)])
+}
+
+pub(super) fn one_of<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
+    let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("'{word}'")).collect();
+        plan_datafusion_err!("{name}: must be {}, got '{value}'", words.join(" or "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(format: Format, given: &[(&str, &str)]) -> Result<SinkOptions> {
+        let given = given.iter().map(|(key, value)| (format!("format.{key}"), value.to_string()));
+        SinkOptions::try_new(format, &given.collect(), &[])
+    }
+
+    #[test]
+    fn options_are_read_from_what_sql_gives() {
+        let given = [("shards", "7"), ("compression", "GZIP"), ("overwrite", "true")];
+        let options = parse(Format::TfRecord, &given).expect("options");
+        assert_eq!((options.shards, options.file_compression(), options.overwrite), (Some(7), Compression::Gzip, true));
+    }
+
+    #[test]
+    fn bad_options_are_answered_with_what_is_allowed() {
+        let cases = [
+            (Format::TfRecord, "shards", "0", "shards: must be a whole number from 1 to 100000, got '0'"),
+            (Format::TfRecord, "compression", "lz4", "compression: must be 'none' or 'gzip' or 'zlib', got 'lz4'"),
+            (Format::TfRecord, "overwrite", "yes", "overwrite: must be 'true' or 'false', got 'yes'"),
+            (Format::TfRecord, "prefix", "a/b", "prefix: must be the start of a file name, got 'a/b'"),
+            (
+                Format::TfRecord,
+                "shard",
+                "1",
+                "unknown option 'shard' for STORED AS TFRECORD; the options are shards, prefix, name_template, \
+                 compression, index, overwrite, on_reject, max_rejects",
+            ),
+            (
+                Format::WebDataset,
+                "compression",
+                "gzip",
+                "unknown option 'compression' for STORED AS WEBDATASET; the options are shards, prefix, name_template, \
+                 overwrite, on_reject, max_rejects",
+            ),
+            (
+                Format::WebDataset,
+                "name_template",
+                "tfds",
+                "name_template: must hold {shard}, or all shards have one name, got 'tfds'",
+            ),
+            (
+                Format::Parquet,
+                "row_group_bytes",
+                "0",
+                "row_group_bytes: must be a whole number of bytes from 1024 to 1073741824, got '0'",
+            ),
+        ];
+        for (format, name, value, expected) in cases {
+            let error = parse(format, &[(name, value)]).expect_err("a bad value").strip_backtrace();
+            assert_eq!(error, format!("Error during planning: {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_prefix_names_a_split_by_a_word_of_its_own() {
+        let names_split = |prefix| parse(Format::Parquet, &[("prefix", prefix)]).expect("options").names_split();
+        assert!(["train", "flowers-test", "2026 validation"].iter().all(|prefix| names_split(prefix)));
+        assert!(["flowers", "trained", ""].iter().all(|prefix| !names_split(prefix)));
+    }
+
+    #[test]
+    fn names_of_tensorflow_datasets_hold_the_dataset_and_its_split() {
+        let prefix = |prefix| parse(Format::TfRecord, &[("name_template", "tfds"), ("prefix", prefix)]);
+        assert_eq!(prefix("flowers-test").expect("options").prefix, "flowers-test");
+        assert_eq!(prefix("flowers").expect("options").prefix, "flowers-train");
+        for bad in ["my-flowers-test", "1-test", "flowers-", ""] {
+            assert!(prefix(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Options that only Parquet has.
+
+use datafusion::common::{Result, plan_err};
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use serde::{Deserialize, Serialize};
+
+use crate::sink::options::one_of;
+
+/// How rows are laid out in Parquet files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+pub struct ParquetOptions {
+    /// Columns that become images; every binary column where not given.
+    pub images: Option<Vec<String>>,
+    /// Compression of columns.
+    pub compression: ParquetCompression,
+    /// Most bytes of a row group.
+    pub row_group_bytes: u64,
+    /// Whether shard names in directories begin with the directory's value.
+    pub prefix_by_directory: bool,
+}
+
+/// Compression of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParquetCompression {
+    /// As `datasets` writes: Snappy, and images as they are.
+    Default,
+    /// No column.
+    None,
+    /// Every column with Snappy.
+    Snappy,
+    /// Every column with Zstandard.
+    Zstd,
+}
+
+impl ParquetCompression {
+    /// The codec of columns that hold no image, and that of images.
+    pub(super) fn codecs(self) -> [Compression; 2] {
+        match self {
+            Self::Default => [Compression::SNAPPY, Compression::UNCOMPRESSED],
+            Self::None => [Compression::UNCOMPRESSED; 2],
+            Self::Snappy => [Compression::SNAPPY; 2],
+            Self::Zstd => [Compression::ZSTD(ZstdLevel::default()); 2],
+        }
+    }
+}
+
+impl Default for ParquetOptions {
+    fn default() -> Self {
+        Self {
+            images: None,
+            compression: ParquetCompression::Default,
+            row_group_bytes: 100_000_000,
+            prefix_by_directory: true,
+        }
+    }
+}
+
+impl ParquetOptions {
+    /// Sets an option; `false` where there is none of this name.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<bool> {
+        let compressions = [
+            ("none", ParquetCompression::None),
+            ("snappy", ParquetCompression::Snappy),
+            ("zstd", ParquetCompression::Zstd),
+        ];
+        match name {
+            "compression" => self.compression = one_of(name, value, &compressions)?,
+            "images" => self.images = Some(value.split(',').map(|name| name.trim().to_string()).collect()),
+            "row_group_bytes" => match value.parse() {
+                Ok(bytes @ 1024..=1_073_741_824) => self.row_group_bytes = bytes,
+                _ => {
+                    return plan_err!(
+                        "row_group_bytes: must be a whole number of bytes from 1024 to 1073741824, got '{value}'"
+                    );
+                }
+            },
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,84 @@
+//! What TensorFlow Datasets wants beside shards: `dataset_info.json`, `features.json` and the names of classes.
+//!
+//! Specification: `dataset_info.proto` and `feature.proto` of TensorFlow Datasets, as JSON.
+
+use std::collections::BTreeMap;
+
+use datafusion::arrow::datatypes::{DataType, Field};
+use serde_json::{Map, Value, json};
+
+use super::features::{element_type, kind_name};
+use crate::format::manifest::Shard;
+use crate::sink::Target;
+
+/// The files that are there whatever the features are.
+pub(crate) const TFDS_FILES: &[&str] = &["dataset_info.json", "features.json"];
+
+/// The sidecar files by their names.
+pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let (dataset, split) = target.options.prefix.split_once('-').unwrap_or((&target.options.prefix, "train"));
+    let lengths: Vec<String> = shards.iter().map(|shard| shard.records.to_string()).collect();
+    // The bytes of the records, without their frames.
+    let payload: u64 = shards.iter().map(|shard| shard.bytes - shard.records * crate::format::tfrecord::OVERHEAD).sum();
+    let info = json!({
+        "fileFormat": "tfrecord",
+        "name": dataset,
+        "releaseNotes": {},
+        "splits": [{
+            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+            "name": split,
+            "numBytes": payload.to_string(),
+            "shardLengths": lengths,
+        }],
+        "version": "1.0.0",
+    });
+    let mut features = Map::new();
+    for field in target.schema.fields() {
+        let classes = target.classes_of(field);
+        features.insert(field.name().clone(), feature(field, classes));
+        if let Some(classes) = classes {
+            files.insert(format!("{}.labels.txt", field.name()), classes.join("\n") + "\n");
+        }
+    }
+    let features = json!({
+        "featuresDict": { "features": features },
+        "pythonClassName": "tensorflow_datasets.core.features.features_dict.FeaturesDict",
+    });
+    for (name, value) in TFDS_FILES.iter().zip([info, features]) {
+        files.insert(name.to_string(), serde_json::to_string_pretty(&value)? + "\n");
+    }
+    Ok(files)
+}
+
+fn feature(field: &Field, classes: Option<&[String]>) -> Value {
+    let class_name = |name: &str| format!("tensorflow_datasets.core.features.{name}");
+    if let Some(classes) = classes {
+        return json!({
+            "classLabel": { "numClasses": classes.len().to_string() },
+            "pythonClassName": class_name("class_label_feature.ClassLabel"),
+        });
+    }
+    if crate::sink::holds_images(field) {
+        // Of three channels, whatever the file has: gray images are decoded to RGB.
+        return json!({
+            "image": { "dtype": "uint8", "shape": { "dimensions": ["-1", "-1", "3"] } },
+            "pythonClassName": class_name("image_feature.Image"),
+        });
+    }
+    let list = element_type(field.data_type());
+    let dtype = match (kind_name(field), list.unwrap_or(field.data_type())) {
+        ("float_list", _) => "float32",
+        ("int64_list", DataType::Boolean) => "bool",
+        ("int64_list", _) => "int64",
+        _ => "string",
+    };
+    if dtype == "string" && list.is_none() {
+        return json!({ "pythonClassName": class_name("text_feature.Text"), "text": {} });
+    }
+    let shape = if list.is_some() { json!({ "dimensions": ["-1"] }) } else { json!({}) };
+    json!({
+        "pythonClassName": class_name("tensor_feature.Tensor"),
+        "tensor": { "dtype": dtype, "encoding": "none", "shape": shape },
+    })
+}

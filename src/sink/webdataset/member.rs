@@ -1,0 +1,220 @@
+//! Which columns become which members of a sample.
+
+use std::collections::BTreeMap;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::json::writer::{EncoderOptions, make_encoder};
+use datafusion::common::{Result, plan_err};
+
+use crate::sink::cast::cast;
+
+/// What a column's values are in a file of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    Text,
+    Json,
+}
+
+impl Kind {
+    fn of(data_type: &DataType) -> Option<Self> {
+        use DataType::{
+            Binary, BinaryView, Boolean, Date32, Date64, Dictionary, FixedSizeBinary, LargeBinary, LargeUtf8, Time32,
+            Time64, Timestamp, Utf8, Utf8View,
+        };
+        match data_type {
+            Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => Some(Self::Bytes),
+            Utf8 | LargeUtf8 | Utf8View | Boolean | Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(..) => {
+                Some(Self::Text)
+            }
+            data_type if data_type.is_numeric() => Some(Self::Text),
+            Dictionary(_, values) => Self::of(values).filter(|kind| *kind == Self::Text),
+            data_type if data_type.is_nested() => is_json(data_type).then_some(Self::Json),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Whether nested values have a place in JSON: bytes have none.
+fn is_json(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::Map(item, _) => is_json(item.data_type()),
+        DataType::Struct(fields) => fields.iter().all(|field| is_json(field.data_type())),
+        DataType::Null => true,
+        scalar => Kind::of(scalar) == Some(Kind::Text),
+    }
+}
+
+/// The column that holds the keys: `__key__`, else `key`.
+pub(super) fn key_column<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    let position = |wanted: &str| names.clone().position(|name| name == wanted);
+    position("__key__").or_else(|| position("key"))
+}
+
+fn columns(schema: &Schema) -> (Option<usize>, impl Iterator<Item = &FieldRef>) {
+    let key = key_column(schema.fields().iter().map(|field| field.name().as_str()));
+    let members = schema.fields().iter().enumerate().filter(move |(index, _)| Some(*index) != key);
+    (key, members.map(|(_, field)| field))
+}
+
+/// Checks that every column can be the key or a member.
+///
+/// # Errors
+/// Names the first column that can't and says what to do.
+pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
+    let (key, members) = columns(schema);
+    if let Some(field) = key.map(|key| schema.field(key))
+        && Kind::of(field.data_type()) != Some(Kind::Text)
+    {
+        return plan_err!(
+            "column '{}' holds the keys of samples, which are text, got {}; cast it: CAST(... AS VARCHAR)",
+            field.name(),
+            field.data_type()
+        );
+    }
+    let mut extensions: Vec<String> = Vec::new();
+    for field in members {
+        let (name, extension) = (field.name(), field.name().to_lowercase());
+        if Kind::of(field.data_type()).is_none() {
+            let advice = match field.data_type() {
+                data_type if *data_type == pixmill_udfs::image_type() => "encode the image: image_encode(image) AS jpg",
+                data_type if data_type.is_nested() => {
+                    "bytes have no place in JSON: select them as columns of their own"
+                }
+                DataType::Null => "cast it: CAST(NULL AS VARCHAR)",
+                _ => "cast it: CAST(... AS VARCHAR)",
+            };
+            return plan_err!("column '{name}' of type {} can't be a member of a sample; {advice}", field.data_type());
+        }
+        let is_extension = !extension.is_empty()
+            && !extension.starts_with('.')
+            && !extension.starts_with("__")
+            && !extension.ends_with('.')
+            && !extension.contains(|c: char| c == '/' || c.is_control());
+        if !is_extension {
+            return plan_err!(
+                "column '{name}' can't be a file name extension, which members are named by; rename it: AS jpg"
+            );
+        }
+        if extensions.contains(&extension) {
+            return plan_err!("two columns have the extension '{extension}'; rename one: AS \"other.{extension}\"");
+        }
+        extensions.push(extension);
+    }
+    if extensions.is_empty() {
+        return plan_err!("a sample has at least one member: select a column beside the key, such as content AS jpg");
+    }
+    Ok(())
+}
+
+/// The members of a schema with their kinds, for the manifest.
+pub(crate) fn member_kinds(schema: &Schema) -> BTreeMap<String, String> {
+    let (_, members) = columns(schema);
+    let kinds = members.filter_map(|field| {
+        let kind = Kind::of(field.data_type())?;
+        Some((field.name().to_lowercase(), kind.name().to_string()))
+    });
+    kinds.collect()
+}
+
+/// A column of a batch as the contents of files.
+pub(super) struct Member {
+    pub(super) column: String,
+    pub(super) extension: String,
+    pub(super) is_image: bool,
+    pub(super) contents: BinaryArray,
+}
+
+impl Member {
+    pub(super) fn try_new(field: &FieldRef, column: &ArrayRef) -> Result<Self> {
+        let contents = match Kind::of(field.data_type()) {
+            Some(Kind::Bytes) => cast(column, &DataType::Binary)?.as_binary::<i32>().clone(),
+            Some(Kind::Text) => cast(&cast(column, &DataType::Utf8)?, &DataType::Binary)?.as_binary::<i32>().clone(),
+            Some(Kind::Json) => json(field, column)?,
+            None => return plan_err!("column '{}' can't be a member of a sample", field.name()),
+        };
+        Ok(Self {
+            column: field.name().clone(),
+            extension: field.name().to_lowercase(),
+            is_image: crate::sink::is_of_an_image(field),
+            contents,
+        })
+    }
+}
+
+fn json(field: &FieldRef, column: &ArrayRef) -> Result<BinaryArray, ArrowError> {
+    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let mut encoder = make_encoder(field, column.as_ref(), &options)?;
+    let mut texts = BinaryBuilder::new();
+    let mut text = Vec::new();
+    for row in 0..column.len() {
+        if column.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        text.clear();
+        encoder.encode(row, &mut text);
+        texts.append_value(&text);
+    }
+    Ok(texts.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{BooleanArray, Float32Array, Int64Array, ListArray, StringArray, StructArray};
+    use datafusion::arrow::datatypes::{Field, Int64Type};
+
+    use super::*;
+
+    fn content(name: &str, column: ArrayRef) -> String {
+        let field: FieldRef = Arc::new(Field::new(name, column.data_type().clone(), true));
+        check_schema(&Schema::new(vec![field.clone()])).expect("a member");
+        let member = Member::try_new(&field, &column).expect("a member");
+        String::from_utf8(member.contents.value(0).to_vec()).expect("text")
+    }
+
+    #[test]
+    fn values_are_files_that_readers_decode() {
+        assert_eq!(content("cls", Arc::new(Int64Array::from(vec![-3]))), "-3");
+        assert_eq!(content("flag", Arc::new(BooleanArray::from(vec![true]))), "true");
+        assert_eq!(content("score", Arc::new(Float32Array::from(vec![0.1]))), "0.1");
+        assert_eq!(content("txt", Arc::new(StringArray::from(vec!["a\nb"]))), "a\nb");
+        let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some([Some(1), None])]);
+        assert_eq!(content("json", Arc::new(list)), "[1,null]");
+        let fields: Vec<(FieldRef, ArrayRef)> = vec![
+            (Arc::new(Field::new("a", DataType::Int64, true)), Arc::new(Int64Array::from(vec![None]))),
+            (Arc::new(Field::new("b", DataType::Utf8, true)), Arc::new(StringArray::from(vec!["\"x\""]))),
+        ];
+        assert_eq!(content("json", Arc::new(StructArray::from(fields))), r#"{"a":null,"b":"\"x\""}"#);
+    }
+
+    #[test]
+    fn columns_that_cannot_be_members_are_named() {
+        let schema = |names: &[&str]| {
+            Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>())
+        };
+        for bad in [&["__key__"][..], &["a/b"], &[".jpg"], &["jpg."], &["__url__"], &["txt", "TXT"], &[]] {
+            assert!(check_schema(&schema(bad)).is_err(), "{bad:?}");
+        }
+        for good in [&["key", "seg.png", "jpg"][..], &["__key__", "key"], &["JPG"]] {
+            assert!(check_schema(&schema(good)).is_ok(), "{good:?}");
+        }
+    }
+}

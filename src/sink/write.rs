@@ -1,0 +1,161 @@
+//! The sink node: one writer for each partition, one shard (or one for each directory) from each writer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{FutureExt, StreamExt, stream};
+use tokio::sync::Semaphore;
+
+use super::encode::Encoder;
+use super::parquet::ParquetEncoder;
+use super::partition::{Counts, PartitionWriter};
+use super::tfrecord::TfRecordEncoder;
+use super::webdataset::WebDatasetEncoder;
+use super::{FormatOptions, Target};
+use crate::session::io_runtime;
+
+/// Writes each partition of its input and gives one row for each: the partition's number and its report.
+#[derive(Debug)]
+pub struct ShardSinkExec {
+    input: Arc<dyn ExecutionPlan>,
+    target: Arc<Target>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+    /// Partitions that are written at the same time. The others hold neither file nor memory.
+    running: Arc<Semaphore>,
+    rejected: Arc<AtomicU64>,
+}
+
+/// The rows of the sink: (partition, report).
+fn report_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("partition", DataType::Int64, false),
+        Field::new("report", DataType::Utf8, false),
+    ]))
+}
+
+impl ShardSinkExec {
+    /// Writes `input` to `target`, `running` partitions at a time.
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>, running: usize) -> Self {
+        let partitions = input.properties().output_partitioning().partition_count();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(report_schema()),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Self {
+            input,
+            target,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+            running: Arc::new(Semaphore::new(running.max(1))),
+            rejected: Arc::new(AtomicU64::new(0)),
+        }
+    }
+}
+
+impl DisplayAs for ShardSinkExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "ShardSinkExec: {}", self.target)
+    }
+}
+
+impl ExecutionPlan for ShardSinkExec {
+    fn name(&self) -> &str {
+        "ShardSinkExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.into_iter().next();
+        let input = input.ok_or_else(|| internal_datafusion_err!("ShardSinkExec has one child"))?;
+        let running = self.running.available_permits();
+        Ok(Arc::new(Self::new(input, Arc::clone(&self.target), running)))
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        crate::plan::with_new_children(self, children)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let report = match self.target.options.format {
+            FormatOptions::TfRecord(_) => self.report::<TfRecordEncoder>(partition, context).boxed(),
+            FormatOptions::WebDataset => self.report::<WebDatasetEncoder>(partition, context).boxed(),
+            FormatOptions::Parquet(_) => self.report::<ParquetEncoder>(partition, context).boxed(),
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(report_schema(), stream::once(report).boxed())))
+    }
+}
+
+impl ShardSinkExec {
+    /// Writes a partition and reports.
+    fn report<E: Encoder>(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> impl Future<Output = Result<RecordBatch>> + Send + 'static {
+        let counter = |name| MetricBuilder::new(&self.metrics).counter(name, partition);
+        let counts = Counts {
+            records_written: counter("records_written"),
+            bytes_written: counter("bytes_written"),
+            records_rejected: counter("records_rejected"),
+            all_rejected: Arc::clone(&self.rejected),
+        };
+        let runtime = io_runtime(context.session_config());
+        let mut writer = PartitionWriter::<E>::new(partition, Arc::clone(&self.target), runtime, counts);
+        let (input, running) = (Arc::clone(&self.input), Arc::clone(&self.running));
+        async move {
+            let permit = running
+                .acquire_owned()
+                .await
+                .map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
+            writer.write(input.execute(partition, context)?).await?;
+            // The next partition decodes while the disk takes in the last of this one.
+            drop(permit);
+            let report = writer.finish().await?;
+            let report = serde_json::to_string(&report)
+                .map_err(|error| internal_datafusion_err!("a report can't be written: {error}"))?;
+            let columns: Vec<ArrayRef> =
+                vec![Arc::new(Int64Array::from(vec![partition as i64])), Arc::new(StringArray::from(vec![report]))];
+            Ok(RecordBatch::try_new(report_schema(), columns)?)
+        }
+    }
+}
