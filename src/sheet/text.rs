@@ -40,8 +40,8 @@ pub(super) fn cut(text: &str, most: u32) -> String {
     }
     let room = most.saturating_sub(advance(ELLIPSIS));
     let start = fitting(text.chars(), room.div_ceil(2));
-    let rest = text.chars().skip(start.len());
-    let mut end = fitting(rest.rev(), room - start.iter().copied().map(advance).sum::<u32>());
+    let left = room - start.iter().copied().map(advance).sum::<u32>();
+    let mut end = fitting(text.chars().rev(), left);
     // A mark whose letter is left out has nothing to stand on.
     while end.last().is_some_and(|character| is_combining(*character)) {
         end.pop();
