@@ -86,10 +86,11 @@ fn counts(sheet: &Sheet) -> String {
 }
 
 fn figure(cell: &Cell, side: u32) -> Result<String, String> {
-    let label = escaped(cell.label.as_deref().unwrap_or("-"));
+    let label = escaped(cell.caption());
     let sizes = escaped(&cell.sizes().join(" \u{b7} "));
-    let tooltip: Vec<String> = cell.path.iter().map(|path| escaped(path)).chain(Some(sizes.clone())).collect();
-    let tooltip = tooltip.join("&#10;");
+    let reason = cell.thumbnail.as_ref().err().map(|reason| escaped(reason));
+    let tooltip = cell.path.iter().map(|path| escaped(path)).chain([sizes.clone()]).chain(reason);
+    let tooltip = tooltip.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("&#10;");
     let (class, shown) = match &cell.thumbnail {
         Err(reason) => (" class=\"broken\"", escaped(reason)),
         Ok(thumbnail) => {

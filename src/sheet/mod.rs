@@ -33,7 +33,7 @@ pub(crate) struct Sheet {
 /// An image of a sheet.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
-    /// Its label, else the name of its file, where it has one.
+    /// Its label, where it has one.
     pub(crate) label: Option<String>,
     /// Its file or key.
     pub(crate) path: Option<String>,
@@ -75,6 +75,12 @@ impl Sheet {
 }
 
 impl Cell {
+    /// The label, else the name of the file.
+    fn caption(&self) -> &str {
+        let name = || self.path.as_deref().and_then(|path| path.rsplit('/').next());
+        self.label.as_deref().or_else(name).unwrap_or("-")
+    }
+
     /// `320×240`, and behind it, in a text of its own, `13.5 KiB`.
     fn sizes(&self) -> Vec<String> {
         let pixels = self.size.map(|(width, height)| format!("{width}\u{d7}{height}"));

@@ -94,7 +94,7 @@ fn draw_cell(canvas: &mut Canvas, cell: &Cell, (left, top): (u32, u32), side: u3
         }
     }
     let below = top + side + PADDING;
-    canvas.write(&text::cut(cell.label.as_deref().unwrap_or("-"), side), (left, below), INK);
+    canvas.write(&text::cut(cell.caption(), side), (left, below), INK);
     canvas.write(&sizes(cell, side), (left, below + LINE), GREY_INK);
 }
 

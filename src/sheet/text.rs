@@ -140,7 +140,7 @@ mod tests {
     fn what_is_too_long_is_cut_with_an_ellipsis() {
         assert_eq!(cut("dandelion", 72), "dandelion");
         let ellipsis = width("\u{2026}");
-        assert_eq!(cut("dandelion", 40 + ellipsis), "dan\u{2026}on");
+        assert_eq!(cut("dandelion", 40 + ellipsis), "da\u{2026}ion");
         assert_eq!(width("タンポポ"), 64);
         assert_eq!(width("e\u{301}"), 8);
     }

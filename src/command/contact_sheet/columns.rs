@@ -1,5 +1,6 @@
 //! Which columns of some rows hold the images, their labels and their paths.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -12,8 +13,16 @@ use crate::error::{Error, Result};
 /// Names of columns that hold images, the likeliest first.
 const IMAGES: [&str; 8] = ["image", "image/encoded", "jpg", "jpeg", "png", "image/bytes", "content", "bytes"];
 /// Names of columns that hold labels.
-const LABELS: [&str; 7] =
-    ["label", "label_name", "class_name", "image/class/text", "class", "image/class/label", "cls"];
+const LABELS: [&str; 8] = [
+    "label",
+    "label_name",
+    "class_name",
+    "image/class/text",
+    "class",
+    "image/class/label",
+    "cls",
+    "image/object/class/text",
+];
 /// Names of columns that say which image it is.
 const PATHS: [&str; 7] = ["path", "__key__", "key", "filename", "file_name", "image/filename", "id"];
 
@@ -183,6 +192,16 @@ fn texts(column: &ArrayRef, classes: Option<&[String]>) -> Result<Vec<Option<Str
         let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(MOST_LABEL_BYTES)]).into_owned();
         return Ok(bytes.as_binary::<i64>().iter().map(|value| value.map(text)).collect());
     }
+    if let Some(lists) = column.as_list_opt::<i32>() {
+        // Of several objects in an image, each kind is named once.
+        let values = texts(lists.values(), classes)?;
+        let joined = |row: usize| {
+            let (start, end) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
+            let kinds: BTreeSet<&str> = values[start..end].iter().flatten().map(String::as_str).collect();
+            (lists.is_valid(row) && !kinds.is_empty()).then(|| kinds.into_iter().collect::<Vec<_>>().join(", "))
+        };
+        return Ok((0..lists.len()).map(joined).collect());
+    }
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(column, &options).map_err(arrow)?;
     let mut texts = Vec::with_capacity(column.len());
@@ -197,7 +216,7 @@ const MOST_LABEL_BYTES: usize = 1000;
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{BinaryArray, Int64Array, StringArray, StructArray};
+    use datafusion::arrow::array::{BinaryArray, BinaryBuilder, Int64Array, ListBuilder, StringArray, StructArray};
     use datafusion::arrow::datatypes::Fields;
 
     use super::*;
@@ -250,6 +269,18 @@ mod tests {
         let asked = |image: &str| Asked { image: Some(image.to_string()), label: None };
         assert_eq!(error(&asked("b")), format!("there is no column 'b'; {listed}"));
         assert!(error(&asked("n")).starts_with("column 'n' is Int64, no image; "));
+    }
+
+    #[test]
+    fn a_list_of_labels_names_each_once() {
+        let mut lists = ListBuilder::new(BinaryBuilder::new());
+        for row in [&["cat", "dog", "cat"][..], &[]] {
+            row.iter().for_each(|value| lists.values().append_value(value));
+            lists.append(true);
+        }
+        let lists: ArrayRef = Arc::new(lists.finish());
+        assert_eq!(texts(&lists, None).expect("texts"), [Some("cat, dog".to_string()), None]);
+        assert_eq!(texts(&lists.slice(1, 1), None).expect("texts"), [None]);
     }
 
     #[test]

@@ -177,9 +177,8 @@ impl ContactSheet {
         cells.sort_by(|a, b| (&a.label, &a.path, a.bytes).cmp(&(&b.label, &b.path, b.bytes)));
         if self.label.is_none() && labels.is_single() {
             // Where all have one label, the names of the files say more.
-            for cell in &mut cells {
-                let name = cell.path.as_deref().and_then(|path| path.rsplit('/').next());
-                cell.label = name.map(str::to_string).or(cell.label.take());
+            for cell in cells.iter_mut().filter(|cell| cell.path.is_some()) {
+                cell.label = None;
             }
         }
         Ok((labels, cells))
@@ -282,9 +281,12 @@ impl ContactSheet {
             for label in &rows.labels {
                 labels.add(label.as_deref(), 1);
             }
-            let positions = sample.offer(&rows);
+            let taken = sample.offer(&rows);
+            let positions: Vec<usize> = taken.keys().copied().collect();
             for (position, cell) in self.thumbnails(engine, &rows, &positions).await? {
-                sample.put(position, rows.images.len(), cell);
+                if let Some(key) = taken.get(&position) {
+                    sample.put(*key, cell);
+                }
             }
         }
         if columns.is_none() {

@@ -7,12 +7,15 @@ use twox_hash::XxHash3_64;
 
 use super::columns::Rows;
 
+/// A row of the sample: its hash, and its number among all rows.
+type Key = (u64, u64);
+
 /// Keeps the rows whose hashes are the smallest: every row has the same chance, whenever it comes.
 pub(super) struct Sample<T> {
     most: usize,
     seed: u64,
-    /// By hash and the number of the row. Rows with equal hashes are equal, so that it doesn't matter which one is kept.
-    kept: BTreeMap<(u64, u64), Option<T>>,
+    /// Rows with equal hashes are equal, so that it doesn't matter which one is kept.
+    kept: BTreeMap<Key, Option<T>>,
     rows: u64,
 }
 
@@ -22,25 +25,29 @@ impl<T> Sample<T> {
     }
 
     /// Looks at some rows and tells the positions of those that are in the sample by now; [`Self::put`] takes what they become.
-    pub(super) fn offer(&mut self, rows: &Rows) -> Vec<usize> {
-        let first = self.rows;
+    pub(super) fn offer(&mut self, rows: &Rows) -> BTreeMap<usize, Key> {
+        let mut taken = BTreeMap::new();
         for row in 0..rows.images.len() {
-            self.kept.insert((hash(self.seed, rows, row), self.rows), None);
+            let key = (hash(self.seed, rows, row), self.rows);
             self.rows += 1;
-            if self.kept.len() > self.most {
+            let is_full = self.kept.len() == self.most;
+            if is_full && self.kept.last_key_value().is_none_or(|(last, _)| *last < key) {
+                continue;
+            }
+            if is_full {
                 self.kept.pop_last();
             }
+            self.kept.insert(key, None);
+            taken.insert(row, key);
         }
-        let mut positions: Vec<usize> =
-            self.kept.keys().filter_map(|(_, row)| row.checked_sub(first)).map(|position| position as usize).collect();
-        positions.sort_unstable();
-        positions
+        // What came in with these rows may have gone out with them.
+        taken.retain(|_, key| self.kept.contains_key(key));
+        taken
     }
 
-    /// What a row of the last offer becomes.
-    pub(super) fn put(&mut self, position: usize, offered: usize, value: T) {
-        let row = self.rows - offered as u64 + position as u64;
-        if let Some((_, kept)) = self.kept.iter_mut().find(|((_, kept), _)| *kept == row) {
+    /// What a row of the sample becomes.
+    pub(super) fn put(&mut self, key: Key, value: T) {
+        if let Some(kept) = self.kept.get_mut(&key) {
             *kept = Some(value);
         }
     }
@@ -91,8 +98,8 @@ mod tests {
             let images: ArrayRef = Arc::new(BinaryArray::from_iter_values(values));
             let none = vec![None; part.len()];
             let rows = Rows { images, labels: none.clone(), paths: none };
-            for position in sample.offer(&rows) {
-                sample.put(position, part.len(), part[position]);
+            for (position, key) in sample.offer(&rows) {
+                sample.put(key, part[position]);
             }
         }
         sample.into_values()
