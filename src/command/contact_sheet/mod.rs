@@ -289,6 +289,9 @@ impl ContactSheet {
                 }
             }
         }
+        if let Some(text) = watched.finish() {
+            eprintln!("{text}");
+        }
         if columns.is_none() {
             // No rows are one thing, rows without images another.
             Columns::choose(&empty, asked)?;
