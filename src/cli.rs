@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{config, functions, generate, run, sql, verify};
+use crate::command::{config, contact_sheet, functions, generate, run, sql, verify};
 use crate::error::Result;
 
 /// SQL pipelines for image datasets.
@@ -19,6 +19,7 @@ enum Command {
     Sql(sql::Sql),
     Generate(generate::Generate),
     Verify(verify::Verify),
+    ContactSheet(contact_sheet::ContactSheet),
     Functions(functions::Functions),
     Config(config::Config),
 }
@@ -34,6 +35,7 @@ impl Cli {
             Command::Sql(command) => command.run(),
             Command::Generate(command) => command.run(),
             Command::Verify(command) => command.run(),
+            Command::ContactSheet(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Config(command) => command.run(),
         }

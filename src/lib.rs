@@ -11,6 +11,7 @@ pub mod format;
 mod plan;
 mod progress;
 mod session;
+mod sheet;
 pub mod sink;
 pub mod source;
 mod storage;

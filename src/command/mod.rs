@@ -1,6 +1,7 @@
 //! The commands, one file each: its arguments and `run`.
 
 pub(crate) mod config;
+pub(crate) mod contact_sheet;
 pub(crate) mod functions;
 pub(crate) mod generate;
 mod output;

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use indicatif::{HumanBytes, HumanCount};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::output::{Format, RowPrinter};
-use crate::engine::Engine;
+use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
 use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 
@@ -19,17 +19,24 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a text of statements; Ctrl-C cancels the one under way.
 pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
+    with_engine(threads, async |engine| {
+        for statement in engine.parse(sql)? {
+            run_one(engine, statement, format).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Does some work with an engine; Ctrl-C cancels it.
+pub(super) fn with_engine<T>(threads: usize, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
     let engine = Engine::local(threads)?;
     let result = runtime.block_on(async {
-        for statement in engine.parse(sql)? {
-            tokio::select! {
-                result = run_one(&engine, statement, format) => result?,
-                _ = tokio::signal::ctrl_c() => return Err(Error::Interrupted),
-            }
+        tokio::select! {
+            result = work(&engine) => result,
+            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
         }
-        Ok(())
     });
     engine.close(PATIENCE);
     result
@@ -37,37 +44,57 @@ pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
 
 async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement, format: Format) -> Result<()> {
     let started = Instant::now();
-    let mut running = engine.start(statement).await?;
+    let running = engine.start(statement).await?;
     let target = running.target().map(Path::to_path_buf);
-    let mut display = ProgressDisplay::new();
-    let mut tick = tokio::time::interval(UPDATE_INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut printer = RowPrinter::new(running.schema(), format);
+    let mut watched = Watched::new(running);
     let mut written = Written::default();
-    loop {
-        let batch = tokio::select! {
-            batch = running.next() => batch,
-            _ = tick.tick() => {
-                display.update(running.progress());
-                continue;
-            }
-        };
-        let Some(batch) = batch else { break };
+    while let Some(batch) = watched.next().await {
         let batch = batch?;
         if target.is_some() {
             written.add(&batch);
         }
         printer.print(batch)?;
     }
-    drop(display);
+    let left_out = watched.finish();
     printer.finish()?;
-    if let Some(text) = running.progress().left_out() {
+    if let Some(text) = left_out {
         eprintln!("{text}");
     }
     if let Some(target) = target {
         eprintln!("{}", written.summary(&target, started.elapsed()));
     }
     std::io::stdout().flush().map_err(Error::output)
+}
+
+/// A statement under way whose progress is shown.
+pub(super) struct Watched {
+    running: Running,
+    display: ProgressDisplay,
+    tick: Interval,
+}
+
+impl Watched {
+    pub(super) fn new(running: Running) -> Self {
+        let mut tick = tokio::time::interval(UPDATE_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self { running, display: ProgressDisplay::new(), tick }
+    }
+
+    /// The next rows; `None` when there are no more.
+    pub(super) async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        loop {
+            tokio::select! {
+                batch = self.running.next() => return batch,
+                _ = self.tick.tick() => self.display.update(self.running.progress()),
+            }
+        }
+    }
+
+    /// Takes the display away and says what was left out, if anything was.
+    pub(super) fn finish(self) -> Option<String> {
+        self.running.progress().left_out()
+    }
 }
 
 /// What a sink's rows add up to.

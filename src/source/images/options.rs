@@ -43,7 +43,7 @@ pub enum Sample {
 }
 
 /// File name extensions of images, in any case, where the options don't say otherwise.
-pub(super) const EXTENSIONS: [&str; 10] = ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub(crate) const EXTENSIONS: [&str; 10] = ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 impl SourceOptions for ImagesOptions {
     const OPTIONS: &'static [OptionPage] = &[

@@ -1,0 +1,371 @@
+//! `pixmill contact-sheet`: a picture of a dataset.
+
+mod columns;
+mod sample;
+mod source;
+mod thumbnails;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
+use indicatif::HumanBytes;
+
+use self::columns::{Asked, Columns, Rows};
+use self::sample::{Sample, bytes_of};
+use self::source::{Source, identifier, quoted};
+use super::Threads;
+use super::statements::{Watched, with_engine};
+use crate::engine::{Engine, Running};
+use crate::error::{Error, Result};
+use crate::format::manifest::put;
+use crate::sheet::{Cell, Labels, Sheet, page, picture, picture_size};
+
+/// Draw a grid of thumbnails with labels and sizes
+///
+/// The images are a sample of the whole source, chosen by the seed: the same source and seed give the same sheet. An image
+/// that can't be decoded is a marked cell with the reason.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pixmill contact-sheet 'photos/**/*.jpg' --out sheet.html\n  \
+                  pixmill contact-sheet out/flowers --out sheet.png --rows 3 --columns 10 --seed 7")]
+pub(crate) struct ContactSheet {
+    /// Where the images are: a directory, file or glob of image files, of TFRecord or of Parquet shards
+    #[arg(value_name = "SOURCE", required_unless_present = "query", conflicts_with = "query")]
+    source: Option<String>,
+
+    /// Statements, the last of which is a query with a column of images or of their bytes; sorted rows keep their order
+    #[arg(long, value_name = "SQL")]
+    query: Option<String>,
+
+    /// The picture to write, by its extension: a .png, or an .html page in one file; one that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Rows of the grid
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rows: u32,
+
+    /// Columns of the grid
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    columns: u32,
+
+    /// The sides of the square that each thumbnail is fitted into, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 160, value_parser = clap::value_parser!(u32).range(32..=2048))]
+    size: u32,
+
+    /// Another seed, other images
+    #[arg(long, value_name = "S", default_value_t = 42)]
+    seed: u64,
+
+    /// The column of shards or a query that holds the images; found by its name or its content where not given
+    #[arg(long, value_name = "COLUMN")]
+    image: Option<String>,
+
+    /// The column that holds the labels; label or class where not given, for image files the name of the folder
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// The pixels of all cells together, thumbnails being held in memory until they are drawn.
+const MOST_PIXELS: u64 = 1 << 28;
+/// Broken images that are named one by one.
+const MOST_NAMED: usize = 10;
+/// The rows that become thumbnails.
+const ROWS: &str = "contact_sheet_rows";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Png,
+    Html,
+}
+
+impl ContactSheet {
+    pub(crate) fn run(self) -> Result<()> {
+        let started = Instant::now();
+        let format = self.format()?;
+        self.check()?;
+        let sheet = with_engine(self.threads.count(), async |engine| self.sheet(engine).await)?;
+        let drawn = match format {
+            Format::Png => picture(&sheet),
+            Format::Html => page(&sheet).map(String::into_bytes),
+        };
+        let drawn = drawn.map_err(|error| Error::Failed(format!("cannot draw the contact sheet: {error}")))?;
+        put(&self.out, &drawn).map_err(Error::file("write", &self.out))?;
+        name_broken(&sheet);
+        eprintln!(
+            "wrote {}, {}, to {} in {:.1} s",
+            sheet.summary(),
+            HumanBytes(drawn.len() as u64),
+            self.out.display(),
+            started.elapsed().as_secs_f64()
+        );
+        Ok(())
+    }
+
+    fn format(&self) -> Result<Format> {
+        let extension = self.out.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("png") => Ok(Format::Png),
+            Some("html" | "htm") => Ok(Format::Html),
+            _ => Err(Error::Usage(format!("--out must end in .png or .html, got '{}'", self.out.display()))),
+        }
+    }
+
+    /// Refuses what can't end well before anything is read.
+    fn check(&self) -> Result<()> {
+        let (width, height) = picture_size(self.most(), self.columns as usize, self.size);
+        if width * height > MOST_PIXELS {
+            return Err(Error::Usage(format!(
+                "{} rows and {} columns of {} pixels make a picture of {width}x{height}; the most is {MOST_PIXELS} pixels",
+                self.rows, self.columns, self.size
+            )));
+        }
+        if self.out.is_dir() {
+            return Err(Error::Usage(format!("cannot write '{}': it is a directory", self.out.display())));
+        }
+        match self.out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Error::Usage(format!(
+                "cannot write '{}': there is no directory '{}'",
+                self.out.display(),
+                parent.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn most(&self) -> usize {
+        self.rows as usize * self.columns as usize
+    }
+
+    async fn sheet(&self, engine: &Engine) -> Result<Sheet> {
+        let (source, labels, cells) = match (&self.source, &self.query) {
+            (Some(location), _) => {
+                let (labels, cells) = self.of_location(engine, location).await?;
+                (location.clone(), labels, cells)
+            }
+            (None, query) => {
+                let query = query.as_deref().unwrap_or_default();
+                let (labels, cells) = self.of_query(engine, query).await?;
+                (query.split_whitespace().collect::<Vec<_>>().join(" "), labels, cells)
+            }
+        };
+        if cells.is_empty() {
+            return Err(Error::Failed(format!("no images to show: '{source}' has no rows")));
+        }
+        Ok(Sheet { source, cells, labels, columns: self.columns as usize, side: self.size, seed: self.seed })
+    }
+
+    async fn of_location(&self, engine: &Engine, location: &str) -> Result<(Labels, Vec<Cell>)> {
+        let (labels, mut cells) = match Source::at(location)? {
+            Source::Images => self.of_files(engine, location).await?,
+            Source::Shards { prepare, relation, classes } => {
+                if let Some(prepare) = prepare {
+                    engine.sql(&prepare).await?;
+                }
+                self.of_shards(engine, &relation, classes.as_deref()).await?
+            }
+        };
+        cells.sort_by(|a, b| (&a.label, &a.path, a.bytes).cmp(&(&b.label, &b.path, b.bytes)));
+        if self.label.is_none() && labels.is_single() {
+            // Where all have one label, the names of the files say more.
+            for cell in cells.iter_mut().filter(|cell| cell.path.is_some()) {
+                cell.label = None;
+            }
+        }
+        Ok((labels, cells))
+    }
+
+    /// Image files: which ones is decided before any is opened.
+    async fn of_files(&self, engine: &Engine, location: &str) -> Result<(Labels, Vec<Cell>)> {
+        if self.image.is_some() {
+            return Err(Error::Usage("--image names a column of shards or of a query, not of image files".to_string()));
+        }
+        let images = format!("read_images({})", quoted(location));
+        let label = format!("CAST({} AS VARCHAR)", identifier(self.label.as_deref().unwrap_or("label")));
+        let counts = format!("SELECT {label} AS label, count(*) AS images FROM {images} GROUP BY 1");
+        let mut labels = Labels::default();
+        for batch in engine.sql(&counts).await? {
+            let (names, counts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+            for (name, count) in names.iter().zip(counts.values()) {
+                labels.add(name, count.unsigned_abs());
+            }
+        }
+        let rows = format!(
+            "SELECT CAST(0 AS BIGINT) AS \"row\", {label} AS label, path, length AS bytes, content
+             FROM {images} TABLESAMPLE ({} ROWS) REPEATABLE ({})",
+            self.most(),
+            self.seed
+        );
+        let mut watched = Watched::new(start(engine, &thumbnails::of_files(&rows, self.size)).await?);
+        let mut cells = Vec::new();
+        while let Some(batch) = watched.next().await {
+            let batch = thumbnails::cells(&batch?, "cannot be read")?;
+            cells.extend(batch.into_iter().map(|(_, cell)| cell));
+        }
+        Ok((labels, cells))
+    }
+
+    async fn of_shards(
+        &self,
+        engine: &Engine,
+        relation: &str,
+        classes: Option<&[String]>,
+    ) -> Result<(Labels, Vec<Cell>)> {
+        let first = start(engine, &format!("SELECT * FROM {relation} LIMIT 1")).await?;
+        let schema = first.schema();
+        let first = first.collect().await?.into_iter().find(|batch| batch.num_rows() > 0);
+        let first = first.unwrap_or_else(|| RecordBatch::new_empty(schema));
+        let asked = self.asked();
+        // Only what is shown is read.
+        let columns = Columns::choose(&first, &asked)?;
+        let names: Vec<String> = columns.names(&first).into_iter().map(|name| identifier(name)).collect();
+        let running = start(engine, &format!("SELECT {} FROM {relation}", names.join(", "))).await?;
+        let field = |column: usize| first.schema_ref().field(column).name().clone();
+        let asked = Asked { image: Some(field(columns.image)), label: columns.label.map(field) };
+        self.of_rows(engine, running, &asked, classes).await
+    }
+
+    async fn of_query(&self, engine: &Engine, query: &str) -> Result<(Labels, Vec<Cell>)> {
+        let mut statements = engine.parse(query)?;
+        let Some(last) = statements.pop() else {
+            return Err(Error::Usage("--query is empty; give a SELECT with a column of images".to_string()));
+        };
+        let is_ordered = is_ordered_query(&last)?;
+        for statement in statements {
+            engine.start(statement).await?.collect().await?;
+        }
+        let running = engine.start(last).await?;
+        let (labels, mut cells) = self.of_rows(engine, running, &self.asked(), None).await?;
+        if !is_ordered {
+            cells.sort_by(|a, b| (&a.label, &a.path, a.bytes).cmp(&(&b.label, &b.path, b.bytes)));
+        }
+        Ok((labels, cells))
+    }
+
+    fn asked(&self) -> Asked {
+        Asked { image: self.image.clone(), label: self.label.clone() }
+    }
+
+    /// Rows that have to be looked at to be chosen: of each batch, only what is in the sample becomes thumbnails.
+    async fn of_rows(
+        &self,
+        engine: &Engine,
+        running: Running,
+        asked: &Asked,
+        classes: Option<&[String]>,
+    ) -> Result<(Labels, Vec<Cell>)> {
+        let empty = RecordBatch::new_empty(running.schema());
+        let mut columns = None;
+        let mut watched = Watched::new(running);
+        let mut labels = Labels::default();
+        let mut sample = Sample::new(self.most(), self.seed);
+        while let Some(batch) = watched.next().await {
+            let batch = batch?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let columns = match columns {
+                Some(columns) => columns,
+                None => *columns.insert(Columns::choose(&batch, asked)?),
+            };
+            let rows = columns.rows(&batch, classes)?;
+            for label in &rows.labels {
+                labels.add(label.as_deref(), 1);
+            }
+            let taken = sample.offer(&rows);
+            let positions: Vec<usize> = taken.keys().copied().collect();
+            for (position, cell) in self.thumbnails(engine, &rows, &positions).await? {
+                if let Some(key) = taken.get(&position) {
+                    sample.put(*key, cell);
+                }
+            }
+        }
+        if let Some(text) = watched.finish() {
+            eprintln!("{text}");
+        }
+        if columns.is_none() {
+            // No rows are one thing, rows without images another.
+            Columns::choose(&empty, asked)?;
+        }
+        Ok((labels, sample.into_values()))
+    }
+
+    /// The cells of some rows.
+    async fn thumbnails(&self, engine: &Engine, rows: &Rows, positions: &[usize]) -> Result<Vec<(usize, Cell)>> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_image = *rows.images.data_type() == pixmill_udfs::image_type();
+        let (name, sql) = match is_image {
+            true => ("image", thumbnails::of_images(&format!("SELECT * FROM {ROWS}"), self.size)),
+            false => ("content", thumbnails::of_files(&format!("SELECT * FROM {ROWS}"), self.size)),
+        };
+        let wanted = Int64Array::from_iter_values(positions.iter().map(|position| *position as i64));
+        let images = take(&rows.images, &wanted, None).map_err(|error| Error::Query(error.into()))?;
+        let texts = |texts: &[Option<String>]| -> ArrayRef {
+            Arc::new(positions.iter().map(|position| texts[*position].as_deref()).collect::<StringArray>())
+        };
+        let bytes = |position: &usize| {
+            (!is_image && rows.images.is_valid(*position)).then(|| bytes_of(&rows.images, *position).len() as i64)
+        };
+        let bytes: Int64Array = positions.iter().map(bytes).collect();
+        let batch = RecordBatch::try_from_iter_with_nullable([
+            ("row", Arc::new(wanted) as ArrayRef, false),
+            ("label", texts(&rows.labels), true),
+            ("path", texts(&rows.paths), true),
+            ("bytes", Arc::new(bytes), true),
+            (name, images, true),
+        ]);
+        let batch = batch.map_err(|error| Error::Query(error.into()))?;
+        engine.context().deregister_table(ROWS)?;
+        engine.context().register_batch(ROWS, batch)?;
+        let mut cells = Vec::new();
+        for batch in engine.sql(&sql).await? {
+            for (row, cell) in thumbnails::cells(&batch, "no image (NULL)")? {
+                cells.push((row.unsigned_abs() as usize, cell));
+            }
+        }
+        Ok(cells)
+    }
+}
+
+/// Starts the only statement of a text.
+async fn start(engine: &Engine, sql: &str) -> Result<Running> {
+    match engine.parse(sql)?.pop() {
+        Some(statement) => engine.start(statement).await,
+        None => Err(Error::Usage("there is no statement to run".to_string())),
+    }
+}
+
+/// Whether a query says in which order its rows come.
+fn is_ordered_query(statement: &Statement) -> Result<bool> {
+    match statement {
+        Statement::Statement(statement) => match statement.as_ref() {
+            ast::Statement::Query(query) => Ok(query.order_by.is_some()),
+            _ => Err(Error::Usage(format!("--query must end in a SELECT, got {statement}"))),
+        },
+        other => Err(Error::Usage(format!("--query must end in a SELECT, got {other}"))),
+    }
+}
+
+/// Says which images of the sheet are broken, and why.
+fn name_broken(sheet: &Sheet) {
+    let unknown = String::from("an image");
+    for (cell, reason) in sheet.broken().take(MOST_NAMED) {
+        let name = cell.path.as_ref().or(cell.label.as_ref()).unwrap_or(&unknown);
+        eprintln!("broken: {name}: {reason}");
+    }
+    let more = sheet.broken().count().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        eprintln!("broken: and {more} more");
+    }
+}
