@@ -13,4 +13,5 @@ pub use wire::Kind;
 
 pub(crate) use framing::append_record;
 pub(crate) use index::Index;
+pub(crate) use index::{is_beside_data, paths_beside};
 pub(crate) use wire::{Entry, MessageType, RawFeature, RawList, WireError, is_message, read_record};
