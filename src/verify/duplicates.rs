@@ -53,7 +53,7 @@ impl Duplicates {
     pub(super) fn faults(&self) -> Vec<Fault> {
         let fault = |duplicate: &Duplicate| {
             let Duplicate { first, again, .. } = duplicate;
-            let message = format!("the image of {}, record {}", first.path, first.record);
+            let message = format!("the same image as {}, record {}", first.path, first.record);
             let place = Place { record: again.record, offset: None };
             Fault::new(&again.path, Some(place), FaultKind::Duplicate, message)
         };

@@ -177,3 +177,99 @@ impl Seek for CountedFile<'_> {
         self.file.seek(position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
+    use datafusion::parquet::arrow::ArrowWriter;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::format::tfrecord::append_record;
+    use crate::verify::DuplicateRule;
+
+    fn records() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for class in 0..5 {
+            // A feature 'class' of one integer.
+            let example = [10, 16, 10, 14, 10, 5, b'c', b'l', b'a', b's', b's', 18, 5, 26, 3, 10, 1, class];
+            append_record(&mut bytes, |out| out.extend_from_slice(&example));
+        }
+        bytes
+    }
+
+    fn archive() -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for name in ["a.jpg", "a.cls", "b.jpg", "b.json"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            builder.append_data(&mut header, name, &b"{1}"[..]).expect("a member");
+        }
+        builder.into_inner().expect("an archive")
+    }
+
+    fn table() -> Vec<u8> {
+        let class: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200));
+        let image: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..200).map(|row| [row; 40])));
+        let batch = RecordBatch::try_from_iter([("class", class), ("image", image)]).expect("a batch");
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a writer");
+        writer.write(&batch).expect("written");
+        writer.into_inner().expect("written")
+    }
+
+    fn check_bytes(bytes: &[u8]) -> CheckedShard {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("x");
+        std::fs::write(&path, bytes).expect("a file");
+        let options = Options { decode_every: 1, label: None, duplicates: DuplicateRule::Report, threads: 1 };
+        let _ = is_shard(&path);
+        check(&path, "x", 0, &[], &options, &AtomicU64::new(0))
+    }
+
+    #[test]
+    fn shards_are_known_by_their_content() {
+        for (bytes, format, rows) in
+            [(records(), "tfrecord", 5), (archive(), "webdataset", 2), (table(), "parquet", 200)]
+        {
+            let report = check_bytes(&bytes).report;
+            assert_eq!((report.format, report.records), (Some(format), rows));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_fault_or_a_shard(bytes in prop::collection::vec(any::<u8>(), 0..700)) {
+            check_bytes(&bytes);
+            check_bytes(&[&b"PAR1"[..], &bytes, b"PAR1"].concat());
+        }
+
+        #[test]
+        fn damaged_shards_never_panic(
+            which in 0_usize..3,
+            damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            end in any::<prop::sample::Index>(),
+            is_cut in any::<bool>(),
+        ) {
+            let mut bytes = [records, archive, table][which]();
+            for (at, byte) in damages {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if is_cut {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            let checked = check_bytes(&bytes);
+            prop_assert!(!checked.faults.iter().any(|fault| fault.message.contains("panicked")), "{:?}", checked.faults);
+        }
+
+        #[test]
+        fn any_message_in_a_sound_frame_is_read(data in prop::collection::vec(any::<u8>(), 0..80)) {
+            let mut bytes = records();
+            append_record(&mut bytes, |out| out.extend_from_slice(&data));
+            append_record(&mut bytes, |out| out.extend_from_slice(&[&[10, data.len() as u8][..], &data].concat()));
+            prop_assert_eq!(check_bytes(&bytes).report.records, 7);
+        }
+    }
+}

@@ -200,7 +200,7 @@ fn report(
         found += duplicates.groups;
         listed.extend(duplicates.faults());
     }
-    listed.sort_by(|left, right| (&left.path, left.record).cmp(&(&right.path, right.record)));
+    listed.sort_by(|left, right| left.place().cmp(&right.place()));
     listed.append(&mut faults);
     Report {
         labels: labels.choose(options.label.as_deref(), classes(datasets)),

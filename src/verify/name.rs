@@ -48,10 +48,13 @@ pub(super) fn missing_of_series<'a>(paths: impl Iterator<Item = &'a Path>) -> Ve
         let lacking = shards.saturating_sub(numbers.range(..shards).count() as u64);
         let first = (0..shards).find(|number| !numbers.contains(number)).filter(|_| lacking > 0)?;
         let name = directory.join(format!("{before}{first:05}-of-{shards:05}{behind}"));
-        Some((name, format!("it isn't there, nor are {} more of its series", lacking - 1)))
+        let message = match lacking {
+            1 => "it isn't there".to_string(),
+            _ => format!("it isn't there, nor {} more of its series", lacking - 1),
+        };
+        Some((name, message))
     });
-    let message = |(path, message): (PathBuf, String)| (path, message.replace(", nor are 0 more of its series", ""));
-    missing.map(message).collect()
+    missing.collect()
 }
 
 /// `(before, number, shards, behind)` of a name that holds `number-of-shards`.
@@ -89,7 +92,7 @@ mod tests {
         assert_eq!(missing(&["x-00001-of-00002.gz"]), ["x-00000-of-00002.gz: it isn't there"]);
         assert_eq!(
             missing(&["x-00000-of-99999999999999"]),
-            ["x-00001-of-99999999999999: it isn't there, nor are 99999999999997 more of its series"]
+            ["x-00001-of-99999999999999: it isn't there, nor 99999999999997 more of its series"]
         );
     }
 }

@@ -121,6 +121,11 @@ impl Fault {
         let (record, offset) = (place.map(|place| place.record), place.and_then(|place| place.offset));
         Self { path: path.to_string(), record, offset, kind, message }
     }
+
+    /// What faults are sorted by.
+    pub(super) fn place(&self) -> (&str, Option<u64>, Option<u64>) {
+        (&self.path, self.record, self.offset)
+    }
 }
 
 impl fmt::Display for Fault {

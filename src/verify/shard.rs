@@ -1,12 +1,13 @@
 //! What is gathered while a shard is read, whatever its format.
 
+use std::collections::BTreeMap;
+
 use super::Options;
 use super::duplicates::HashedImage;
 use super::features::{FeatureReport, Span, widen};
 use super::images::{BytesFeature, SizeCounts, looks_like_an_image};
 use super::labels::{Label, LabelCounts};
 use super::report::{Fault, FaultKind, MOST_LISTED, Place, ShardReport};
-use std::collections::BTreeMap;
 
 /// A shard while it is checked.
 pub(super) struct ShardCheck<'a> {
@@ -148,7 +149,6 @@ impl<'a> ShardCheck<'a> {
             let message = format!("no feature '{label}', {} in all", counted(count, "such record"));
             self.fault(FaultKind::Feature, Some(first), message);
         }
-        self.faults.sort_by_key(|fault| fault.record.unwrap_or(u64::MAX));
         let Self { report, faults, labels, sizes, images, .. } = self;
         CheckedShard { report, faults, labels, sizes, images }
     }

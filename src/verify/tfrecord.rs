@@ -183,8 +183,13 @@ fn add_message(
         entries.insert(name, entry);
         Ok::<_, WireError>(())
     })?;
+    let is_raw = entries.get(ENCODING).is_some_and(says_raw);
     for (name, entry) in &entries {
         match entry {
+            // Pixels as they are, which nobody can tell from a broken image.
+            Entry::Feature(feature) if is_raw && *name == ENCODED => {
+                shard.add_feature(name, feature.kind().map_or("", Kind::name), place, feature.count().ok());
+            }
             Entry::Feature(feature) => add_feature(name, feature, place, shard)?,
             Entry::List(list) => {
                 let mut steps = 0;
@@ -198,6 +203,17 @@ fn add_message(
     }
     shard.end_record(place, |label| entries.get(label).is_some_and(has_value));
     Ok(())
+}
+
+/// An image and its encoding, by the names of TF-Slim; pixels that aren't encoded are `raw`.
+const ENCODED: &str = "image/encoded";
+const ENCODING: &str = "image/format";
+
+fn says_raw(entry: &Entry<'_>) -> bool {
+    let mut is_raw = false;
+    let Entry::Feature(feature) = entry else { return false };
+    let read = feature.each_bytes(|value| is_raw = value.eq_ignore_ascii_case(b"raw"));
+    feature.kind() == Some(Kind::Bytes) && read.is_ok() && is_raw
 }
 
 fn has_value(entry: &Entry<'_>) -> bool {

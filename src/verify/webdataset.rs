@@ -58,26 +58,29 @@ fn check_members(input: impl Read, samples: &mut Samples, shard: &mut ShardCheck
     });
     let place = samples.place(before);
     if let Err(error) = result {
-        let lost = "; nothing behind it can be read";
-        return shard.fault(FaultKind::Corrupted, Some(place), format!("behind the member there: {error}{lost}"));
+        // A truncated member is at its own place, a header that isn't one behind the member before.
+        let is_here = error.kind() == io::ErrorKind::UnexpectedEof;
+        let at = if is_here { "" } else { "behind this member: " };
+        return shard.fault(FaultKind::Corrupted, Some(place), format!("{at}{error}; nothing behind it can be read"));
     }
     check_end(archive.into_inner(), place, shard);
 }
 
-/// The end of an archive is two blocks of zeros; what stands behind isn't read by anyone.
+/// Two blocks of zeros: the end of an archive.
+const END_BYTES: u64 = 1024;
+
+/// Whether an archive has an end, and nothing behind it, which no reader would see.
 fn check_end(mut tail: Tail<impl Read>, place: Place, shard: &mut ShardCheck<'_>) {
     let end = tail.bytes;
-    let has_end = tail.zeros >= 1024;
-    let rest = io::copy(&mut tail, &mut io::sink());
-    match rest {
-        Err(error) => shard.fault(FaultKind::Corrupted, Some(place), format!("behind the last member: {error}")),
-        Ok(_) if !has_end => {
+    match io::copy(&mut tail, &mut io::sink()) {
+        Err(error) => shard.fault(FaultKind::Corrupted, Some(place), format!("behind this sample: {error}")),
+        Ok(rest) if tail.zeros < rest => {
+            let message = format!("the archive ends behind this sample, at byte {end}, and readers stop there; {rest} bytes follow");
+            shard.fault(FaultKind::Corrupted, Some(place), message);
+        }
+        Ok(_) if tail.zeros < END_BYTES => {
             let message = "the archive has no end mark behind this sample: it may be truncated";
             shard.fault(FaultKind::Corrupted, Some(place), message.to_string());
-        }
-        Ok(rest) if tail.zeros < rest => {
-            let message = format!("readers stop at byte {end}, where the archive ends; {rest} bytes follow");
-            shard.fault(FaultKind::Corrupted, Some(place), message);
         }
         Ok(_) => {}
     }
@@ -104,7 +107,8 @@ fn read_member<R: Read>(
     let mut content = Vec::new();
     let read = entry.take(MOST_BYTES).read_to_end(&mut content)? as u64;
     if read < size.min(MOST_BYTES) {
-        return Err(io::Error::other(format!("truncated member '{name}': {read} of {size} bytes")));
+        let message = format!("truncated member '{name}': {read} of {size} bytes");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     }
     check_content(&extension, place, &content, shard);
     Ok(())
