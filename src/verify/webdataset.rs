@@ -75,7 +75,9 @@ fn check_end(mut tail: Tail<impl Read>, place: Place, shard: &mut ShardCheck<'_>
     match io::copy(&mut tail, &mut io::sink()) {
         Err(error) => shard.fault(FaultKind::Corrupted, Some(place), format!("behind this sample: {error}")),
         Ok(rest) if tail.zeros < rest => {
-            let message = format!("the archive ends behind this sample, at byte {end}, and readers stop there; {rest} bytes follow");
+            let message = format!(
+                "the archive ends behind this sample, at byte {end}, and readers stop there; {rest} bytes follow"
+            );
             shard.fault(FaultKind::Corrupted, Some(place), message);
         }
         Ok(_) if tail.zeros < END_BYTES => {
