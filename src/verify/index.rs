@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
-use crate::format::tfrecord::paths_beside;
+use crate::format::tfrecord::index::paths_beside;
 
 /// Indexes whose lines are compared while the records are read. The first difference is told.
 pub(super) struct IndexCheck(Vec<OneIndex>);

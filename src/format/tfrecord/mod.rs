@@ -2,7 +2,7 @@
 
 mod example;
 mod framing;
-mod index;
+pub(crate) mod index;
 mod input;
 mod wire;
 
@@ -12,6 +12,5 @@ pub use input::{Encoding, RecordFile};
 pub use wire::Kind;
 
 pub(crate) use framing::append_record;
-pub(crate) use index::Index;
-pub(crate) use index::{is_beside_data, paths_beside};
+pub(crate) use index::{Index, Place, is_beside_data, is_index};
 pub(crate) use wire::{Entry, MessageType, RawFeature, RawList, WireError, is_message, read_record};
