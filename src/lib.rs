@@ -16,6 +16,7 @@ pub mod sink;
 pub mod source;
 mod storage;
 pub mod synthetic;
+mod verify;
 
 pub use engine::{Engine, Running};
 pub use error::{Error, Result};

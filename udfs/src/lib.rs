@@ -40,7 +40,7 @@ pub use image_pipeline::ImagePipeline;
 pub use image_resize::ImageResize;
 pub use image_to_tensor::ImageToTensor;
 pub use support::guard::is_guarded;
-pub use support::header::decoded_bytes;
+pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
 

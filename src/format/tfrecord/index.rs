@@ -124,7 +124,7 @@ impl Index {
 }
 
 /// Where indexes of a file are by habit: `<file>.idx` and `<stem>.idx` for DALI, `<stem>.tfindex`.
-fn paths_beside(path: &Path) -> [PathBuf; 3] {
+pub(crate) fn paths_beside(path: &Path) -> [PathBuf; 3] {
     let mut appended = path.as_os_str().to_owned();
     appended.push(".idx");
     [PathBuf::from(appended), path.with_extension("idx"), path.with_extension("tfindex")]

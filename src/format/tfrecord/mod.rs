@@ -2,7 +2,7 @@
 
 mod example;
 mod framing;
-mod index;
+pub(crate) mod index;
 mod input;
 mod wire;
 

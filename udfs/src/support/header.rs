@@ -51,6 +51,11 @@ pub fn decoded_bytes(content: &[u8]) -> usize {
     (width as usize).saturating_mul(height as usize).saturating_mul(3)
 }
 
+/// The format, the width and the height that an image file's header says; `None` where it can't be read.
+pub fn image_size(content: &[u8]) -> Option<(&'static str, u32, u32)> {
+    header(content).ok().map(|header| (header.format, header.width, header.height))
+}
+
 fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
     let frame = jpeg_segments::frame(content).ok_or_else(|| BadImage("broken jpeg: no frame header".to_string()))?;
     let orientation = jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk);

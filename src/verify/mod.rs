@@ -1,0 +1,232 @@
+//! Checking shards: one file per format, and what all formats share.
+//!
+//! All shards of a call are taken for one dataset: their features are compared, and images that are in two of them found.
+
+mod dataset;
+mod duplicates;
+mod features;
+mod file;
+mod images;
+mod index;
+mod labels;
+mod name;
+mod parquet;
+mod report;
+mod shard;
+mod tfrecord;
+mod webdataset;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+
+use clap::ValueEnum;
+
+use crate::error::{Error, Result};
+use crate::progress::{Progress, UPDATE_INTERVAL};
+use crate::storage::{Location, local_path};
+use dataset::Dataset;
+use report::{Fault, FaultKind, Summary};
+use shard::CheckedShard;
+
+pub(crate) use duplicates::Duplicates;
+pub(crate) use labels::{Label, Labels};
+pub(crate) use report::{Report, ShardReport};
+
+/// What is looked at.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Every how manieth record's images are decoded; 0 for none.
+    pub(crate) decode_every: u64,
+    /// The feature whose values are counted.
+    pub(crate) label: Option<String>,
+    pub(crate) duplicates: DuplicateRule,
+    pub(crate) threads: usize,
+}
+
+/// What becomes of images that are there twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DuplicateRule {
+    /// Counted and listed
+    Report,
+    /// Counted, listed, and a fault
+    Fail,
+    /// Not looked for
+    Ignore,
+}
+
+impl DuplicateRule {
+    fn are_looked_for(self) -> bool {
+        self != Self::Ignore
+    }
+}
+
+/// The files to check.
+struct Files {
+    /// Shards, and how their paths are shown.
+    shards: BTreeMap<PathBuf, String>,
+    passed_over: Vec<String>,
+    /// Locations that are directories.
+    directories: Vec<PathBuf>,
+}
+
+/// Checks all shards at the locations; `show` is told how far it is.
+///
+/// # Errors
+/// Locations without shards.
+pub(crate) fn verify(locations: &[String], options: &Options, show: impl FnMut(Progress)) -> Result<Report> {
+    let files = find_files(locations)?;
+    let (datasets, mut faults) = dataset::find(&files.directories, files.shards.keys().map(PathBuf::as_path));
+    for dataset in &datasets {
+        faults.extend(dataset.missing(&files.shards));
+    }
+    let below = |path: &&Path| files.directories.iter().any(|directory| path.starts_with(directory));
+    for (path, message) in name::missing_of_series(files.shards.keys().map(PathBuf::as_path).filter(below)) {
+        faults.push(Fault::new(&path.display().to_string(), None, FaultKind::Name, message));
+    }
+    let checked = check_shards(&files.shards, &datasets, options, show);
+    Ok(report(checked, files.passed_over, &datasets, faults, options))
+}
+
+fn find_files(locations: &[String]) -> Result<Files> {
+    let mut files = Files { shards: BTreeMap::new(), passed_over: Vec::new(), directories: Vec::new() };
+    let mut passed_over = BTreeSet::new();
+    for location in locations {
+        let parsed = Location::parse(location)?;
+        let directory = local_path(location).filter(|path| path.is_dir()).map(|path| path.into_owned());
+        let has_manifest =
+            directory.as_ref().is_some_and(|directory| directory.join(crate::format::manifest::MANIFEST).exists());
+        files.directories.extend(directory);
+        let before = files.shards.len();
+        for found in parsed.files(true) {
+            let found = found?;
+            let Some(shown) = parsed.shown(&found.path) else {
+                passed_over.insert(format!("{} (not valid UTF-8)", found.path.display()));
+                continue;
+            };
+            if found.is_named || file::is_shard(&found.path) {
+                files.shards.insert(found.path, shown);
+            } else if !crate::format::tfrecord::is_beside_data(&found.path) {
+                passed_over.insert(shown);
+            }
+        }
+        if files.shards.len() == before && !has_manifest {
+            return Err(Error::Usage(format!("no shards at '{location}'")));
+        }
+    }
+    files.passed_over.extend(passed_over);
+    Ok(files)
+}
+
+/// Checks the shards on several threads; the results are in the order of the shards.
+fn check_shards(
+    shards: &BTreeMap<PathBuf, String>,
+    datasets: &[Dataset],
+    options: &Options,
+    mut show: impl FnMut(Progress),
+) -> Vec<CheckedShard> {
+    let work: Vec<_> = shards.iter().collect();
+    let sizes = work.iter().map(|(path, _)| std::fs::metadata(path).map_or(0, |metadata| metadata.len()));
+    let mut progress = Progress { files: work.len() as u64, bytes: sizes.sum(), ..Progress::default() };
+    let (next, bytes_read) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let results: Mutex<Vec<(usize, CheckedShard)>> = Mutex::new(Vec::with_capacity(work.len()));
+    std::thread::scope(|scope| {
+        let (done, finished) = mpsc::channel::<()>();
+        for _ in 0..options.threads.min(work.len()) {
+            let done = done.clone();
+            let (work, next, bytes_read, results) = (&work, &next, &bytes_read, &results);
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((path, shown)) = work.get(number) else { break };
+                    let checked = file::check(path, shown, number, datasets, options, bytes_read);
+                    results.lock().unwrap_or_else(|error| error.into_inner()).push((number, checked));
+                    // Nobody listens any more when the display has failed.
+                    let _ = done.send(());
+                }
+            });
+        }
+        drop(done);
+        loop {
+            match finished.recv_timeout(UPDATE_INTERVAL) {
+                Ok(()) => progress.files_done += 1,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            progress.bytes_done = bytes_read.load(Ordering::Relaxed).min(progress.bytes);
+            show(progress);
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(|error| error.into_inner());
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, checked)| checked).collect()
+}
+
+fn report(
+    checked: Vec<CheckedShard>,
+    passed_over: Vec<String>,
+    datasets: &[Dataset],
+    mut faults: Vec<Fault>,
+    options: &Options,
+) -> Report {
+    let (mut labels, mut sizes, mut images) =
+        (labels::LabelCounts::default(), images::SizeCounts::default(), Vec::new());
+    let mut shards = Vec::with_capacity(checked.len());
+    let mut listed = Vec::new();
+    for checked in checked {
+        labels.merge(checked.labels);
+        sizes.merge(checked.sizes);
+        images.extend(checked.images);
+        listed.extend(checked.faults);
+        shards.push(checked.report);
+    }
+    let mut found = faults.len() as u64 + shards.iter().map(|shard| shard.faults).sum::<u64>();
+    let (features, conflicts) = features::merge(&shards);
+    found += conflicts.len() as u64;
+    for conflict in conflicts {
+        if let Some(shard) = shards.iter_mut().find(|shard| shard.path == conflict.path) {
+            shard.faults += 1;
+        }
+        listed.push(conflict);
+    }
+    let duplicates = options.duplicates.are_looked_for().then(|| {
+        duplicates::find(images, |shard| shards.get(shard).map(|shard| shard.path.clone()).unwrap_or_default())
+    });
+    if options.duplicates == DuplicateRule::Fail
+        && let Some(duplicates) = &duplicates
+    {
+        found += duplicates.groups;
+        listed.extend(duplicates.faults());
+    }
+    listed.sort_by(|left, right| left.place().cmp(&right.place()));
+    listed.append(&mut faults);
+    Report {
+        labels: labels.choose(options.label.as_deref(), classes(datasets)),
+        image_sizes: sizes.sorted(),
+        summary: summary(&shards, found),
+        features,
+        shards,
+        duplicates,
+        passed_over,
+        faults: listed,
+    }
+}
+
+/// The class names, where all manifests have the same.
+fn classes(datasets: &[Dataset]) -> Option<&[String]> {
+    let (first, others) = datasets.split_first()?;
+    first.classes().filter(|classes| others.iter().all(|other| other.classes() == Some(classes)))
+}
+
+fn summary(shards: &[ShardReport], faults: u64) -> Summary {
+    Summary {
+        shards: shards.len(),
+        records: shards.iter().map(|shard| shard.records).sum(),
+        bytes: shards.iter().map(|shard| shard.bytes).sum(),
+        images: shards.iter().map(|shard| shard.images).sum(),
+        images_decoded: shards.iter().map(|shard| shard.images_decoded).sum(),
+        faults,
+    }
+}

@@ -1,0 +1,124 @@
+//! Parquet shards: every row read, image columns decoded.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch, StructArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::labels::{self, Label};
+use super::report::{FaultKind, Place};
+use super::shard::ShardCheck;
+
+/// Rows that are read at once.
+const BATCH_ROWS: usize = 64;
+
+/// Checks a file.
+pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
+    shard.report.format = Some("parquet");
+    // The reader is somebody else's: its panic is the file's fault, not the end of the check.
+    let result = catch_unwind(AssertUnwindSafe(|| read(path, shard)));
+    let message = match result {
+        Ok(Ok(())) => return,
+        Ok(Err(message)) => message,
+        Err(_) => "the Parquet reader panicked".to_string(),
+    };
+    let records = shard.report.records;
+    let place = (records > 0).then_some(Place { record: records, offset: None });
+    shard.fault(FaultKind::Corrupted, place, message);
+}
+
+fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let unreadable = |error: &dyn std::fmt::Display| format!("cannot be read as Parquet: {error}");
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
+    let stated = builder.metadata().file_metadata().num_rows();
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&error))?;
+    for batch in reader {
+        let batch = batch.map_err(|error| unreadable(&error))?;
+        check_batch(&batch, shard)?;
+    }
+    if u64::try_from(stated) != Ok(shard.report.records) {
+        let message = format!("its footer says {stated} rows, it holds {}", shard.report.records);
+        shard.fault(FaultKind::Corrupted, None, message);
+    }
+    Ok(())
+}
+
+fn check_batch(batch: &RecordBatch, shard: &mut ShardCheck<'_>) -> Result<(), String> {
+    let first = shard.report.records;
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let name = field.name();
+        let kind = field.data_type().to_string();
+        for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+            let place = Place { record: first + row as u64, offset: None };
+            shard.add_feature(name, &kind, place, value_count(column, row));
+        }
+        check_column(name, column, first, shard)?;
+    }
+    for row in 0..batch.num_rows() {
+        let place = Place { record: first + row as u64, offset: None };
+        shard.end_record(place, |label| batch.column_by_name(label).is_some_and(|column| column.is_valid(row)));
+    }
+    shard.report.records += batch.num_rows() as u64;
+    Ok(())
+}
+
+/// How many values a row of a list has; `None` for what is no list.
+fn value_count(column: &ArrayRef, row: usize) -> Option<usize> {
+    fn length<O: OffsetSizeTrait>(list: &GenericListArray<O>, row: usize) -> usize {
+        list.value_length(row).as_usize()
+    }
+    match column.data_type() {
+        DataType::List(_) => Some(length(column.as_list::<i32>(), row)),
+        DataType::LargeList(_) => Some(length(column.as_list::<i64>(), row)),
+        _ => None,
+    }
+}
+
+/// Looks at images and labels: columns of bytes, of the struct of Hugging Face's images, of integers and of text.
+fn check_column(name: &str, column: &ArrayRef, first: u64, shard: &mut ShardCheck<'_>) -> Result<(), String> {
+    match column.data_type() {
+        DataType::Struct(_) => {
+            if let Some(bytes) = image_bytes(column.as_struct()) {
+                add_bytes(name, bytes, first, shard)?;
+            }
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => add_bytes(name, column, first, shard)?,
+        kind if kind.is_integer() => {
+            let numbers = cast(column, &DataType::Int64).map_err(|error| error.to_string())?;
+            for number in numbers.as_primitive::<Int64Type>().iter().flatten() {
+                shard.add_label(name, || Some(Label::Number(number)));
+            }
+        }
+        kind if kind.is_string() => {
+            let texts = cast(column, &DataType::LargeUtf8).map_err(|error| error.to_string())?;
+            for text in texts.as_string::<i64>().iter().flatten() {
+                shard.add_label(name, || labels::text(text.as_bytes()));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The bytes of a `struct<bytes, path>` column.
+fn image_bytes(column: &StructArray) -> Option<&ArrayRef> {
+    column.column_by_name("path")?;
+    column.column_by_name("bytes")
+}
+
+fn add_bytes(name: &str, column: &ArrayRef, first: u64, shard: &mut ShardCheck<'_>) -> Result<(), String> {
+    let bytes = cast(column, &DataType::LargeBinary).map_err(|error| error.to_string())?;
+    for (row, value) in bytes.as_binary::<i64>().iter().enumerate() {
+        if let Some(value) = value {
+            let place = Place { record: first + row as u64, offset: None };
+            shard.add_bytes(name, place, value, true);
+            shard.add_label(name, || labels::text(value));
+        }
+    }
+    Ok(())
+}
