@@ -257,6 +257,16 @@ fn an_image_that_cant_be_decoded_is_a_fault() {
 }
 
 #[test]
+fn pixels_that_are_said_to_be_raw_are_no_broken_images() {
+    let of = |format: &str, content: &[u8]| {
+        record(&example(&[("image/encoded", bytes(&[content])), ("image/format", bytes(&[format.as_bytes()]))]))
+    };
+    let stdout =
+        verify("x.tfrec", &[of("bmp", &image(1)), of("bmp", &image(2)), of("raw", &[0; 9])].concat()).success();
+    assert!(stdout.contains("2 of 2 images decoded, 0 faults"), "{stdout}");
+}
+
+#[test]
 fn sequences_and_bytes_are_said_not_faults() {
     let stdout = verify("x.tfrec", &record(b"hello")).success();
     assert!(stdout.contains("its records are bytes, neither tf.train.Example nor SequenceExample"), "{stdout}");
@@ -510,6 +520,9 @@ fn nothing_to_check_is_a_wrong_question() {
     let workspace = Workspace::new();
     workspace.write("out/notes.txt", b"mine");
     assert_eq!(workspace.pixmill(&["verify", "out"]).failure(2), "error: no shards at 'out'\n");
+    workspace.write("out/x.tfrec", &shard());
+    let stdout = workspace.pixmill(&["verify", "out", "out/x.tfrec"]).success();
+    assert!(stdout.contains("1 shards, 3 records"), "{stdout}");
 }
 
 #[test]

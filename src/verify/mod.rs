@@ -99,7 +99,7 @@ fn find_files(locations: &[String]) -> Result<Files> {
         let has_manifest =
             directory.as_ref().is_some_and(|directory| directory.join(crate::format::manifest::MANIFEST).exists());
         files.directories.extend(directory);
-        let before = files.shards.len();
+        let mut holds_shards = false;
         for found in parsed.files(true) {
             let found = found?;
             let Some(shown) = parsed.shown(&found.path) else {
@@ -107,12 +107,13 @@ fn find_files(locations: &[String]) -> Result<Files> {
                 continue;
             };
             if found.is_named || file::is_shard(&found.path) {
+                holds_shards = true;
                 files.shards.insert(found.path, shown);
             } else if !crate::format::tfrecord::is_beside_data(&found.path) {
                 passed_over.insert(shown);
             }
         }
-        if files.shards.len() == before && !has_manifest {
+        if !holds_shards && !has_manifest {
             return Err(Error::Usage(format!("no shards at '{location}'")));
         }
     }

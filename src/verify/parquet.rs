@@ -1,7 +1,6 @@
 //! Parquet shards: every row read, image columns decoded.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch, StructArray};
@@ -20,11 +19,10 @@ const BATCH_ROWS: usize = 64;
 pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
     shard.report.format = Some("parquet");
     // The reader is somebody else's: its panic is the file's fault, not the end of the check.
-    let result = catch_unwind(AssertUnwindSafe(|| read(path, shard)));
-    let message = match result {
+    let message = match pixmill_udfs::catch_panic(|| read(path, shard)) {
         Ok(Ok(())) => return,
         Ok(Err(message)) => message,
-        Err(_) => "the Parquet reader panicked".to_string(),
+        Err(panic) => format!("the Parquet reader panicked: {panic}"),
     };
     let records = shard.report.records;
     let place = (records > 0).then_some(Place { record: records, offset: None });

@@ -39,7 +39,7 @@ pub use image_info::ImageInfo;
 pub use image_pipeline::ImagePipeline;
 pub use image_resize::ImageResize;
 pub use image_to_tensor::ImageToTensor;
-pub use support::guard::is_guarded;
+pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;

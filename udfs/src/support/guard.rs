@@ -17,13 +17,21 @@ pub fn is_guarded() -> bool {
     GUARDED.get()
 }
 
-/// Runs `work` and turns a panic into a [`BadImage`].
-pub(crate) fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, BadImage>) -> Result<T, BadImage> {
+/// Runs `work` of a library that may panic on bad data, and turns a panic into its message.
+///
+/// # Errors
+/// The panic's message.
+pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outer = GUARDED.replace(true);
     // Whatever `work` was changing is scratch memory that the next image overwrites.
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
-    result.unwrap_or_else(|panic| Err(BadImage(format!("the {what} panicked: {}", panic_message(&*panic)))))
+    result.map_err(|panic| panic_message(&*panic).to_string())
+}
+
+/// Runs `work` and turns a panic into a [`BadImage`].
+pub(crate) fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, BadImage>) -> Result<T, BadImage> {
+    catch_panic(work).unwrap_or_else(|message| Err(BadImage(format!("the {what} panicked: {message}"))))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
