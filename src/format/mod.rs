@@ -1,4 +1,5 @@
 //! File formats, as far as sources and sinks share them.
 
+pub(crate) mod looks;
 pub mod manifest;
 pub mod tfrecord;

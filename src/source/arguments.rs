@@ -19,8 +19,8 @@ pub trait SourceOptions: Default {
     fn set(&mut self, name: &str, value: &str) -> Result<()>;
 }
 
-/// A number of partitions.
-pub(super) fn parse_partitions(name: &str, value: &str) -> Result<usize> {
+/// A number of things, 1 to 100000.
+pub(super) fn parse_count(name: &str, value: &str) -> Result<usize> {
     const MOST: usize = 100_000;
     match value.trim().parse() {
         Ok(count @ 1..=MOST) => Ok(count),

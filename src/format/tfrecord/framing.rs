@@ -5,6 +5,8 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use crate::format::looks::{LOOK_BYTES, looks_like};
+
 /// Bytes around the data of each record.
 pub const OVERHEAD: u64 = 16;
 
@@ -234,38 +236,6 @@ fn check(offset: u64, part: &'static str, bytes: &[u8], crc: &[u8]) -> Result<()
         return Ok(());
     }
     Err(FramingError::Corrupted { offset, part, found, expected })
-}
-
-/// Bytes that tell what a file is.
-const LOOK_BYTES: usize = 512;
-
-/// What the start of a file that holds no records looks like.
-fn looks_like(bytes: &[u8]) -> Option<&'static str> {
-    const STARTS: [(&[u8], &str); 19] = [
-        (b"version https://git-lfs", "a git-lfs pointer; fetch the file itself with 'git lfs pull'"),
-        (b"PK\x03\x04", "a zip archive; unpack it"),
-        (b"\x1f\x8b", "a gzip file inside of another; decompress it"),
-        (b"BZh", "a bzip2 file; decompress it"),
-        (b"\xfd7zXZ", "an xz file; decompress it"),
-        (b"\x28\xb5\x2f\xfd", "a zstd file; decompress it"),
-        (b"\xff\x06\0\0sNaPpY", "a snappy file; decompress it"),
-        (b"PAR1", "a Parquet file; read it with STORED AS PARQUET"),
-        (b"ARROW1", "an Arrow file; read it with STORED AS ARROW"),
-        (b"Obj\x01", "an Avro file; read it with STORED AS AVRO"),
-        (b"\x89HDF", "an HDF5 file"),
-        (b"\x93NUMPY", "a NumPy array"),
-        (b"\xff\xd8\xff", "a JPEG image; read it with read_images"),
-        (b"\x89PNG", "a PNG image; read it with read_images"),
-        (b"<!DOCTYPE", "an HTML page"),
-        (b"<html", "an HTML page"),
-        (b"<?xml", "an XML file"),
-        (b"{", "a JSON file"),
-        (b"[", "a JSON file"),
-    ];
-    if bytes.get(257..262) == Some(b"ustar") {
-        return Some("a tar archive; unpack it");
-    }
-    STARTS.iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, looks)| *looks)
 }
 
 #[cfg(test)]

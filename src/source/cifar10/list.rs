@@ -14,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::label_names;
 use super::read::{RECORD_BYTES, Range, Reads};
+use crate::format::looks::{self, LOOK_BYTES};
 use crate::source::Partitions;
 use crate::source::work::{Load, cut};
 use crate::storage::{Found, Location};
@@ -141,21 +142,12 @@ fn records(found: &Found, shown: &str) -> Result<usize> {
 
 /// What a file that holds no whole records looks like, and what to do about it.
 fn looks_like(path: &Path, bytes: u64) -> Option<&'static str> {
-    const STARTS: [(&[u8], &str); 6] = [
-        (b"\x1f\x8b", "a gzip file; unpack it"),
-        (b"PK\x03\x04", "a zip archive; unpack it"),
-        (b"version https://git-lfs", "a git-lfs pointer; fetch the file itself with 'git lfs pull'"),
-        (b"PAR1", "a Parquet file; read it with STORED AS PARQUET"),
-        (b"\x89PNG", "a PNG image; read it with read_images"),
-        (b"<", "a page of HTML; download the batch again"),
-    ];
     const CIFAR100: u64 = RECORD_BYTES + 1;
     let mut start = Vec::new();
-    File::open(path).ok()?.take(512).read_to_end(&mut start).ok()?;
+    File::open(path).ok()?.take(LOOK_BYTES as u64).read_to_end(&mut start).ok()?;
     match start.as_slice() {
-        start if start.get(257..262) == Some(b"ustar") => Some("a tar archive; unpack it"),
         [0x80, 2..=5, ..] => Some("a Python pickle; take the binary version of CIFAR-10"),
-        start => STARTS.iter().find(|(begin, _)| start.starts_with(begin)).map(|(_, looks)| *looks),
+        start => looks::looks_like(start),
     }
     .or_else(|| {
         let is_cifar100 = bytes.is_multiple_of(CIFAR100);

@@ -4,7 +4,7 @@ use datafusion::common::{Result, plan_err};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_partitions};
+use crate::source::arguments::{SourceOptions, parse_count};
 
 /// How the images of CIFAR-10 are cut into partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,7 +22,7 @@ impl SourceOptions for Cifar10Options {
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
-            "partitions" => self.partitions = Partitions::Exactly(parse_partitions(name, value)?),
+            "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
             _ => return plan_err!("unknown option '{name}' for CIFAR-10; the options are {}", names(Self::OPTIONS)),
         }
         Ok(())

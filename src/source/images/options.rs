@@ -4,7 +4,7 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_partitions};
+use crate::source::arguments::{SourceOptions, parse_count};
 
 /// How the images of a table are found, ordered and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,7 +73,7 @@ impl SourceOptions for ImagesOptions {
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "partitions" => {
-                self.partitions = Partitions::Exactly(parse_partitions(name, value)?);
+                self.partitions = Partitions::Exactly(parse_count(name, value)?);
             }
             "shuffle_seed" => {
                 let seed = value

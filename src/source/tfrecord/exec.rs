@@ -7,7 +7,6 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, exec_datafusion_err, internal_datafusion_err};
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -25,6 +24,7 @@ use super::options::OnCorrupt;
 use super::read::{Bounds, PartitionReader, ReadMetrics, Reading};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
+use crate::source::work::work_items;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
 #[derive(Debug)]
@@ -50,10 +50,8 @@ impl ReadRecordsExec {
 
     /// The items of each partition; none where the leaf isn't at hand.
     fn partitions(&self) -> Vec<Vec<Item>> {
-        let leaf = self.items.downcast_ref::<DataSourceExec>();
-        let source = leaf.and_then(|leaf| leaf.data_source().downcast_ref::<MemorySourceConfig>());
         let items = |batches: &Vec<RecordBatch>| batches.iter().flat_map(from_batch).collect();
-        source.map_or_else(Vec::new, |source| source.partitions().iter().map(items).collect())
+        work_items(&self.items).iter().map(items).collect()
     }
 
     /// Parts of files and their bytes, known before anything is read; zero where the leaf isn't at hand.

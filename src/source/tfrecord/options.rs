@@ -6,7 +6,7 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
-use crate::source::arguments::SourceOptions;
+use crate::source::arguments::{SourceOptions, parse_count};
 
 /// How record files are found, understood and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,9 +129,9 @@ impl SourceOptions for TfRecordReadOptions {
             }
             "text" => self.text = features(value),
             "lists" => self.lists = features(value),
-            "sample_files" => self.sample_files = count(name, value)?,
-            "sample_records" => self.sample_records = count(name, value)?,
-            "partitions" => self.partitions = Partitions::Exactly(count(name, value)?),
+            "sample_files" => self.sample_files = parse_count(name, value)?,
+            "sample_records" => self.sample_records = parse_count(name, value)?,
+            "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
             "directories" => {
                 let parsed = value.to_ascii_lowercase().parse();
                 self.directories =
@@ -155,14 +155,6 @@ fn features(list: &str) -> BTreeSet<String> {
 /// Whether a list of features names one of them.
 pub(super) fn is_listed(list: &BTreeSet<String>, feature: &str) -> bool {
     list.contains(feature) || list.contains("*")
-}
-
-fn count(name: &str, value: &str) -> Result<usize> {
-    const MOST: usize = 100_000;
-    match value.parse() {
-        Ok(count @ 1..=MOST) => Ok(count),
-        _ => plan_err!("{name}: must be a whole number from 1 to {MOST}, got '{value}'"),
-    }
 }
 
 #[cfg(test)]
