@@ -69,6 +69,8 @@ impl Progress {
         });
         // A row that is written stands for an image file, and a record for a part of one.
         progress.files_done = written.unwrap_or(progress.files_done).min(progress.files);
+        // A part that is read twice, after its task failed, is one part.
+        records.files_done = records.files_done.min(records.files);
         progress.plus(records)
     }
 
@@ -149,7 +151,7 @@ fn new_bar() -> ProgressBar {
 
 fn line(progress: Progress, elapsed: Duration) -> String {
     let rate = progress.files_done as f64 / elapsed.as_secs_f64().max(0.001);
-    let left = (progress.files - progress.files_done) as f64 / rate.max(0.001);
+    let left = progress.files.saturating_sub(progress.files_done) as f64 / rate.max(0.001);
     format!(
         "{} of {} files ({} %), {} of {}, {rate:.0} files/s, {left:.0} s left",
         HumanCount(progress.files_done),

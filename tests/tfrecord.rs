@@ -247,6 +247,107 @@ fn a_dataset_that_lacks_a_shard_is_not_read_as_a_whole() {
 }
 
 #[test]
+fn an_index_is_believed_only_if_records_start_where_it_says() {
+    let workspace = Workspace::new();
+    let bytes = numbered(0, 6);
+    workspace.write("a.tfrecord", &bytes);
+    workspace.write("a.tfrecord.idx", format!("0 {}\n", bytes.len()).as_bytes());
+    let finished =
+        workspace.pixmill(&["sql", "--format", "csv", "-c", "SELECT count(*) AS n FROM read_tfrecord('a.tfrecord')"]);
+    assert_eq!(finished.stdout, "n\n6\n");
+    assert!(finished.stderr.contains("no record of 180 bytes starts at byte 0"), "{}", finished.stderr);
+}
+
+#[test]
+fn values_without_a_place_in_their_column_cost_their_record() {
+    let workspace = Workspace::new();
+    let records = [Some(1), Some(300), None, Some(4)].map(|n| match n {
+        Some(n) => record(&example(&[("n", integers(&[n]))])),
+        None => record(&example(&[("other", integers(&[0]))])),
+    });
+    workspace.write("a.tfrecord", &records.concat());
+    let run = |columns: &str, on_corrupt: &str, select: &str| {
+        let table = format!(
+            "CREATE EXTERNAL TABLE t ({columns}) STORED AS TFRECORD LOCATION 'a.tfrecord' OPTIONS (on_corrupt '{on_corrupt}')"
+        );
+        workspace.pixmill(&["sql", "--format", "csv", "-c", &table, "-c", select])
+    };
+    let message = run("n TINYINT", "error", "SELECT * FROM t").failure(1);
+    assert!(
+        message.contains("a.tfrecord: record 1 at byte 30: column 'n': Cast error: Can't cast value 300 to type Int8"),
+        "{message}"
+    );
+    assert_eq!(run("n TINYINT", "skip_record", "SELECT * FROM t").success(), "n\n1\n\"\"\n4\n");
+    assert_eq!(run("n TINYINT NOT NULL", "skip_record", "SELECT * FROM t").success(), "n\n1\n4\n");
+    let message = run("n BIGINT NOT NULL", "error", "SELECT * FROM t").failure(1);
+    assert!(
+        message.contains("a.tfrecord: record 2 at byte 61: column 'n' is NOT NULL, and it has no value"),
+        "{message}"
+    );
+    let left_out = run("n TINYINT", "skip_file", "SELECT count(n) AS n FROM t");
+    assert_eq!(left_out.stdout, "n\n0\n");
+    assert!(left_out.stderr.contains("left out a.tfrecord: record 1 at byte 30: "), "{}", left_out.stderr);
+}
+
+#[test]
+fn counting_leaves_out_the_records_that_reading_leaves_out() {
+    let workspace = Workspace::new();
+    let odd = record(&[10, 200, 1]);
+    workspace.write("d/a.tfrecord", &[numbered(0, 3), odd, numbered(3, 2)].concat());
+    workspace.write("d/b.tfrecord", &numbered(10, 4));
+    for (on_corrupt, count) in [("skip_record", 9), ("skip_file", 4)] {
+        let count_of = |what: &str, partitions: usize| {
+            let sql = format!(
+                "SELECT count({what}) AS n FROM read_tfrecord('d', on_corrupt => '{on_corrupt}', partitions => {partitions})"
+            );
+            let finished = workspace.pixmill(&["sql", "--format", "csv", "-c", &sql]);
+            assert_eq!(finished.stderr.matches("left out d/a.tfrecord").count(), 1, "{}", finished.stderr);
+            finished.stdout
+        };
+        for partitions in [1, 3] {
+            assert_eq!(count_of("*", partitions), format!("n\n{count}\n"), "{on_corrupt}");
+            assert_eq!(count_of("n", partitions), format!("n\n{count}\n"), "{on_corrupt}");
+        }
+    }
+}
+
+#[test]
+fn directories_may_have_the_names_of_anything() {
+    let workspace = Workspace::new();
+    for name in ["path", "first", "records"] {
+        workspace.write(&format!("{name}/{name}=a/x.tfrecord"), &numbered(0, 2));
+        workspace.write(&format!("{name}/{name}=b/x.tfrecord"), &numbered(2, 3));
+        let counted = csv(&workspace, &format!("SELECT count(n) AS n FROM read_tfrecord('{name}') WHERE {name} = 'b'"));
+        assert_eq!(counted, "n\n3\n", "{name}");
+    }
+    // A filter that rules out all files leaves a dataset without records.
+    let sql = "COPY (SELECT n FROM read_tfrecord('path') WHERE path = 'none') TO 'out' STORED AS TFRECORD";
+    workspace.sql(sql).success();
+    assert_eq!(workspace.names("out"), ["_manifest.json"]);
+    let table = |columns: &str, partitions: &str| {
+        workspace
+            .sql(&format!("CREATE EXTERNAL TABLE t ({columns}) STORED AS TFRECORD {partitions} LOCATION 'path'"))
+            .failure(2)
+    };
+    assert!(
+        table("n BIGINT, path VARCHAR", "")
+            .contains("column 'path' is named by directories; say so: PARTITIONED BY (path)")
+    );
+}
+
+#[test]
+fn a_dataset_is_not_replaced_by_what_is_read_from_it() {
+    let workspace = Workspace::with_photos(6, 2);
+    let sql = "COPY (SELECT content AS image, label AS split FROM read_images('photos')) TO 'out' STORED AS TFRECORD PARTITIONED BY (split)";
+    workspace.sql(sql).success();
+    let before = workspace.files("out");
+    let sql = "COPY (SELECT * FROM read_tfrecord('out')) TO 'out' STORED AS TFRECORD OPTIONS (overwrite true)";
+    let message = workspace.sql(sql).failure(2);
+    assert!(message.contains("and it would be replaced before it is read; write to another directory"), "{message}");
+    assert!(before == workspace.files("out"));
+}
+
+#[test]
 fn sequences_are_lists_of_steps() {
     let workspace = Workspace::new();
     let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();

@@ -147,7 +147,7 @@ fn a_length_of_two_gigabytes_allocates_nothing() {
 fn what_is_no_shard_is_called_what_it_is() {
     insta::assert_snapshot!(faults("x.tfrec", b""), @"x.tfrec: empty file (0 bytes)");
     insta::assert_snapshot!(faults("x.tfrec", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n"), @"x.tfrec: not a TFRecord file: it looks like a git-lfs pointer; fetch the file itself with 'git lfs pull'");
-    insta::assert_snapshot!(faults("x.tfrec", b"<!DOCTYPE html><html></html>"), @"x.tfrec: not a TFRecord file: it looks like an HTML page");
+    insta::assert_snapshot!(faults("x.tfrec", b"<!DOCTYPE html><html></html>"), @"x.tfrec: not a TFRecord file: it looks like a page of HTML; download the file again");
     insta::assert_snapshot!(faults("x.tfrec", b"PK\x03\x04 and so on"), @"x.tfrec: not a TFRecord file: it looks like a zip archive; unpack it");
     insta::assert_snapshot!(faults("x.tfrec", &tar(&[("a.jpg", b"x"), ("b.cls", b"1")])), @"
     x.tfrec: its name says TFRecord, it is a tar archive

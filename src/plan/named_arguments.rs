@@ -1,4 +1,4 @@
-//! Named arguments that skip an optional one: the holes are filled with NULL, which stands for the default.
+//! What is put right in a statement before it is planned: holes between named arguments, which NULL fills, and names of partition columns.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,17 +11,26 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions_mut,
 };
 
-/// Rewrites every call of one of `functions` that names its arguments.
+/// Rewrites every call of one of `functions` that names its arguments, and makes names of partition columns what others are.
 pub(crate) fn fill_named_arguments(
     statement: &mut Statement,
     functions: &HashMap<String, Arc<ScalarUDF>>,
 ) -> Result<()> {
     match statement {
         Statement::Statement(statement) => visit(statement.as_mut(), functions),
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => visit(query.as_mut(), functions),
-            CopyToSource::Relation(_) => Ok(()),
-        },
+        Statement::CopyTo(copy) => {
+            // DataFusion keeps the quotes of PARTITIONED BY ("Split"), and the capitals of Split.
+            for name in &mut copy.partitioned_by {
+                *name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+                    Some(quoted) => quoted.replace("\"\"", "\""),
+                    None => name.to_lowercase(),
+                };
+            }
+            match &mut copy.source {
+                CopyToSource::Query(query) => visit(query.as_mut(), functions),
+                CopyToSource::Relation(_) => Ok(()),
+            }
+        }
         Statement::Explain(explain) => fill_named_arguments(&mut explain.statement, functions),
         Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
     }

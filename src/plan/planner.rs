@@ -1,16 +1,19 @@
 //! From logical to physical: the sink and its commit.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, exec_err, internal_datafusion_err};
+use datafusion::common::{Result, exec_err, internal_datafusion_err, plan_err};
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
@@ -32,7 +35,9 @@ pub(crate) struct PixmillQueryPlanner;
 impl QueryPlanner for PixmillQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
-        planner.create_physical_plan(plan, session).await
+        let plan = planner.create_physical_plan(plan, session).await?;
+        refuse_own_source(&plan)?;
+        Ok(plan)
     }
 }
 
@@ -94,6 +99,7 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
     let fields = || schema.fields().iter().take(node.visible);
     let is_feature = |name: &String| !node.partition_by.contains(name);
     let features: Vec<_> = fields().filter(|field| is_feature(field.name())).cloned().collect();
+    let (classes, class_column) = classes(input, node.visible);
     Ok(Target {
         directory: directory.into_owned(),
         options: node.options.clone(),
@@ -106,9 +112,39 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
             hidden.start + 2,
         ]),
         schema: Arc::new(Schema::new(features)),
-        classes: classes(input),
+        classes,
+        class_column,
         shuffle_seed: node.shuffle_seed,
     })
+}
+
+/// Refuses to replace a dataset by what is read from it: it would be gone before it is read.
+fn refuse_own_source(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    let Some(commit) = plan.downcast_ref::<CommitExec>() else { return Ok(()) };
+    let Ok(directory) = commit.directory().canonicalize() else { return Ok(()) };
+    let is_inside = |path: &Path| {
+        let path = path.canonicalize().ok();
+        let below = path.as_deref().and_then(|path| path.strip_prefix(&directory).ok()?.parent());
+        // The directories of a dataset are those of PARTITIONED BY.
+        below.is_some_and(|below| below.iter().all(|part| part.to_string_lossy().contains('=')))
+    };
+    plan.apply(|plan| {
+        let mut paths = Vec::new();
+        if let Some(read) = plan.downcast_ref::<ReadRecordsExec>() {
+            paths = read.paths();
+        } else if let Some(scan) = plan.downcast_ref::<DataSourceExec>().and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>()) {
+            let files = scan.file_groups.iter().flat_map(|group| group.files());
+            paths = files.map(|file| format!("/{}", file.object_meta.location)).collect();
+        }
+        match paths.iter().find(|path| storage::local_path(path).is_some_and(|path| is_inside(&path))) {
+            Some(path) => plan_err!(
+                "'{}' is what this query reads ('{path}'), and it would be replaced before it is read; write to another directory",
+                commit.directory().display()
+            ),
+            None => Ok(TreeNodeRecursion::Continue),
+        }
+    })?;
+    Ok(())
 }
 
 /// Notebooks read a shard's record count with the pattern `-([0-9]*)\.` from its whole path.
@@ -125,33 +161,52 @@ fn warn_about_count(target: &str) {
     }
 }
 
-fn classes(plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<String>> {
+/// The labels in the order of their class numbers, and the column that holds those as the source has them.
+///
+/// Without such a column, one that readers would take for it makes the labels no one's.
+fn classes(plan: &Arc<dyn ExecutionPlan>, visible: usize) -> (Option<Vec<String>>, Option<String>) {
+    let schema = plan.schema();
+    for (index, field) in schema.fields().iter().enumerate().take(visible) {
+        if let Some(classes) = classes_behind(plan, index) {
+            return (Some(classes), Some(field.name().clone()));
+        }
+    }
+    let mut fields = schema.fields().iter().take(visible);
+    if fields.any(|field| field.data_type().is_integer() && matches!(field.name().as_str(), "class" | "label")) {
+        return (None, None);
+    }
     let mut classes = None;
     let walked = plan.apply(|plan| {
-        if let Some(load) = plan.downcast_ref::<LoadContentExec>() {
-            classes = load.classes().map(<[String]>::to_vec);
-        }
-        if let Some(read) = plan.downcast_ref::<Cifar10Exec>() {
-            classes = read.classes().map(<[String]>::to_vec);
-        }
+        classes = classes_of(plan).map(|(_, classes)| classes.to_vec());
         Ok(if classes.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    walked.ok().and(classes).or_else(|| classes_of_records(plan, plan.schema().index_of("class").ok()?))
+    (walked.ok().and(classes), None)
 }
 
-/// The classes of a dataset that is read, if its column `class` comes through to this column as it is.
-fn classes_of_records(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Option<Vec<String>> {
-    if let Some(read) = plan.downcast_ref::<ReadRecordsExec>() {
-        let is_class = plan.schema().field(index).name() == "class";
-        return read.classes().filter(|_| is_class).map(<[String]>::to_vec);
+/// The name of a source's column of class numbers, and its labels.
+fn classes_of(plan: &Arc<dyn ExecutionPlan>) -> Option<(&'static str, &[String])> {
+    let of_images = plan.downcast_ref::<LoadContentExec>().and_then(LoadContentExec::classes);
+    let of_records = plan.downcast_ref::<ReadRecordsExec>().and_then(ReadRecordsExec::classes);
+    let of_cifar10 = plan.downcast_ref::<Cifar10Exec>().and_then(Cifar10Exec::classes);
+    let named = of_images.or(of_records).map(|classes| ("class", classes));
+    named.or(of_cifar10.map(|classes| ("label", classes)))
+}
+
+/// The labels of the class numbers that come through to a column as the source has them.
+fn classes_behind(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Option<Vec<String>> {
+    if let Some((name, classes)) = classes_of(plan) {
+        return (plan.schema().field(index).name() == name).then(|| classes.to_vec());
     }
     let children = plan.children();
     let [input] = children.as_slice() else { return None };
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
-        let column = projection.expr().get(index)?.expr.downcast_ref::<Column>()?;
-        return classes_of_records(input, column.index());
+        let mut expr = &projection.expr().get(index)?.expr;
+        while let Some(cast) = expr.downcast_ref::<CastExpr>() {
+            expr = cast.expr();
+        }
+        return classes_behind(input, expr.downcast_ref::<Column>()?.index());
     }
-    (plan.schema() == input.schema()).then(|| classes_of_records(input, index)).flatten()
+    (plan.schema() == input.schema()).then(|| classes_behind(input, index)).flatten()
 }
 
 /// Drops limits that the listing has already kept, because they would bring all rows into one partition.

@@ -8,10 +8,10 @@ use datafusion::common::{Result, exec_err};
 use super::{Format, Target};
 
 impl Target {
-    /// The classes of a column that holds their numbers: one named `class` or `label`.
+    /// The classes of the column that holds their numbers.
     pub(super) fn classes_of(&self, field: &Field) -> Option<&[String]> {
-        let is_number = field.data_type().is_integer() && matches!(field.name().as_str(), "class" | "label");
-        self.classes.as_deref().filter(|_| is_number)
+        let is_it = field.data_type().is_integer() && self.class_column.as_ref() == Some(field.name());
+        self.classes.as_deref().filter(|_| is_it)
     }
 
     /// Checks that numbers which readers take for those of classes are.

@@ -141,6 +141,8 @@ pub struct Target {
     /// The columns that are features, as the query has them.
     pub(crate) schema: SchemaRef,
     pub(crate) classes: Option<Vec<String>>,
+    /// The column that holds the numbers of these classes as the source has them.
+    pub(crate) class_column: Option<String>,
     pub(crate) shuffle_seed: Option<u64>,
 }
 

@@ -75,7 +75,7 @@ fn reason(error: &FramingError) -> String {
             format!("corrupted record: the checksum of its {part} is {found:08x}, it should be {expected:08x}")
         }
         FramingError::Unreadable { source, .. } => format!("cannot be read: {source}"),
-        FramingError::SomethingElse { .. } => error.to_string(),
+        FramingError::SomethingElse { .. } | FramingError::TooLong { .. } => error.to_string(),
     }
 }
 

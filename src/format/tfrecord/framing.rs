@@ -33,8 +33,16 @@ const STEP: usize = 1 << 20;
 /// Bytes asked of the input at once where records are passed over.
 const FRAME_STEP: usize = 1 << 12;
 
+/// The longest record that is read: Arrow's offsets are 32-bit, and so are the lengths of protocol buffers.
+const MOST_BYTES: u64 = i32::MAX as u64;
+
 /// What records are read from.
 pub trait RecordInput: Read + Sized {
+    /// The bytes behind those that have been read, where that is known without reading them.
+    fn remaining(&mut self) -> Option<u64> {
+        None
+    }
+
     /// Passes over bytes; fewer than asked for only at the end.
     ///
     /// # Errors
@@ -88,6 +96,14 @@ pub enum FramingError {
         /// The checksum of what is there.
         expected: u32,
     },
+    /// No record is that long.
+    #[error("record at byte {offset} has {length} bytes; the most are {MOST_BYTES}")]
+    TooLong {
+        /// Where the record starts.
+        offset: u64,
+        /// Its length.
+        length: u64,
+    },
     /// The file can't be read.
     #[error("cannot read at byte {offset}: {source}")]
     Unreadable {
@@ -101,7 +117,7 @@ pub enum FramingError {
 impl FramingError {
     /// Whether the records behind this one can still be found.
     pub fn is_in_data(&self) -> bool {
-        matches!(self, Self::Corrupted { part: "data", .. })
+        matches!(self, Self::Corrupted { part: "data", .. } | Self::TooLong { .. })
     }
 }
 
@@ -116,9 +132,17 @@ impl<R: RecordInput> RecordReader<R> {
         Self { input, offset, buffer: Vec::new(), unread: 0..0, step: STEP }
     }
 
-    /// Reads a file whose records are passed over.
-    pub fn frames(input: R) -> Self {
-        Self { step: FRAME_STEP, ..Self::new(input) }
+    /// For records that are passed over: so few bytes are read at once that the data between the frames is not.
+    #[must_use]
+    pub fn for_frames(self) -> Self {
+        Self { step: FRAME_STEP, ..self }
+    }
+
+    /// For a file of so many bytes, which may be fewer than are read at once.
+    #[must_use]
+    pub fn for_bytes(self, bytes: u64) -> Self {
+        let step = usize::try_from(bytes).unwrap_or(STEP).saturating_add(1).clamp(FRAME_STEP, STEP);
+        Self { step, ..self }
     }
 
     /// The offset of the next record, in uncompressed bytes.
@@ -140,9 +164,18 @@ impl<R: RecordInput> RecordReader<R> {
     pub fn next(&mut self) -> Result<Option<&[u8]>, FramingError> {
         let offset = self.offset;
         let Some(length) = self.header()? else { return Ok(None) };
-        // Only what is there is read: a length beyond the file's end allocates nothing.
-        let whole = usize::try_from(length).ok().and_then(|length| length.checked_add(16)).unwrap_or(usize::MAX);
-        let read = self.fill(whole)?;
+        if length > MOST_BYTES {
+            self.skip()?;
+            return Err(FramingError::TooLong { offset, length });
+        }
+        let whole = (length + OVERHEAD) as usize;
+        // A length beyond the file's end allocates nothing: a file says what is left of it, and of a stream only what is there is read.
+        let missing = whole.saturating_sub(self.unread.len());
+        let remaining = if missing > self.step { self.input.remaining() } else { None };
+        let read = match remaining {
+            Some(remaining) if remaining < missing as u64 => self.unread.len() + remaining as usize,
+            _ => self.fill(whole)?,
+        };
         if read < whole {
             let missing = match (read as u64 - 12).checked_sub(length) {
                 Some(footer) => format!("{footer} of 4 bytes of the data's checksum"),

@@ -1,12 +1,16 @@
 //! Where the records of a plain file are: DALI's index beside it, or what walking over its frames shows.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::framing::{FramingError, OVERHEAD, RecordInput, RecordReader};
+use super::framing::{FramingError, OVERHEAD, RecordInput, RecordReader, starts_a_record};
 use super::input::{Encoding, RecordFile};
 
+/// A line of an index is two numbers.
+const MOST_LINE_BYTES: u64 = 64;
+/// Places of an index that are looked at before it is believed.
+const MOST_CHECKED: usize = 1024;
 /// Records between two places that are remembered.
 const STRIDE: u64 = 64;
 
@@ -65,7 +69,7 @@ impl Index {
             Err(source) => return Err((Self::default(), FramingError::Unreadable { offset: 0, source })),
         };
         let is_plain = file.encoding() == Encoding::Plain;
-        let (mut index, fault) = Self::walk_over(RecordReader::frames(file));
+        let (mut index, fault) = Self::walk_over(RecordReader::new(file).for_frames());
         if !is_plain {
             index.places.clear();
         }
@@ -95,32 +99,65 @@ impl Index {
         let Some(place) = paths_beside(path).into_iter().find(|path| path.is_file()) else {
             return Ok(None);
         };
-        let named =
-            |reason: String| format!("'{}' is not the index of '{}': {reason}", place.display(), path.display());
-        let file = File::open(&place).map_err(|error| named(error.to_string()))?;
-        Self::parse(BufReader::new(file), bytes).map(Some).map_err(named)
+        let read = File::open(&place).map_err(|error| error.to_string()).and_then(|file| {
+            let (index, sizes) = Self::parse(BufReader::new(file), bytes)?;
+            check_places(path, &sizes)?;
+            Ok(index)
+        });
+        read.map(Some)
+            .map_err(|reason| format!("'{}' is not the index of '{}': {reason}", place.display(), path.display()))
     }
 
-    fn parse(text: impl BufRead, bytes: u64) -> Result<Self, String> {
-        let mut index = Self::default();
-        let mut end = 0;
-        for (number, line) in text.lines().enumerate() {
-            let line = line.map_err(|error| error.to_string())?;
-            let numbers = line.split_once(' ').and_then(|(o, s)| Some((o.parse().ok()?, s.trim().parse().ok()?)));
-            match numbers {
+    /// The index, and the places and sizes of the records that it remembers and of the last one.
+    fn parse(mut text: impl BufRead, bytes: u64) -> Result<(Self, Vec<(u64, u64)>), String> {
+        let (mut index, mut sizes) = (Self::default(), Vec::new());
+        let (mut end, mut last, mut line) = (0, None, Vec::new());
+        loop {
+            line.clear();
+            let read = text.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line);
+            if read.map_err(|error| error.to_string())? == 0 {
+                break;
+            }
+            let shown = String::from_utf8_lossy(&line);
+            let numbers = shown.trim_end().split_once(' ');
+            match numbers.and_then(|(offset, size)| Some((offset.parse().ok()?, size.parse().ok()?))) {
                 // Records follow each other without a gap, or the file isn't the one that was indexed.
                 Some((offset, size)) if offset == end && size >= OVERHEAD => {
+                    if index.records.is_multiple_of(STRIDE) {
+                        sizes.push((offset, size));
+                    }
+                    last = Some((offset, size));
                     index.push(offset);
                     end = offset.saturating_add(size);
                 }
-                _ => return Err(format!("line {} is '{line}', and a record starts at byte {end}", number + 1)),
+                _ => {
+                    let number = index.records + 1;
+                    return Err(format!("line {number} is '{}', and a record starts at byte {end}", shown.trim_end()));
+                }
             }
         }
+        sizes.extend(last);
         match end == bytes {
-            true => Ok(index),
+            true => Ok((index, sizes)),
             false => Err(format!("it ends at byte {end}, the file at byte {bytes}")),
         }
     }
+}
+
+/// Looks whether records of these sizes start at these places: at all of them, or at many that are spread over the file.
+fn check_places(path: &Path, sizes: &[(u64, u64)]) -> Result<(), String> {
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let step = sizes.len().div_ceil(MOST_CHECKED).max(1);
+    for (offset, size) in sizes.iter().rev().step_by(step) {
+        let mut header = [0; 12];
+        let read = file.seek(SeekFrom::Start(*offset)).and_then(|_| file.read_exact(&mut header));
+        read.map_err(|error| error.to_string())?;
+        let length = header.first_chunk().map(|length| u64::from_le_bytes(*length));
+        if !starts_a_record(&header) || length != Some(size - OVERHEAD) {
+            return Err(format!("no record of {size} bytes starts at byte {offset}"));
+        }
+    }
+    Ok(())
 }
 
 /// Where indexes of a file are by habit: `<file>.idx` and `<stem>.idx` for DALI, `<stem>.tfindex`.
@@ -163,7 +200,8 @@ mod tests {
         let (bytes, lines) = file(200);
         let (walked, fault) = Index::walk_over(RecordReader::new(&bytes[..]));
         assert!(fault.is_none());
-        let parsed = Index::parse(lines.as_bytes(), bytes.len() as u64).expect("an index");
+        let (parsed, sizes) = Index::parse(lines.as_bytes(), bytes.len() as u64).expect("an index");
+        assert_eq!(sizes.len(), 5);
         assert_eq!(walked, parsed);
         assert_eq!(parsed.records(), 200);
         let Place { offset, skip } = parsed.place(130);

@@ -1,10 +1,11 @@
 //! Record files on disk: plain, gzip and zlib are told apart by what is in them.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::ZlibDecoder;
+use flate2::read::MultiGzDecoder;
 
 use super::framing::{RecordInput, starts_a_record};
 
@@ -46,7 +47,8 @@ pub struct RecordFile<F: Read = File> {
 enum Decoder<F: Read> {
     Plain(F),
     Gzip(Box<MultiGzDecoder<BufReader<F>>>),
-    Zlib(Box<ZlibDecoder<BufReader<F>>>),
+    /// `None` only while one stream follows another.
+    Zlib(Option<Box<ZlibDecoder<BufReader<F>>>>),
 }
 
 impl RecordFile {
@@ -83,7 +85,7 @@ impl<F: Read + Seek> RecordFile<F> {
         let decoder = match encoding {
             Encoding::Plain => Decoder::Plain(file),
             Encoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(buffered(file)))),
-            Encoding::Zlib => Decoder::Zlib(Box::new(ZlibDecoder::new(buffered(file)))),
+            Encoding::Zlib => Decoder::Zlib(Some(Box::new(ZlibDecoder::new(buffered(file))))),
         };
         Ok(Self { encoding, decoder })
     }
@@ -99,12 +101,39 @@ impl<F: Read> Read for RecordFile<F> {
         match &mut self.decoder {
             Decoder::Plain(file) => file.read(bytes),
             Decoder::Gzip(file) => file.read(bytes),
-            Decoder::Zlib(file) => file.read(bytes),
+            Decoder::Zlib(file) => read_zlib(file, bytes),
         }
     }
 }
 
+/// Reads a zlib stream and those that follow it.
+fn read_zlib<F: Read>(stream: &mut Option<Box<ZlibDecoder<BufReader<F>>>>, bytes: &mut [u8]) -> io::Result<usize> {
+    while let Some(decoder) = stream {
+        let read = decoder.read(bytes)?;
+        if read > 0 || bytes.is_empty() {
+            return Ok(read);
+        }
+        let behind = decoder.get_mut().fill_buf()?;
+        match Encoding::of(behind) {
+            _ if behind.is_empty() => return Ok(0),
+            Encoding::Zlib => *stream = stream.take().map(|ended| Box::new(ZlibDecoder::new(ended.into_inner()))),
+            Encoding::Plain | Encoding::Gzip => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "there are other bytes behind the zlib stream"));
+            }
+        }
+    }
+    Ok(0)
+}
+
 impl<F: Read + Seek> RecordInput for RecordFile<F> {
+    fn remaining(&mut self) -> Option<u64> {
+        let Decoder::Plain(file) = &mut self.decoder else { return None };
+        let position = file.stream_position().ok()?;
+        let end = file.seek(SeekFrom::End(0)).ok()?;
+        file.seek(SeekFrom::Start(position)).ok()?;
+        Some(end.saturating_sub(position))
+    }
+
     /// Plain files aren't read to be passed over.
     fn skip(&mut self, bytes: u64) -> io::Result<u64> {
         let Decoder::Plain(file) = &mut self.decoder else {
@@ -160,6 +189,31 @@ mod tests {
         assert_eq!(Encoding::of(&[0x78, 0x9c, 1, 2]), Encoding::Zlib);
         assert_eq!(Encoding::of(&[0x1f, 0x8b, 8, 0]), Encoding::Gzip);
         assert_eq!(Encoding::of(b""), Encoding::Plain);
+    }
+
+    #[test]
+    fn streams_that_follow_each_other_are_one_file() {
+        let records = [b"abc".to_vec(), b"d".to_vec()];
+        for encoding in [Encoding::Gzip, Encoding::Zlib] {
+            let bytes = file(&records, encoding);
+            let mut twice = reader([bytes.clone(), bytes.clone()].concat());
+            for record in records.iter().chain(&records) {
+                assert_eq!(twice.next().expect("a record"), Some(&record[..]));
+            }
+            assert_eq!(twice.next().expect("the end"), None);
+            let mut with_more = reader([bytes, b"something else".to_vec()].concat());
+            let faults = (0..3).filter(|_| with_more.next().is_err()).count();
+            assert_eq!(faults, 1, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_passed_over() {
+        let length = (1_u64 << 33).to_le_bytes();
+        let mut bytes = length.to_vec();
+        bytes.extend_from_slice(&crate::format::tfrecord::masked_crc32c(&length).to_le_bytes());
+        let error = reader(bytes).next().map(|_| ()).expect_err("no such record");
+        assert_eq!(error.to_string(), "truncated record at byte 0: 0 of 8589934592 data bytes");
     }
 
     proptest! {

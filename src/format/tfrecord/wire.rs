@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
 
     fn key(&mut self) -> Result<(u32, u8)> {
         let key = self.varint()?;
-        let key = u32::try_from(key).map_err(|_| WireError("a field's number is too large"))?;
+        let key = u32::try_from(key).ok().ok_or(WireError("a field's number is too large"))?;
         match key >> 3 {
             0 => Err(WireError("a field has the number 0")),
             number => Ok((number, (key & 7) as u8)),
@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
             }
             2 => {
                 let length = self.varint()?;
-                let length = usize::try_from(length).map_err(|_| WireError("a field is longer than the record"))?;
+                let length = usize::try_from(length).ok().ok_or(WireError("a field is longer than the record"))?;
                 Value::Bytes(self.take(length)?)
             }
             3 => {
@@ -266,9 +266,9 @@ pub(crate) enum Entry<'a> {
     List(RawList<'a>),
 }
 
-/// A feature list, still encoded.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RawList<'a>(&'a [u8]);
+/// A feature list, still encoded: its parts, of which there is one but for odd writers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RawList<'a>(Vec<&'a [u8]>);
 
 impl<'a> RawList<'a> {
     /// Calls `step` for each step's feature.
@@ -276,12 +276,14 @@ impl<'a> RawList<'a> {
         &self,
         mut step: impl FnMut(RawFeature<'a>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut fields = Fields { bytes: self.0 };
-        while let Some((number, value)) = fields.next()? {
-            if number == 1 {
-                let mut feature = RawFeature::default();
-                feature.merge(message(value)?)?;
-                step(feature)?;
+        for bytes in &self.0 {
+            let mut fields = Fields { bytes };
+            while let Some((number, value)) = fields.next()? {
+                if number == 1 {
+                    let mut feature = RawFeature::default();
+                    feature.merge(message(value)?)?;
+                    step(feature)?;
+                }
             }
         }
         Ok(())
@@ -319,19 +321,19 @@ pub(crate) fn read_record<'a, E: From<WireError>>(
 /// The name and the value of a map's entry.
 fn map_entry(bytes: &[u8], is_list: bool) -> Result<(&str, Entry<'_>)> {
     let mut fields = Fields { bytes };
-    let (mut name, mut feature, mut list) = ("", RawFeature::default(), &[][..]);
+    let (mut name, mut feature, mut list) = ("", RawFeature::default(), RawList::default());
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => {
-                let text = std::str::from_utf8(message(value)?);
-                name = text.map_err(|_| WireError("a feature's name is not UTF-8"))?;
+                let text = std::str::from_utf8(message(value)?).ok();
+                name = text.ok_or(WireError("a feature's name is not UTF-8"))?;
             }
-            2 if is_list => list = message(value)?,
+            2 if is_list => list.0.push(message(value)?),
             2 => feature.merge(message(value)?)?,
             _ => {}
         }
     }
-    Ok((name, if is_list { Entry::List(RawList(list)) } else { Entry::Feature(feature) }))
+    Ok((name, if is_list { Entry::List(list) } else { Entry::Feature(feature) }))
 }
 
 /// Whether a record is such a message and nothing but it: every field known, every value whole.
@@ -466,6 +468,19 @@ mod tests {
         assert_eq!(read(&record), expected(&record));
         let of_two_kinds = example(&[("a", [unpacked(&[1]), nested(&[(1, nested(&[(1, b"x".to_vec())]))])].concat())]);
         assert_eq!(read(&of_two_kinds), expected(&of_two_kinds));
+    }
+
+    #[test]
+    fn a_feature_list_in_two_parts_is_one() {
+        let part = |number: i64| nested(&[(1, unpacked(&[number]))]);
+        let entry = nested(&[(1, b"steps".to_vec()), (2, part(1)), (2, part(2))]);
+        let record = nested(&[(2, nested(&[(1, entry)]))]);
+        let mut steps = Vec::new();
+        let result = read_record(&record, MessageType::SequenceExample, |_, entry| match entry {
+            Entry::List(list) => list.each(|step| step.each_int64(|value| steps.push(value))),
+            Entry::Feature(_) => Err(WireError("a feature")),
+        });
+        assert_eq!((result, steps), (Ok(()), vec![1, 2]));
     }
 
     #[test]

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, BinaryArray, Float32Array, Int64Array, ListArray, StringArray, new_null_array,
-};
+use datafusion::arrow::array::{ArrayRef, BinaryArray, Float32Array, Int64Array, ListArray, StringArray};
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -120,10 +118,10 @@ struct Ends {
 }
 
 impl Ends {
-    fn push(&mut self, end: usize, is_there: bool) -> Fit {
-        self.ends.push(offset(end)?);
+    /// What is held has been found to be within bounds.
+    fn push(&mut self, end: usize, is_there: bool) {
+        self.ends.push(i32::try_from(end).unwrap_or(i32::MAX));
         self.are_there.push(is_there);
-        Ok(())
     }
 
     fn truncate(&mut self, length: usize) {
@@ -144,8 +142,8 @@ struct Mark {
 }
 
 /// Arrow's offsets in lists and binary columns are 32-bit.
-fn offset(end: usize) -> Result<i32, Misfit> {
-    i32::try_from(end).map_err(|_| Misfit("a batch of records holds more than 2 GiB".to_string()))
+pub(super) fn offset(end: usize) -> Result<i32, Misfit> {
+    i32::try_from(end).ok().ok_or_else(|| Misfit("a batch of records holds more than 2 GiB".to_string()))
 }
 
 fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
@@ -223,6 +221,7 @@ impl Values {
                 }
             }
         }
+        offset(self.len() + 1)?;
         Ok(self.len() - before)
     }
 
@@ -273,8 +272,8 @@ impl ColumnBuilder {
         let set = match (entry, self.column.shape) {
             (Entry::Feature(feature), Shape::Scalar) => self.set_scalar(feature),
             (Entry::Feature(feature), Shape::List) => self.set_list(feature),
-            (Entry::List(list), Shape::Steps) => self.set_steps(*list),
-            (Entry::List(list), Shape::StepLists) => self.set_step_lists(*list),
+            (Entry::List(list), Shape::Steps) => self.set_steps(list),
+            (Entry::List(list), Shape::StepLists) => self.set_step_lists(list),
             (Entry::Feature(_), _) => Err(Misfit("is a feature, the column is one of feature lists".to_string())),
             (Entry::List(_), _) => Err(Misfit("is a feature list, the column is one of features".to_string())),
         };
@@ -299,7 +298,7 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    fn set_steps(&mut self, list: RawList<'_>) -> Fit {
+    fn set_steps(&mut self, list: &RawList<'_>) -> Fit {
         self.is_set = true;
         list.each(|step| {
             match self.extend(&step)? {
@@ -318,11 +317,13 @@ impl ColumnBuilder {
         })
     }
 
-    fn set_step_lists(&mut self, list: RawList<'_>) -> Fit {
+    fn set_step_lists(&mut self, list: &RawList<'_>) -> Fit {
         self.is_set = true;
         list.each(|step| {
             let is_there = self.extend(&step)?.is_some();
-            self.steps.push(self.values.len(), is_there)
+            offset(self.steps.ends.len() + 1)?;
+            self.steps.push(self.values.len(), is_there);
+            Ok(())
         })
     }
 
@@ -337,7 +338,7 @@ impl ColumnBuilder {
     }
 
     /// Ends the row; without a value it is NULL.
-    pub(super) fn end_row(&mut self) -> Fit {
+    pub(super) fn end_row(&mut self) {
         match self.column.shape {
             Shape::Scalar => {
                 if !self.is_set {
@@ -345,11 +346,10 @@ impl ColumnBuilder {
                 }
                 self.are_there.push(self.is_set);
             }
-            Shape::List | Shape::Steps => self.rows.push(self.values.len(), self.is_set)?,
-            Shape::StepLists => self.rows.push(self.steps.ends.len(), self.is_set)?,
+            Shape::List | Shape::Steps => self.rows.push(self.values.len(), self.is_set),
+            Shape::StepLists => self.rows.push(self.steps.ends.len(), self.is_set),
         }
         self.begin_row();
-        Ok(())
     }
 
     fn begin_row(&mut self) {
@@ -371,32 +371,29 @@ impl ColumnBuilder {
         self.is_set = false;
     }
 
-    /// The rows as an array.
+    /// The rows as an array, before the cast.
     pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
         let FeatureColumn { is_text, shape, .. } = self.column;
         let value_nulls = matches!(shape, Shape::Scalar | Shape::Steps).then(|| NullBuffer::from(self.are_there));
         let values = self.values.finish(is_text, value_nulls)?;
-        let own: ArrayRef = match shape {
-            Shape::Scalar => values,
-            Shape::List | Shape::Steps => list(values, self.rows)?,
-            Shape::StepLists => list(list(values, self.steps)?, self.rows)?,
-        };
-        match &self.column.cast {
-            None => Ok(own),
-            Some(data_type) => {
-                cast_with_options(&own, data_type, &CastOptions { safe: false, ..CastOptions::default() })
-            }
+        match shape {
+            Shape::Scalar => Ok(values),
+            Shape::List | Shape::Steps => list(values, self.rows),
+            Shape::StepLists => list(list(values, self.steps)?, self.rows),
         }
     }
+}
+
+/// The column as another type; a value that has no place in it is an error.
+pub(super) fn cast(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if column.data_type() == data_type {
+        return Ok(Arc::clone(column));
+    }
+    cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
 fn list(values: ArrayRef, ends: Ends) -> Result<ArrayRef, ArrowError> {
     let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
     let (offsets, nulls) = ends.finish();
     Ok(Arc::new(ListArray::try_new(item, offsets, values, Some(nulls))?))
-}
-
-/// A column of nothing but NULL.
-pub(super) fn nothing(data_type: &DataType, rows: usize) -> ArrayRef {
-    new_null_array(data_type, rows)
 }

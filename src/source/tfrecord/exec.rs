@@ -1,7 +1,7 @@
 //! The node that reads records: unary above a memory leaf of work items.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::stats::Precision;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use super::items::{Item, from_batch};
 use super::options::OnCorrupt;
-use super::read::{Bounds, PartitionReader, ReadMetrics, Reading};
+use super::read::{Bounds, PartitionReader, ReadMetrics, Reading, Verdicts};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::work::work_items;
@@ -34,6 +34,8 @@ pub struct ReadRecordsExec {
     fetch: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    verdicts: Verdicts,
+    totals: OnceLock<(usize, u64)>,
 }
 
 impl ReadRecordsExec {
@@ -45,7 +47,15 @@ impl ReadRecordsExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { items, reading, fetch, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+        Self {
+            items,
+            reading,
+            fetch,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+            verdicts: Verdicts::default(),
+            totals: OnceLock::new(),
+        }
     }
 
     /// The items of each partition; none where the leaf isn't at hand.
@@ -56,9 +66,16 @@ impl ReadRecordsExec {
 
     /// Parts of files and their bytes, known before anything is read; zero where the leaf isn't at hand.
     pub fn totals(&self) -> (usize, u64) {
-        let partitions = self.partitions();
-        let items = || partitions.iter().flatten();
-        (items().count(), items().map(|item| item.bytes).sum())
+        *self.totals.get_or_init(|| {
+            let partitions = self.partitions();
+            let items = || partitions.iter().flatten();
+            (items().count(), items().map(|item| item.bytes).sum())
+        })
+    }
+
+    /// The files that are read.
+    pub fn paths(&self) -> Vec<String> {
+        self.partitions().into_iter().flatten().map(|item| item.path).collect()
     }
 
     /// The labels in the order of the numbers in the column `class`, where the files' manifest has them.
@@ -85,7 +102,7 @@ impl DisplayAs for ReadRecordsExec {
         let (parts, bytes) = self.totals();
         let fields = self.reading.schema.fields();
         let columns: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
-        let reads = if columns.is_empty() { "frames" } else { "records" };
+        let reads = if self.reading.is_of_frames() { "frames" } else { "records" };
         write!(f, "ReadRecordsExec: parts={parts}, bytes={bytes}, reads={reads}, columns=[{}]", columns.join(", "))?;
         match self.fetch {
             Some(fetch) => write!(f, ", fetch={fetch}"),
@@ -162,12 +179,12 @@ impl ExecutionPlan for ReadRecordsExec {
         };
         let metrics = ReadMetrics::new(&self.metrics, partition);
         let wait_time = MetricBuilder::new(&self.metrics).subset_time("wait_time", partition);
-        let (reading, fetch) = (Arc::clone(&self.reading), self.fetch);
+        let (reading, verdicts, fetch) = (Arc::clone(&self.reading), Arc::clone(&self.verdicts), self.fetch);
         let runtime = io_runtime(context.session_config());
         let started = async move {
             let batches: Vec<RecordBatch> = items.try_collect().await?;
             let items = batches.iter().flat_map(from_batch).collect();
-            let reader = PartitionReader::new(reading, bounds, metrics, items, fetch);
+            let reader = PartitionReader::new(reading, bounds, metrics, verdicts, items, fetch);
             Ok::<_, datafusion::error::DataFusionError>(read_ahead(reader, runtime, wait_time))
         };
         let rows = stream::once(started).try_flatten();

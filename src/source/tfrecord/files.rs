@@ -45,7 +45,7 @@ pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
     let mut classes = BTreeSet::new();
     for file in location.files(true) {
         let file = file?;
-        let manifest = manifests.of(&file.path)?;
+        let manifest = manifests.of(&file.path, location.base())?;
         if !is_wanted(&file, location.is_directory(), manifest.as_deref()) {
             continue;
         }
@@ -72,7 +72,7 @@ pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
         return plan_err!(
             "no record files match '{text}': of a directory those are taken whose name contains 'tfrec' or '.record'; name others by \
              a glob such as '{}/*'",
-            text.trim_end_matches('/')
+            text.trim_end_matches(['/', '*'])
         );
     }
     Ok(found)
@@ -127,6 +127,7 @@ fn unescaped(text: &str) -> String {
 
 /// What a manifest says of a dataset: its files' records and bytes, and its classes.
 struct Dataset {
+    format: String,
     shards: HashMap<PathBuf, (u64, u64)>,
     classes: Option<Vec<String>>,
 }
@@ -138,12 +139,21 @@ struct Manifests {
 }
 
 impl Manifests {
-    /// The dataset that a file is in, if a directory above it is one.
-    fn of(&mut self, file: &Path) -> Result<Option<Arc<Dataset>>> {
+    /// The dataset that a file is in: one that lists it, or any of a directory that is searched.
+    fn of(&mut self, file: &Path, base: &Path) -> Result<Option<Arc<Dataset>>> {
         for directory in file.ancestors().skip(1).take(MANIFEST_DEPTH) {
-            if let Some(dataset) = self.at(directory)? {
-                return Ok(Some(dataset));
+            let Some(dataset) = self.at(directory)? else { continue };
+            if !directory.starts_with(base) && !dataset.shards.contains_key(file) {
+                continue;
             }
+            if dataset.format != "tfrecord" {
+                return plan_err!(
+                    "'{}' holds shards of the format {}, which is not read as TFRECORD",
+                    directory.display(),
+                    dataset.format
+                );
+            }
+            return Ok(Some(dataset));
         }
         Ok(None)
     }
@@ -156,19 +166,12 @@ impl Manifests {
         let manifest = Manifest::read(directory)
             .map_err(|error| exec_datafusion_err!("cannot read '{}': {error}", place.display()))?;
         let dataset = match manifest {
-            Some(manifest) if manifest.format != "tfrecord" => {
-                return plan_err!(
-                    "'{}' holds shards of the format {}, which is not read as TFRECORD",
-                    directory.display(),
-                    manifest.format
-                );
-            }
             Some(manifest) => {
                 let shard = |shard: &crate::format::manifest::Shard| {
                     (directory.join(&shard.path), (shard.records, shard.bytes))
                 };
                 let shards = manifest.shards.iter().map(shard).collect();
-                Some(Arc::new(Dataset { shards, classes: manifest.classes }))
+                Some(Arc::new(Dataset { format: manifest.format, shards, classes: manifest.classes }))
             }
             None => {
                 if directory.join(UNFINISHED).exists() {

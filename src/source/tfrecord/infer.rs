@@ -6,7 +6,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 
 use super::columns::{Column, FeatureColumn, Shape};
 use super::files::{Files, RecordPath};
-use super::options::{OnCorrupt, RecordType, TfRecordReadOptions, is_listed};
+use super::options::{OnCorrupt, RecordType, SKIP_ADVICE, TfRecordReadOptions, is_listed};
 use crate::format::tfrecord::{
     Entry, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
 };
@@ -27,10 +27,7 @@ pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions
     for file in spread(&files.files, options.sample_files) {
         if let Err(fault) = sample.read(file, options) {
             if options.on_corrupt == OnCorrupt::Error {
-                return exec_err!(
-                    "{}: {fault}; use on_corrupt => 'skip_record' or 'skip_file' to read what is sound",
-                    file.shown
-                );
+                return exec_err!("{}: {fault}; {SKIP_ADVICE}", file.shown);
             }
             tracing::debug!("the sample goes on without {}: {fault}", file.shown);
         }
@@ -47,6 +44,15 @@ pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions
         RecordType::Example => sample.example,
         RecordType::SequenceExample => sample.sequence,
     };
+    for (option, names) in [("text", &options.text), ("lists", &options.lists)] {
+        if let Some(unknown) = names.iter().find(|name| *name != "*" && !seen.contains_key(*name)) {
+            let known: Vec<&str> = seen.keys().map(String::as_str).collect();
+            return plan_err!(
+                "{option}: no sampled record has a feature '{unknown}'; the features are {}",
+                known.join(", ")
+            );
+        }
+    }
     let mut columns = Vec::new();
     for (name, seen) in seen {
         columns.extend(seen.column(name, options)?.map(Column::Feature));
@@ -57,6 +63,16 @@ pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions
         );
     }
     Ok(Inferred { record_type, columns })
+}
+
+/// Which of the columns that a table declares are feature lists, as far as a sample tells.
+pub(super) fn are_feature_lists(files: &Files, options: &TfRecordReadOptions) -> BTreeMap<String, bool> {
+    let mut sample = Sample::default();
+    for file in spread(&files.files, options.sample_files) {
+        // Reading meets the fault again, and knows what was asked for.
+        let _ = sample.read(file, options);
+    }
+    sample.sequence.into_iter().filter_map(|(name, seen)| Some((name, seen.is_list?))).collect()
 }
 
 /// At most `most` files, evenly spread, the first and the last among them.
@@ -72,6 +88,8 @@ fn spread(files: &[RecordPath], most: usize) -> impl Iterator<Item = &RecordPath
 #[derive(Default)]
 struct Sample {
     records: usize,
+    /// A record of no bytes is a message of every kind.
+    are_empty: usize,
     are_examples: usize,
     are_sequences: usize,
     example: BTreeMap<String, Seen>,
@@ -120,6 +138,10 @@ impl Sample {
 
     fn add(&mut self, record: &[u8], place: &str) {
         self.records += 1;
+        if record.is_empty() {
+            self.are_empty += 1;
+            return;
+        }
         if is_message(record, MessageType::Example) {
             self.are_examples += 1;
             see(&mut self.example, record, MessageType::Example, place);
@@ -132,11 +154,11 @@ impl Sample {
 
     /// What most of the records are; every example is a sequence example of no lists, too.
     fn record_type(&self) -> RecordType {
-        match (self.are_examples, self.are_sequences) {
-            (0, 0) => RecordType::Bytes,
-            (examples, sequences) if examples >= sequences => RecordType::Example,
-            _ => RecordType::SequenceExample,
+        let most = self.are_examples.max(self.are_sequences);
+        if 2 * most < self.records - self.are_empty {
+            return RecordType::Bytes;
         }
+        if self.are_examples == most { RecordType::Example } else { RecordType::SequenceExample }
     }
 }
 

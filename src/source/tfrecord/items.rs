@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef
 use datafusion::common::{Result, exec_err};
 
 use super::files::{Files, RecordPath};
-use super::options::OnCorrupt;
+use super::options::{OnCorrupt, SKIP_ADVICE};
 use crate::format::tfrecord::{Index, Place};
 use crate::source::Partitions;
 
@@ -111,6 +111,9 @@ pub(super) fn partition(
         reads_on: true,
         directories: directory_columns.iter().map(|name| file.directories.get(name).cloned().flatten()).collect(),
     };
+    if files.files.is_empty() {
+        return Ok(vec![Vec::new()]);
+    }
     match partitions {
         Partitions::BySize => Ok(files.files.iter().map(|file| vec![whole(file)]).collect()),
         Partitions::Exactly(count) => {
@@ -149,11 +152,9 @@ fn index(file: &RecordPath, walks: bool, on_corrupt: OnCorrupt) -> Result<Option
         (Ok(index), _) => Ok(Some(index)),
         // What comes before the fault is read, and reading meets the fault again and reports it.
         (Err((index, _)), OnCorrupt::SkipRecord | OnCorrupt::SkipFile) => Ok(Some(index)),
-        (Err((index, error)), OnCorrupt::Error) => exec_err!(
-            "{}: record {}: {error}; use on_corrupt 'skip_record' to read the others",
-            file.shown,
-            index.records()
-        ),
+        (Err((index, error)), OnCorrupt::Error) => {
+            exec_err!("{}: record {}: {error}; {SKIP_ADVICE}", file.shown, index.records())
+        }
     }
 }
 
@@ -176,7 +177,7 @@ fn cut(files: &[(Item, Index)], count: usize) -> Vec<Vec<Item>> {
             let is_last = first + records == index.records();
             let bytes = match index.records() {
                 0 => file.bytes,
-                all => file.bytes / all * records,
+                all => (u128::from(file.bytes) * u128::from(records) / u128::from(all)) as u64,
             };
             partitions[partition as usize].push(Item {
                 bytes,

@@ -8,9 +8,11 @@ mod items;
 mod options;
 mod read;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::cast::as_boolean_array;
@@ -85,22 +87,28 @@ impl TfRecordTable {
         let location = location.into();
         let found = find(&location, options.directories)?;
         let record_type = options.record_type.unwrap_or(RecordType::Example);
-        let known = match record_type {
-            RecordType::SequenceExample => infer::infer(&location, &found, &options)?.columns,
-            RecordType::Example | RecordType::Bytes => Vec::new(),
+        let are_lists = match record_type {
+            RecordType::SequenceExample => infer::are_feature_lists(&found, &options),
+            RecordType::Example | RecordType::Bytes => BTreeMap::new(),
         };
+        if let Some(unknown) = directories.iter().find(|name| schema.index_of(name).is_err()) {
+            return plan_err!("PARTITIONED BY: there is no column '{unknown}'; declare it: {unknown} VARCHAR");
+        }
         let mut columns = Vec::new();
         for field in schema.fields() {
-            let is_directory = directories.contains(field.name());
+            let name = field.name();
+            let is_directory = directories.contains(name);
+            if !is_directory && found.directory_columns.contains(name) {
+                return plan_err!("column '{name}' is named by directories; say so: PARTITIONED BY ({name})");
+            }
             columns.push(match record_type {
-                _ if is_directory => Column::Directory(field.name().clone()),
+                _ if is_directory => Column::Directory(name.clone()),
+                RecordType::Bytes if columns.contains(&Column::Record) => {
+                    return plan_err!("column '{name}': with record_type 'bytes' there is one column, of type BYTEA");
+                }
                 RecordType::Bytes => bytes_column(field)?,
                 RecordType::Example | RecordType::SequenceExample => {
-                    let shape = known.iter().find_map(|column| match column {
-                        Column::Feature(feature) if feature.name == *field.name() => Some(feature.shape),
-                        _ => None,
-                    });
-                    Column::Feature(declared(field, record_type, shape)?)
+                    Column::Feature(declared(field, record_type, are_lists.get(name).copied())?)
                 }
             });
         }
@@ -121,9 +129,11 @@ impl TfRecordTable {
             return Ok(found);
         };
         let names = self.directory_columns();
-        let whole = items::partition(&found, &names, Partitions::BySize, 1, self.options.on_corrupt)?;
-        let whole: Vec<items::Item> = whole.into_iter().flatten().collect();
-        let batch = items::to_batch(&whole, &items::items_schema(&names))?;
+        let value = |file: &files::RecordPath, name: &String| file.directories.get(name).cloned().flatten();
+        let column = |name: &String| -> ArrayRef {
+            Arc::new(found.files.iter().map(|file| value(file, name)).collect::<StringArray>())
+        };
+        let batch = RecordBatch::try_from_iter_with_nullable(names.iter().map(|name| (name, column(name), true)))?;
         let filter = datafusion::logical_expr::expr_rewriter::unnormalize_col(filter);
         let filter = session.create_physical_expr(filter, &DFSchema::try_from(batch.schema())?)?;
         let mask = filter.evaluate(&batch)?.into_array(batch.num_rows())?;
@@ -155,7 +165,7 @@ fn bytes_column(field: &Field) -> Result<Column> {
 }
 
 /// The feature that is read into a declared column.
-fn declared(field: &Field, record_type: RecordType, known: Option<Shape>) -> Result<FeatureColumn> {
+fn declared(field: &Field, record_type: RecordType, is_feature_list: Option<bool>) -> Result<FeatureColumn> {
     let element = |data_type: &DataType| match data_type {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             Some(item.data_type().clone())
@@ -167,7 +177,7 @@ fn declared(field: &Field, record_type: RecordType, known: Option<Shape>) -> Res
     let is_sequence = record_type == RecordType::SequenceExample;
     let shape = match (&outer, &inner) {
         (Some(_), Some(_)) if is_sequence => Shape::StepLists,
-        (Some(_), None) if is_sequence && known == Some(Shape::List) => Shape::List,
+        (Some(_), None) if is_sequence && is_feature_list == Some(false) => Shape::List,
         (Some(_), None) if is_sequence => Shape::Steps,
         (Some(_), None) => Shape::List,
         (None, _) => Shape::Scalar,

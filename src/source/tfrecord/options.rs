@@ -51,6 +51,9 @@ pub enum OnCorrupt {
     SkipFile,
 }
 
+/// What to do about a fault.
+pub(super) const SKIP_ADVICE: &str = "use on_corrupt 'skip_record' or 'skip_file' to read what is sound";
+
 impl Default for TfRecordReadOptions {
     fn default() -> Self {
         Self {
@@ -133,9 +136,9 @@ impl SourceOptions for TfRecordReadOptions {
             "sample_records" => self.sample_records = parse_count(name, value)?,
             "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
             "directories" => {
-                let parsed = value.to_ascii_lowercase().parse();
+                let parsed = value.to_ascii_lowercase().parse().ok();
                 self.directories =
-                    parsed.map_err(|_| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))?;
+                    parsed.ok_or_else(|| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))?;
             }
             _ => {
                 return plan_err!(

@@ -1,18 +1,19 @@
 //! Reading: records of one partition's work items, as batches.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, BinaryBuilder, RecordBatch, RecordBatchOptions, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::arrow::compute::filter;
+use datafusion::arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::{Result, exec_err, internal_datafusion_err, internal_err};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 
-use super::columns::{Column, ColumnBuilder, Misfit, nothing};
+use super::columns::{Column, ColumnBuilder, Misfit, cast, offset};
 use super::items::Item;
-use super::options::{OnCorrupt, RecordType};
+use super::options::{OnCorrupt, RecordType, SKIP_ADVICE};
 use crate::format::tfrecord::{FramingError, MessageType, RecordFile, RecordReader, read_record};
 use crate::source::batch::cut_by_decoded_size;
 use crate::storage;
@@ -35,6 +36,17 @@ pub(super) struct Reading {
     /// The labels in the order of their class numbers, where the files' manifest has them.
     pub(super) classes: Option<Vec<String>>,
 }
+
+impl Reading {
+    /// Whether nothing that is in a record is looked at, so that frames tell all.
+    pub(super) fn is_of_frames(&self) -> bool {
+        let is_outside = |column: &Column| matches!(column, Column::Directory(_) | Column::Nothing);
+        self.on_corrupt == OnCorrupt::Error && self.columns.iter().all(is_outside)
+    }
+}
+
+/// What was found of files that are left out as a whole if anything in them is wrong.
+pub(super) type Verdicts = Arc<Mutex<HashMap<String, Arc<OnceLock<bool>>>>>;
 
 /// How large batches are.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +87,7 @@ pub(super) struct PartitionReader {
     bounds: Bounds,
     metrics: ReadMetrics,
     items: VecDeque<Item>,
+    verdicts: Verdicts,
     current: Option<Cursor>,
     /// Rows that may still be given.
     left: usize,
@@ -97,11 +110,12 @@ impl PartitionReader {
         reading: Arc<Reading>,
         bounds: Bounds,
         metrics: ReadMetrics,
+        verdicts: Verdicts,
         items: Vec<Item>,
         fetch: Option<usize>,
     ) -> Self {
         let left = fetch.unwrap_or(usize::MAX);
-        Self { reading, bounds, metrics, items: items.into(), current: None, left }
+        Self { reading, bounds, metrics, items: items.into(), verdicts, current: None, left }
     }
 
     /// The next rows; `None` when there are no more.
@@ -153,32 +167,50 @@ impl PartitionReader {
 
     /// Opens an item; `None` for a file that is left out.
     fn open(&self, item: Item) -> Result<Option<Cursor>> {
-        if self.reading.on_corrupt == OnCorrupt::SkipFile
-            && let Err(fault) = self.check_file(&item)
-        {
-            return self.skip_file(&item, &fault);
+        if self.reading.on_corrupt == OnCorrupt::SkipFile && !self.is_sound(&item)? {
+            self.pass(&item);
+            return Ok(None);
         }
-        match self.start(item.clone(), &self.reading) {
+        match self.start(item.clone()) {
             Ok(cursor) => Ok(Some(cursor)),
             Err(fault) if self.reading.on_corrupt == OnCorrupt::Error => {
-                exec_err!("{}: {fault}; use on_corrupt 'skip_file' to read the others", item.path)
+                exec_err!("{}: {fault}; {SKIP_ADVICE}", item.path)
             }
-            Err(fault) => self.skip_file(&item, &fault),
+            Err(fault) => {
+                self.leave_out(&item, &fault);
+                self.pass(&item);
+                Ok(None)
+            }
         }
     }
 
-    fn skip_file<T>(&self, item: &Item, fault: &str) -> Result<Option<T>> {
+    /// Whether a whole file can be read. It is looked through once, whoever asks.
+    fn is_sound(&self, item: &Item) -> Result<bool> {
+        let verdict = {
+            let mut verdicts = self.verdicts.lock().map_err(|error| internal_datafusion_err!("{error}"))?;
+            Arc::clone(verdicts.entry(item.path.clone()).or_default())
+        };
+        Ok(*verdict.get_or_init(|| match self.check_file(item) {
+            Ok(()) => true,
+            Err(fault) => {
+                self.leave_out(item, &fault);
+                false
+            }
+        }))
+    }
+
+    fn leave_out(&self, item: &Item, fault: &str) {
         tracing::warn!("left out {}: {fault}", item.path);
-        // Of a file in several parts the first one counts.
-        if item.first == 0 {
-            self.metrics.corrupt_files.add(1);
-        }
+        self.metrics.corrupt_files.add(1);
+    }
+
+    /// Counts an item as done.
+    fn pass(&self, item: &Item) {
         self.metrics.files_read.add(1);
         self.metrics.bytes_read.add(usize::try_from(item.bytes).unwrap_or(0));
-        Ok(None)
     }
 
-    fn start(&self, item: Item, reading: &Reading) -> std::result::Result<Cursor, String> {
+    fn start(&self, item: Item) -> std::result::Result<Cursor, String> {
         let path = storage::local_path(&item.path).ok_or("not a local path")?;
         let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
         let file = match item.place.offset {
@@ -188,10 +220,10 @@ impl PartitionReader {
         if path.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             return Err("empty file (0 bytes)".to_string());
         }
-        let is_counted = reading.columns.is_empty() && reading.on_corrupt == OnCorrupt::Error;
-        let mut reader = match item.place.offset {
-            0 if is_counted => RecordReader::frames(file),
-            offset => RecordReader::at(file, offset),
+        let reader = RecordReader::at(file, item.place.offset);
+        let mut reader = match self.reading.is_of_frames() {
+            true => reader.for_frames(),
+            false => reader.for_bytes(item.bytes),
         };
         for passed in 0..item.place.skip {
             let skipped =
@@ -206,50 +238,59 @@ impl PartitionReader {
     /// Reads a whole file and gives nothing but its first fault.
     fn check_file(&self, item: &Item) -> std::result::Result<(), String> {
         let whole = Item { place: Default::default(), first: 0, records: None, reads_on: true, ..item.clone() };
-        let mut cursor = self.start(whole, &self.reading)?;
+        let mut cursor = self.start(whole)?;
         while !cursor.is_at_end {
             self.read_strictly(&mut cursor).map_err(|fault| fault.to_string())?;
         }
         Ok(())
     }
 
-    fn read_strictly(&self, cursor: &mut Cursor) -> std::result::Result<RecordBatch, Fault> {
+    /// Reads the next batch of an item; the first fault ends it.
+    fn read_strictly(&self, cursor: &mut Cursor) -> std::result::Result<(), Fault> {
         let mut rows = Rows::new(&self.reading);
         let most = rows.most(self.bounds);
-        while rows.count < most && rows.bytes() < self.bounds.bytes {
+        while rows.len() < most && rows.bytes() < self.bounds.bytes {
             if !cursor.step(&mut rows)? {
                 break;
             }
         }
-        rows.finish(&cursor.item, &self.reading).map_err(|error| Fault::of_record(cursor.record, error.to_string()))
+        match rows.finish(&cursor.item, &self.reading) {
+            Ok((_, misfits)) => misfits.into_iter().next().map_or(Ok(()), Err),
+            Err(error) => Err(Fault::of_record(cursor.record, None, error.strip_backtrace())),
+        }
     }
 
     /// Reads the next batch of an item.
     fn read(&self, cursor: &mut Cursor) -> Result<RecordBatch> {
         let reading = &self.reading;
-        if reading.columns.is_empty() && reading.on_corrupt == OnCorrupt::Error {
+        if reading.is_of_frames() {
             return self.count(cursor);
         }
         let mut rows = Rows::new(reading);
         let most = rows.most(self.bounds).min(self.left);
-        while rows.count < most && rows.bytes() < self.bounds.bytes {
+        while rows.len() < most && rows.bytes() < self.bounds.bytes {
             match cursor.step(&mut rows) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(fault) => self.meet(cursor, fault)?,
             }
         }
-        rows.finish(&cursor.item, reading)
+        let (batch, misfits) = rows.finish(&cursor.item, reading)?;
+        for misfit in misfits {
+            self.meet(cursor, misfit)?;
+        }
+        Ok(batch)
     }
 
-    /// Counts records without reading them.
+    /// Passes over records, of which there is nothing to be read.
     fn count(&self, cursor: &mut Cursor) -> Result<RecordBatch> {
-        let mut count = 0;
-        while count < self.left && !cursor.has_all() {
+        let mut rows = Rows::new(&self.reading);
+        while rows.len() < MOST_ROWS.min(self.left) && !cursor.has_all() {
+            let offset = cursor.reader.offset();
             match cursor.reader.skip() {
                 Ok(Some(_)) => {
+                    rows.places.push((cursor.record, offset));
                     cursor.record += 1;
-                    count += 1;
                 }
                 Ok(None) => {
                     cursor.is_at_end = true;
@@ -259,13 +300,13 @@ impl PartitionReader {
             }
         }
         cursor.is_at_end |= cursor.has_all();
-        rows_of(count, Vec::new(), &self.reading.schema)
+        Ok(rows.finish(&cursor.item, &self.reading)?.0)
     }
 
     /// Fails or goes on, as was asked.
     fn meet(&self, cursor: &mut Cursor, fault: Fault) -> Result<()> {
         if self.reading.on_corrupt == OnCorrupt::Error {
-            return exec_err!("{}: {fault}; use on_corrupt 'skip_record' to read the others", cursor.item.path);
+            return exec_err!("{}: {fault}; {SKIP_ADVICE}", cursor.item.path);
         }
         cursor.faults += 1;
         if fault.ends_the_file {
@@ -301,8 +342,8 @@ impl Fault {
         Self { record, offset: None, ends_the_file: !error.is_in_data(), reason: error.to_string() }
     }
 
-    fn of_record(record: u64, reason: String) -> Self {
-        Self { record, offset: None, reason, ends_the_file: false }
+    fn of_record(record: u64, offset: Option<u64>, reason: String) -> Self {
+        Self { record, offset, reason, ends_the_file: false }
     }
 }
 
@@ -346,12 +387,8 @@ impl Cursor {
             }
         };
         self.record += 1;
-        rows.push(data, &self.item, record).map_err(|Misfit(reason)| Fault {
-            record,
-            offset: Some(offset),
-            reason,
-            ends_the_file: false,
-        })?;
+        let pushed = rows.push(data, (record, offset));
+        pushed.map_err(|Misfit(reason)| Fault::of_record(record, Some(offset), reason))?;
         Ok(true)
     }
 }
@@ -361,10 +398,11 @@ struct Rows {
     message_type: Option<MessageType>,
     builders: Vec<ColumnBuilder>,
     by_name: HashMap<String, usize>,
+    /// The records themselves, where they are a column.
     records: Option<BinaryBuilder>,
     record_bytes: usize,
-    places: Option<StringBuilder>,
-    count: usize,
+    /// The number and the offset of each row's record.
+    places: Vec<(u64, u64)>,
 }
 
 impl Rows {
@@ -376,10 +414,10 @@ impl Rows {
         let builders: Vec<ColumnBuilder> = features.collect();
         let by_name = builders.iter().enumerate().map(|(index, builder)| (builder.name().to_string(), index)).collect();
         Self {
-            // Without a feature to look for, the message needs not be taken apart.
             message_type: match reading.record_type {
                 RecordType::Bytes => None,
-                _ if builders.is_empty() => None,
+                // Where bad records are left out, they are whatever columns are asked for.
+                _ if builders.is_empty() && reading.on_corrupt == OnCorrupt::Error => None,
                 RecordType::Example => Some(MessageType::Example),
                 RecordType::SequenceExample => Some(MessageType::SequenceExample),
             },
@@ -387,9 +425,12 @@ impl Rows {
             by_name,
             records: reading.columns.contains(&Column::Record).then(BinaryBuilder::new),
             record_bytes: 0,
-            places: reading.columns.contains(&Column::Place).then(StringBuilder::new),
-            count: 0,
+            places: Vec::new(),
         }
+    }
+
+    fn len(&self) -> usize {
+        self.places.len()
     }
 
     /// The most rows of a batch: fewer where they may be images.
@@ -402,27 +443,25 @@ impl Rows {
         self.record_bytes + self.builders.iter().map(ColumnBuilder::bytes).sum::<usize>()
     }
 
-    fn push(&mut self, data: &[u8], item: &Item, record: u64) -> std::result::Result<(), Misfit> {
+    fn push(&mut self, data: &[u8], place: (u64, u64)) -> std::result::Result<(), Misfit> {
         let fits = self.set(data);
         if fits.is_err() {
             self.builders.iter_mut().for_each(ColumnBuilder::roll_back);
             return fits;
         }
-        for builder in &mut self.builders {
-            builder.end_row()?;
-        }
+        self.builders.iter_mut().for_each(ColumnBuilder::end_row);
         if let Some(records) = &mut self.records {
             records.append_value(data);
             self.record_bytes += data.len();
         }
-        if let Some(places) = &mut self.places {
-            places.append_value(format!("{} record {record}", item.path));
-        }
-        self.count += 1;
+        self.places.push(place);
         Ok(())
     }
 
     fn set(&mut self, data: &[u8]) -> std::result::Result<(), Misfit> {
+        if self.records.is_some() {
+            offset(self.record_bytes + data.len())?;
+        }
         let Some(message_type) = self.message_type else { return Ok(()) };
         read_record(data, message_type, |name, entry| match self.by_name.get(name) {
             Some(index) => self.builders[*index].set(&entry),
@@ -430,67 +469,80 @@ impl Rows {
         })
     }
 
-    fn finish(mut self, item: &Item, reading: &Reading) -> Result<RecordBatch> {
+    /// The rows, and the faults of those that don't fit into the columns' types, which are left out.
+    fn finish(mut self, item: &Item, reading: &Reading) -> Result<(RecordBatch, Vec<Fault>)> {
+        let mut own = self.own_columns(item, reading)?;
+        let (mut faults, mut keeps) = (Vec::new(), vec![true; self.len()]);
+        for (column, field) in own.iter().zip(reading.schema.fields()) {
+            for (row, reason) in misfits(column, field) {
+                if std::mem::replace(&mut keeps[row], false) {
+                    let (record, offset) = self.places[row];
+                    faults.push(Fault::of_record(record, Some(offset), reason));
+                }
+            }
+        }
+        let rows = self.len() - faults.len();
+        if !faults.is_empty() {
+            faults.sort_by_key(|fault| fault.record);
+            let keeps = BooleanArray::from(keeps);
+            own = own.iter().map(|column| filter(column, &keeps)).collect::<std::result::Result<_, _>>()?;
+        }
+        let columns: std::result::Result<Vec<ArrayRef>, _> =
+            own.iter().zip(reading.schema.fields()).map(|(column, field)| cast(column, field.data_type())).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok((RecordBatch::try_new_with_options(Arc::clone(&reading.schema), columns?, &options)?, faults))
+    }
+
+    /// The columns before they are cast.
+    fn own_columns(&mut self, item: &Item, reading: &Reading) -> Result<Vec<ArrayRef>> {
         let mut builders = std::mem::take(&mut self.builders).into_iter();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(reading.columns.len());
         for (column, field) in reading.columns.iter().zip(reading.schema.fields()) {
-            let array: ArrayRef = match column {
-                Column::Feature(feature) => {
-                    let built =
-                        builders.next().map_or_else(|| Ok(nothing(field.data_type(), 0)), ColumnBuilder::finish);
-                    built.map_err(|error| {
-                        exec_datafusion_err!(
-                            "{}: feature '{}' can't be cast to {}: {error}",
-                            item.path,
-                            feature.name,
-                            field.data_type()
-                        )
-                    })?
-                }
+            columns.push(match column {
+                Column::Feature(_) => match builders.next() {
+                    Some(builder) => builder.finish()?,
+                    None => return internal_err!("no builder for '{}'", field.name()),
+                },
                 Column::Record => Arc::new(self.records.take().unwrap_or_default().finish()),
-                Column::Place => Arc::new(self.places.take().unwrap_or_default().finish()),
-                Column::Nothing => nothing(field.data_type(), self.count),
+                Column::Place => {
+                    let shown = self.places.iter().map(|(record, _)| format!("{} record {record}", item.path));
+                    Arc::new(StringArray::from_iter_values(shown))
+                }
+                Column::Nothing => new_null_array(field.data_type(), self.len()),
                 Column::Directory(name) => {
                     let index = reading.directory_columns.iter().position(|column| column == name);
                     let value = index.and_then(|index| item.directories.get(index)?.as_deref());
-                    directory_column(value, self.count, field.data_type(), &item.path)?
+                    Arc::new(std::iter::repeat_n(value, self.len()).collect::<StringArray>())
                 }
-            };
-            if !field.is_nullable() && array.null_count() > 0 {
-                return exec_err!(
-                    "{}: column '{}' is NOT NULL, and {} records have no such feature",
-                    item.path,
-                    field.name(),
-                    array.null_count()
-                );
-            }
-            columns.push(array);
+            });
         }
-        rows_of(self.count, columns, &reading.schema)
+        Ok(columns)
     }
 }
 
-fn directory_column(value: Option<&str>, rows: usize, data_type: &DataType, path: &str) -> Result<ArrayRef> {
-    let texts: ArrayRef = Arc::new(std::iter::repeat_n(value, rows).collect::<StringArray>());
-    if data_type == &DataType::Utf8 {
-        return Ok(texts);
+/// The rows whose value the column's type has no place for, and why.
+fn misfits(column: &ArrayRef, field: &Field) -> Vec<(usize, String)> {
+    let mut misfits = Vec::new();
+    if !field.is_nullable() && column.null_count() > 0 {
+        let nulls = (0..column.len()).filter(|row| column.is_null(*row));
+        misfits.extend(nulls.map(|row| (row, format!("column '{}' is NOT NULL, and it has no value", field.name()))));
     }
-    let options = datafusion::arrow::compute::CastOptions { safe: false, ..Default::default() };
-    datafusion::arrow::compute::cast_with_options(&texts, data_type, &options)
-        .map_err(|error| exec_datafusion_err!("{path}: the directory's value: {error}"))
-}
-
-fn rows_of(count: usize, columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(count));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    if cast(column, field.data_type()).is_err() {
+        for row in 0..column.len() {
+            if let Err(error) = cast(&column.slice(row, 1), field.data_type()) {
+                misfits.push((row, format!("column '{}': {error}", field.name())));
+            }
+        }
+    }
+    misfits
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use datafusion::arrow::array::{Array, ListArray};
-    use datafusion::arrow::datatypes::{Field, Float32Type, Int64Type, Schema};
+    use datafusion::arrow::array::ListArray;
+    use datafusion::arrow::datatypes::{Float32Type, Int64Type, Schema};
     use proptest::prelude::*;
     use prost::Message;
 
@@ -593,10 +645,11 @@ mod tests {
             let reading = reading();
             let mut rows = Rows::new(&reading);
             for (number, record) in records.iter().enumerate() {
-                let fits = rows.push(&record.record(), &item(), number as u64);
+                let fits = rows.push(&record.record(), (number as u64, 0));
                 prop_assert_eq!(fits.is_err(), record.is_unfit);
             }
-            let batch = rows.finish(&item(), &reading).expect("rows");
+            let (batch, misfits) = rows.finish(&item(), &reading).expect("rows");
+            prop_assert!(misfits.is_empty());
             let expected: Vec<&Ragged> = records.iter().filter(|record| !record.is_unfit).collect();
             prop_assert_eq!(batch.num_rows(), expected.len());
             let list = |lists: &ListArray, row: usize| lists.is_valid(row).then(|| lists.value(row));
