@@ -7,6 +7,7 @@ mod infer;
 mod items;
 mod options;
 mod read;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
