@@ -86,6 +86,19 @@ fn a_broken_image_is_a_marked_cell_with_its_reason() {
 }
 
 #[test]
+fn files_beside_the_sheet_stay_as_they_are() {
+    let workspace = Workspace::with_photos(2, 1);
+    for name in ["sheet.png.tmp", ".sheet.png.tmp", "sheet.tmp"] {
+        workspace.write(&format!("sheets/{name}"), b"mine");
+    }
+    workspace.pixmill(&["contact-sheet", "photos", "--out", "sheets/sheet.png"]).success();
+    assert_eq!(workspace.names("sheets"), [".sheet.png.tmp", "sheet.png", "sheet.png.tmp", "sheet.tmp"]);
+    for name in ["sheet.png.tmp", ".sheet.png.tmp", "sheet.tmp"] {
+        assert_eq!(workspace.read(&format!("sheets/{name}")), "mine");
+    }
+}
+
+#[test]
 fn a_page_is_one_file_with_escaped_labels() {
     let workspace = Workspace::with_photos(2, 1);
     fs::rename(workspace.path("photos/daisy"), workspace.path("photos/<script>alert(1)<")).expect("renamed");

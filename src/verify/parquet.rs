@@ -2,18 +2,21 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch, StructArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::file::metadata::ParquetMetaData;
 
 use super::labels::{self, Label};
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
 
-/// Rows that are read at once.
-const BATCH_ROWS: usize = 64;
+/// The most rows, and about the most bytes, that are read at once.
+const BATCH_ROWS: u64 = 64;
+const BATCH_BYTES: u64 = 32 << 20;
 
 /// Checks a file.
 pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
@@ -34,7 +37,13 @@ fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("cannot be read as Parquet: {error}");
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
     let stated = builder.metadata().file_metadata().num_rows();
-    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&error))?;
+    let schema = Arc::clone(builder.schema());
+    let rows = batch_rows(builder.metadata());
+    let reader = builder.with_batch_size(rows).build().map_err(|error| unreadable(&error))?;
+    // What has no type differs from nothing.
+    for field in schema.fields().iter().filter(|field| !field.data_type().is_null()) {
+        shard.add_column(field.name(), &field.data_type().to_string());
+    }
     for batch in reader {
         let batch = batch.map_err(|error| unreadable(&error))?;
         check_batch(&batch, shard)?;
@@ -44,6 +53,48 @@ fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
         shard.fault(FaultKind::Corrupted, None, message);
     }
     Ok(())
+}
+
+/// How many rows are read at once: what the largest rows of all row groups, by their mean, allow.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let row_bytes = metadata.row_groups().iter().map(|group| {
+        let [bytes, rows] =
+            [group.total_byte_size(), group.num_rows()].map(|number| u64::try_from(number).unwrap_or(0));
+        bytes / rows.max(1)
+    });
+    let rows = BATCH_BYTES / row_bytes.max().unwrap_or(0).max(1);
+    usize::try_from(rows.clamp(1, BATCH_ROWS)).unwrap_or(1)
+}
+
+/// Whether a column of an Arrow type may be what the manifest says; of types that aren't known here, every one may.
+pub(super) fn may_be(data_type: &str, stated: &str) -> bool {
+    const SCALARS: [(&str, &str); 17] = [
+        ("Boolean", "bool"),
+        ("Int8", "int8"),
+        ("Int16", "int16"),
+        ("Int32", "int32"),
+        ("Int64", "int64"),
+        ("UInt8", "uint8"),
+        ("UInt16", "uint16"),
+        ("UInt32", "uint32"),
+        ("UInt64", "uint64"),
+        ("Float16", "float16"),
+        ("Float32", "float32"),
+        ("Float64", "float64"),
+        ("Utf8", "string"),
+        ("LargeUtf8", "large_string"),
+        ("Binary", "binary"),
+        ("LargeBinary", "large_binary"),
+        ("Date32", "date32"),
+    ];
+    let scalar = SCALARS.iter().find(|(name, _)| *name == data_type).map(|(_, scalar)| *scalar);
+    match stated {
+        "Image" => data_type.starts_with("Struct("),
+        "ClassLabel" => scalar.is_some_and(|scalar| scalar.contains("int")),
+        list if list.starts_with("List(") => scalar.is_none(),
+        stated if SCALARS.iter().any(|(_, scalar)| *scalar == stated) => scalar == Some(stated),
+        _ => true,
+    }
 }
 
 fn check_batch(batch: &RecordBatch, shard: &mut ShardCheck<'_>) -> Result<(), String> {

@@ -82,9 +82,12 @@ const MOST_NAMED: usize = 10;
 /// The rows that become thumbnails.
 const ROWS: &str = "contact_sheet_rows";
 
+/// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum SheetFormat {
+    /// A picture.
     Png,
+    /// A page in one file.
     Html,
 }
 
@@ -95,8 +98,8 @@ impl ContactSheet {
         self.check()?;
         let sheet = with_engine(self.threads.count(), async |engine| self.sheet(engine).await)?;
         let drawn = match format {
-            Format::Png => picture(&sheet),
-            Format::Html => page(&sheet).map(String::into_bytes),
+            SheetFormat::Png => picture(&sheet),
+            SheetFormat::Html => page(&sheet).map(String::into_bytes),
         };
         let drawn = drawn.map_err(|error| Error::Failed(format!("cannot draw the contact sheet: {error}")))?;
         put(&self.out, &drawn).map_err(Error::file("write", &self.out))?;
@@ -111,11 +114,11 @@ impl ContactSheet {
         Ok(())
     }
 
-    fn format(&self) -> Result<Format> {
+    fn format(&self) -> Result<SheetFormat> {
         let extension = self.out.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
         match extension.as_deref() {
-            Some("png") => Ok(Format::Png),
-            Some("html" | "htm") => Ok(Format::Html),
+            Some("png") => Ok(SheetFormat::Png),
+            Some("html" | "htm") => Ok(SheetFormat::Html),
             _ => Err(Error::Usage(format!("--out must end in .png or .html, got '{}'", self.out.display()))),
         }
     }
