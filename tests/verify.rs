@@ -264,11 +264,11 @@ fn features_of_all_formats_are_those_of_the_manifest() {
     out/_manifest.json: it lists the feature 'label', which no record has
     ");
     insta::assert_snapshot!(changed(webdataset, "\"cls\": \"text\"", "\"txt\": \"text\""), @"
-    out/train-000000.tar: record 0 at byte 0: feature 'cls' is not in the manifest
+    out/train-000000.tar: record 0 at byte 4096: feature 'cls' is not in the manifest
     out/_manifest.json: it lists the feature 'txt', which no record has
     ");
     let first = |faults: String| faults.lines().next().unwrap_or_default().to_string();
-    insta::assert_snapshot!(first(changed(webdataset, "\"cls\": \"text\"", "\"cls\": \"json\"")), @"out/train-000000.tar: record 0 at byte 1536: member 'cls' is no JSON: expected value at line 1 column 1");
+    insta::assert_snapshot!(first(changed(webdataset, "\"cls\": \"text\"", "\"cls\": \"json\"")), @"out/train-000000.tar: record 0 at byte 4096: member 'cls' is no JSON: expected value at line 1 column 1");
     insta::assert_snapshot!(first(changed(webdataset, "\"bin\": \"bytes\"", "\"bin\": \"text\"")), @"out/train-000000.tar: record 0 at byte 0: member 'bin' is no text, as the manifest says: invalid utf-8 sequence of 1 bytes from index 0");
     insta::assert_snapshot!(changed(parquet, "\"caption\": \"string\"", "\"text\": \"string\""), @"
     out/train-00000-of-00001.parquet: record 0: feature 'caption' is not in the manifest

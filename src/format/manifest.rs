@@ -138,3 +138,31 @@ pub(crate) fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<
     }
     put(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_looked_for_five_directories_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path();
+        fs::write(root.join(MANIFEST), "{}").expect("a manifest");
+        for (below, is_found) in [("x", true), ("a/b/c/d/x", true), ("a/b/c/d/e/x", false), ("../x", false)] {
+            assert_eq!(Manifest::above(&root.join(below)), is_found.then_some(root), "{below}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_put_in_its_place_and_nothing_is_left_beside_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        put(&directory.path().join("a"), b"new").expect("put");
+        assert!(put(&directory.path().join("none/a"), b"new").is_err());
+        fs::create_dir(directory.path().join("b")).expect("a directory");
+        assert!(put(&directory.path().join("b"), b"new").is_err());
+        let entries = fs::read_dir(directory.path()).expect("a directory");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b"]);
+    }
+}

@@ -4,3 +4,4 @@ pub(crate) mod kind;
 pub(crate) mod looks;
 pub mod manifest;
 pub mod tfrecord;
+pub(crate) mod webdataset;

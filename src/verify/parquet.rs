@@ -8,7 +8,6 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericListArray, Offse
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::file::metadata::ParquetMetaData;
 
 use super::labels::{self, Label};
 use super::report::{FaultKind, Place};
@@ -38,7 +37,8 @@ fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
     let stated = builder.metadata().file_metadata().num_rows();
     let schema = Arc::clone(builder.schema());
-    let rows = batch_rows(builder.metadata());
+    let groups = builder.metadata().row_groups().iter();
+    let rows = batch_rows(groups.map(|group| (group.total_byte_size(), group.num_rows())));
     let reader = builder.with_batch_size(rows).build().map_err(|error| unreadable(&error))?;
     // What has no type differs from nothing.
     for field in schema.fields().iter().filter(|field| !field.data_type().is_null()) {
@@ -55,13 +55,9 @@ fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// How many rows are read at once: what the largest rows of all row groups, by their mean, allow.
-fn batch_rows(metadata: &ParquetMetaData) -> usize {
-    let row_bytes = metadata.row_groups().iter().map(|group| {
-        let [bytes, rows] =
-            [group.total_byte_size(), group.num_rows()].map(|number| u64::try_from(number).unwrap_or(0));
-        bytes / rows.max(1)
-    });
+/// How many rows are read at once, by the bytes and rows of the row groups: what those with the largest rows allow.
+fn batch_rows(groups: impl Iterator<Item = (i64, i64)>) -> usize {
+    let row_bytes = groups.map(|(bytes, rows)| bytes.max(0).unsigned_abs() / rows.max(1).unsigned_abs());
     let rows = BATCH_BYTES / row_bytes.max().unwrap_or(0).max(1);
     usize::try_from(rows.clamp(1, BATCH_ROWS)).unwrap_or(1)
 }
@@ -170,4 +166,40 @@ fn add_bytes(name: &str, column: &ArrayRef, first: u64, shard: &mut ShardCheck<'
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_rows_are_read_a_few_at_a_time() {
+        let rows = |groups: &[(i64, i64)]| batch_rows(groups.iter().copied());
+        assert_eq!(rows(&[(200 * 40, 200)]), 64);
+        assert_eq!(rows(&[(200 * 40, 200), (10 * 12_000_000, 10)]), 2);
+        assert_eq!(rows(&[(40 << 20, 1)]), 1);
+        // A footer may say anything.
+        assert_eq!([rows(&[]), rows(&[(-1, -1), (5, 0)]), rows(&[(i64::MAX, i64::MIN)])], [64, 64, 1]);
+    }
+
+    #[test]
+    fn types_are_compared_with_what_the_manifest_calls_them() {
+        let same = [
+            ("Int64", "int64"),
+            ("Int64", "ClassLabel"),
+            ("Utf8", "string"),
+            ("Struct(\"bytes\": Binary, \"path\": Utf8)", "Image"),
+            ("List(Float64)", "List(float64)"),
+            ("Timestamp(ms)", "timestamp[ms]"),
+        ];
+        assert!(same.iter().all(|(data_type, stated)| may_be(data_type, stated)));
+        let other = [
+            ("Int32", "int64"),
+            ("Utf8", "ClassLabel"),
+            ("Binary", "Image"),
+            ("Float64", "List(float64)"),
+            ("List(Float64)", "float64"),
+        ];
+        assert!(!other.iter().any(|(data_type, stated)| may_be(data_type, stated)));
+    }
 }

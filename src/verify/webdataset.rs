@@ -11,6 +11,7 @@ use super::labels;
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
 use crate::counted::counted;
+use crate::format::webdataset::split_key;
 
 /// A member larger than this is passed over: nobody's image has as many bytes.
 const MOST_BYTES: u64 = 1 << 30;
@@ -146,13 +147,6 @@ fn check_content(extension: &str, stated: Option<&str>, place: Place, content: &
     shard.add_label(extension, || labels::text_or_number(content));
 }
 
-/// The key and the extension, which begins at the first dot behind the last slash.
-fn split_key(name: &str) -> Option<(&str, String)> {
-    let start = name.rfind('/').map_or(0, |slash| slash + 1);
-    let dot = start + name[start..].find('.')?;
-    (dot > start).then(|| (&name[..dot], name[dot + 1..].to_ascii_lowercase()))
-}
-
 /// Where a member of the sample under way is.
 fn place(shard: &ShardCheck<'_>, offset: u64) -> Place {
     Place { record: shard.report.records.saturating_sub(1), offset: Some(offset) }
@@ -226,18 +220,5 @@ impl<R: Read> Read for Tail<R> {
         self.zeros = if zeros == read { self.zeros + zeros as u64 } else { zeros as u64 };
         self.bytes += read as u64;
         Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_end_at_the_first_dot_of_the_name() {
-        assert_eq!(split_key("a.b/c.left.JPG"), Some(("a.b/c", "left.jpg".to_string())));
-        assert_eq!(split_key("a.b/c"), None);
-        assert_eq!(split_key("a/.hidden"), None);
-        assert_eq!(split_key("x.cls"), Some(("x", "cls".to_string())));
     }
 }

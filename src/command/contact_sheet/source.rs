@@ -1,8 +1,8 @@
 //! What is at a location: image files or shards, told by names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::kind::FileKind;
 use crate::format::manifest::Manifest;
 use crate::format::tfrecord::is_beside_data;
@@ -22,6 +22,12 @@ pub(super) enum Source {
         /// The labels in the order of their class numbers, where a manifest tells.
         classes: Option<Vec<String>>,
     },
+    /// WebDataset shards.
+    Tar {
+        paths: Vec<PathBuf>,
+        /// As of other shards.
+        classes: Option<Vec<String>>,
+    },
 }
 
 /// The table of Parquet shards.
@@ -32,7 +38,8 @@ impl Source {
     pub(super) fn at(location: &str) -> Result<Self> {
         let parsed = Location::parse(location)?;
         let mut shard = None;
-        for found in parsed.files(true) {
+        let mut files = parsed.files(true);
+        for found in files.by_ref() {
             let found = found?;
             if let Some(kind) = kind_of(&found.path) {
                 shard = (kind != FileKind::Image).then_some((kind, found.path));
@@ -48,12 +55,16 @@ impl Source {
                 let create = format!("CREATE EXTERNAL TABLE {TABLE} STORED AS PARQUET LOCATION {quoted}");
                 (Some(create), TABLE.to_string())
             }
-            FileKind::Tar | FileKind::Image => {
-                return Err(Error::Usage(format!(
-                    "'{}' is a tar file: contact-sheet reads image files, TFRecord and Parquet; unpack it first",
-                    path.display()
-                )));
+            FileKind::Tar => {
+                let classes = classes(&path);
+                let mut paths = vec![path];
+                for found in files {
+                    let found = found?;
+                    paths.extend((kind_of(&found.path) == Some(FileKind::Tar)).then_some(found.path));
+                }
+                return Ok(Self::Tar { paths, classes });
             }
+            FileKind::Image => return Ok(Self::Images),
         };
         Ok(Self::Shards { prepare, relation, classes: classes(&path) })
     }
