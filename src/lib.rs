@@ -5,6 +5,7 @@
 pub mod cli;
 mod command;
 pub mod config;
+mod counted;
 pub mod engine;
 pub mod error;
 pub mod format;

@@ -8,6 +8,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::counted::counted;
 use crate::sink::ShardSinkExec;
 use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
@@ -87,16 +88,14 @@ impl Progress {
 
     /// What was left out, in words.
     pub(crate) fn left_out(&self) -> Option<String> {
-        let count =
-            |count: u64, noun: &str| format!("{} {noun}{}", HumanCount(count), if count == 1 { "" } else { "s" });
         match (self.corrupt_records, self.corrupt_files) {
             (0, 0) => None,
-            (records, 0) => Some(format!("left out {} that can't be read", count(records, "record"))),
-            (0, files) => Some(format!("left out all or the rest of {} that can't be read", count(files, "file"))),
+            (records, 0) => Some(format!("left out {} that can't be read", counted(records, "record"))),
+            (0, files) => Some(format!("left out all or the rest of {} that can't be read", counted(files, "file"))),
             (records, files) => Some(format!(
                 "left out {} and all or the rest of {} that can't be read",
-                count(records, "record"),
-                count(files, "file")
+                counted(records, "record"),
+                counted(files, "file")
             )),
         }
     }

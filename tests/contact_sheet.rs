@@ -86,6 +86,19 @@ fn a_broken_image_is_a_marked_cell_with_its_reason() {
 }
 
 #[test]
+fn files_beside_the_sheet_stay_as_they_are() {
+    let workspace = Workspace::with_photos(2, 1);
+    for name in ["sheet.png.tmp", ".sheet.png.tmp", "sheet.tmp"] {
+        workspace.write(&format!("sheets/{name}"), b"mine");
+    }
+    workspace.pixmill(&["contact-sheet", "photos", "--out", "sheets/sheet.png"]).success();
+    assert_eq!(workspace.names("sheets"), [".sheet.png.tmp", "sheet.png", "sheet.png.tmp", "sheet.tmp"]);
+    for name in ["sheet.png.tmp", ".sheet.png.tmp", "sheet.tmp"] {
+        assert_eq!(workspace.read(&format!("sheets/{name}")), "mine");
+    }
+}
+
+#[test]
 fn a_page_is_one_file_with_escaped_labels() {
     let workspace = Workspace::with_photos(2, 1);
     fs::rename(workspace.path("photos/daisy"), workspace.path("photos/<script>alert(1)<")).expect("renamed");
@@ -128,6 +141,35 @@ fn parquet_files_are_shards_too() {
 }
 
 #[test]
+fn tar_files_are_shards_too() {
+    let workspace = Workspace::with_photos(12, 3);
+    let copy = |columns: &str, to: &str| {
+        let images = "read_images('photos')";
+        workspace
+            .sql(&format!("COPY (SELECT {columns} FROM {images}) TO '{to}' STORED AS WEBDATASET OPTIONS (shards 2)"))
+            .success();
+    };
+    copy("path AS __key__, content AS jpg, class AS cls", "wds");
+    let sheet = |source: &str, args: &[&str]| {
+        let args = [&["contact-sheet", source, "--out", "sheet.html", "--columns", "5", "--rows", "1"], args].concat();
+        (workspace.pixmill(&args), workspace.read("sheet.html"))
+    };
+    let (finished, page) = sheet("wds", &[]);
+    assert!(finished.stderr.starts_with("wrote 5 of 12 images, 3 labels, seed 42, "), "{}", finished.stderr);
+    for label in ["daisy", "dandelion", "roses"] {
+        assert!(page.contains(&format!("<li>{label} <b>4</b></li>")), "{label}");
+    }
+    assert!(page.contains("&#10;64\u{d7}48"), "{page}");
+    assert_eq!(sheet("wds/*.tar", &["--threads", "1"]).1.replace("wds/*.tar", "wds"), page);
+    copy("path AS __key__, content AS \"left.jpg\", content AS \"right.jpg\", label AS txt", "pairs");
+    let (finished, page) = sheet("pairs", &["--image", "right.jpg", "--label", "txt"]);
+    assert!(finished.stderr.starts_with("wrote 5 of 12 images, 3 labels, seed 42, "), "{}", finished.stderr);
+    assert!(page.contains("<li>roses <b>4</b></li>"));
+    let message = workspace.pixmill(&["contact-sheet", "pairs", "--out", "x.png", "--image", "png"]).failure(2);
+    assert_eq!(message, "error: no sample of 'pairs' has a member 'png'\n");
+}
+
+#[test]
 fn a_query_gives_images_or_files_and_keeps_its_order() {
     let workspace = Workspace::with_photos(6, 2);
     let captions = |query: &str| {
@@ -146,13 +188,16 @@ fn a_query_gives_images_or_files_and_keeps_its_order() {
 #[test]
 fn what_cant_be_drawn_is_refused_before_anything_is_read() {
     let workspace = Workspace::with_photos(2, 1);
-    workspace.write("photos.tar", b"");
+    workspace
+        .sql("COPY (SELECT path AS __key__, label AS cls FROM read_images('photos')) TO 'texts' STORED AS WEBDATASET")
+        .success();
+    fs::rename(workspace.path("texts/train-000000.tar"), workspace.path("texts.tar")).expect("renamed");
     let out: [&str; 2] = ["--out", "sheet.png"];
     let cases: [(&[&str], &str); 9] = [
         (&["photos", "--out", "sheet.jpg"], "--out must end in .png or .html, got 'sheet.jpg'"),
         (&["photos", "--out", "no/sheet.png"], "cannot write 'no/sheet.png': there is no directory 'no'"),
         (&["nowhere", out[0], out[1]], "nothing at 'nowhere': no such file or directory"),
-        (&["photos.tar", out[0], out[1]], "'photos.tar' is a tar file: contact-sheet reads image files, TFRecord and"),
+        (&["texts.tar", out[0], out[1]], "no sample of 'texts.tar' has an image; name its extension with --image EXT"),
         (&["photos", out[0], out[1], "--image", "content"], "--image names a column of shards or of a query"),
         (
             &["photos", out[0], out[1], "--rows", "1000", "--columns", "1000"],

@@ -111,7 +111,7 @@ fn a_sound_shard_has_no_faults() {
     label class 0: 1
     label class 1: 1
     label class 2: 1
-    1 shards, 3 records, 321 B, 3 of 3 images decoded, 0 faults
+    1 shard, 3 records, 321 B, 3 of 3 images decoded, 0 faults
     ");
 }
 
@@ -161,19 +161,154 @@ fn a_gzip_file_of_another_name_is_read_and_noted() {
     let stdout = verify("x.tfrecord", &gzip(&shard())).success();
     let note = "x.tfrecord: note: gzip, which its name doesn't say; TensorFlow reads it with compression_type='GZIP'\n";
     assert!(stdout.contains(note), "{stdout}");
-    assert!(stdout.contains("1 shards, 3 records"), "{stdout}");
+    assert!(stdout.contains("1 shard, 3 records"), "{stdout}");
     let stdout = verify("x.tfrecord.gz", &shard()).success();
     assert!(stdout.contains("x.tfrecord.gz: note: not compressed, whatever its name says\n"), "{stdout}");
 }
 
 #[test]
+fn a_name_that_says_another_compression_is_noted() {
+    let zlib = |bytes: &[u8]| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).expect("compressed");
+        encoder.finish().expect("compressed")
+    };
+    let note = |name: &str, content: &[u8]| {
+        let stdout = verify(name, content).success();
+        stdout.lines().find_map(|line| Some(line.split_once(": note: ")?.1.to_string())).unwrap_or_default()
+    };
+    assert_eq!(note("x.tfrec.zlib", &zlib(&shard())), "");
+    assert_eq!(note("x.tfrec.zlib", &shard()), "not compressed, whatever its name says");
+    let advice = "TensorFlow reads it with compression_type='ZLIB'";
+    assert_eq!(note("x.tfrec", &zlib(&shard())), format!("zlib, which its name doesn't say; {advice}"));
+    assert_eq!(note("x.tfrec.gz", &zlib(&shard())), format!("zlib, whatever its name says; {advice}"));
+    let samples = tar(&[("a.bmp", &image(1))]);
+    assert_eq!(note("x.tgz", &gzip(&samples)), "");
+    assert_eq!(note("x.tar.gz", &samples), "not compressed, whatever its name says");
+    assert_eq!(note("x.tar", &gzip(&samples)), "gzip, which its name doesn't say");
+}
+
+#[test]
+fn a_name_of_another_format_is_a_fault() {
+    let samples = tar(&[("a.bmp", &image(1))]);
+    insta::assert_snapshot!(faults("x.parquet", &samples), @"x.parquet: its name says Parquet, it is a tar archive");
+    insta::assert_snapshot!(faults("x.tar", &shard()), @"x.tar: its name says tar, it is a TFRecord file");
+    insta::assert_snapshot!(faults("x.parquet", &shard()), @"x.parquet: its name says Parquet, it is a TFRecord file");
+}
+
+#[test]
 fn names_that_lie_are_faults() {
-    insta::assert_snapshot!(faults("x00-4.tfrec", &shard()), @"x00-4.tfrec: its name says 4 records, it holds 3");
     assert!(verify("x-00004.tfrecord", &shard()).code == 0);
     let workspace = Workspace::new();
+    for name in ["in/x00-3.tfrec", "in/x01-4.tfrec", "in/x02-3.tfrec"] {
+        workspace.write(name, &shard());
+    }
+    insta::assert_snapshot!(faults_of(workspace.pixmill(&["verify", "in"])), @"in/x01-4.tfrec: its name says 4 records, it holds 3");
     workspace.write("out/x.tfrecord-00001-of-00003", &shard());
     insta::assert_snapshot!(faults_of(workspace.pixmill(&["verify", "out"])), @"out/x.tfrecord-00000-of-00003: it isn't there, nor 1 more of its series");
     workspace.pixmill(&["verify", "out/x.tfrecord-00001-of-00003"]).success();
+}
+
+#[test]
+fn numbers_in_names_may_be_others_than_counts() {
+    let stdout = verify("photos-2024-11.tfrec", &shard()).success();
+    assert!(stdout.contains("photos-2024-11.tfrec: note: its name may say 11 records, it holds 3\n"), "{stdout}");
+    let workspace = Workspace::with_photos(6, 2);
+    workspace
+        .sql(
+            "COPY (SELECT content AS image, class FROM read_images('photos')) TO 'out' STORED AS TFRECORD \
+             OPTIONS (shards 2, prefix 'cifar10', name_template '{prefix}-{shard}.tfrec')",
+        )
+        .success();
+    let stdout = workspace.pixmill(&["verify", "out"]).success();
+    assert!(stdout.contains("out/cifar10-0.tfrec") && !stdout.contains("note: "), "{stdout}");
+}
+
+#[test]
+fn a_name_of_our_own_that_was_changed_with_its_manifest_is_a_fault() {
+    let workspace = Workspace::with_photos(6, 2);
+    workspace
+        .sql("COPY (SELECT content AS image FROM read_images('photos')) TO 'out' STORED AS TFRECORD OPTIONS (shards 1)")
+        .success();
+    let name = workspace.names("out").into_iter().find(|name| name.ends_with("0-6.tfrec")).expect("a shard");
+    let other = name.replace("-6", "-7");
+    std::fs::rename(workspace.path("out").join(&name), workspace.path("out").join(&other)).expect("renamed");
+    let manifest = workspace.read("out/_manifest.json").replace(&name, &other);
+    workspace.write("out/_manifest.json", manifest.as_bytes());
+    let faults = faults_of(workspace.pixmill(&["verify", "out"]));
+    let expected = "its name, by the template '{prefix}{shard:02}-{records}.tfrec', isn't that of 6 records";
+    assert!(faults.ends_with(&format!("{other}: {expected}")), "{faults}");
+}
+
+/// The faults of a dataset of ours whose manifest is changed.
+fn faults_of_changed(format: &str, columns: &str, from: &str, to: &str) -> String {
+    let workspace = Workspace::with_photos(6, 2);
+    workspace.sql(&format!("COPY (SELECT {columns} FROM read_images('photos')) TO 'out' STORED AS {format}")).success();
+    workspace.pixmill(&["verify", "out"]).success();
+    let manifest = workspace.read("out/_manifest.json");
+    assert!(manifest.contains(from), "{manifest}");
+    workspace.write("out/_manifest.json", manifest.replacen(from, to, 1).as_bytes());
+    faults_of(workspace.pixmill(&["verify", "out"]))
+}
+
+#[test]
+fn features_of_all_formats_are_those_of_the_manifest() {
+    let [tfrecord, webdataset, parquet] = [
+        ("TFRECORD OPTIONS (shards 1)", "content AS image, class"),
+        ("WEBDATASET OPTIONS (shards 1)", "path AS __key__, content AS bin, label AS cls"),
+        ("PARQUET OPTIONS (huggingface true, shards 1)", "content AS image, class, label AS caption"),
+    ];
+    let changed = |(format, columns): (&str, &str), from: &str, to: &str| faults_of_changed(format, columns, from, to);
+    insta::assert_snapshot!(changed(tfrecord, "\"class\": \"int64_list\"", "\"label\": \"int64_list\""), @"
+    out/shard00-6.tfrec: record 0 at byte 0: feature 'class' is not in the manifest
+    out/_manifest.json: it lists the feature 'label', which no record has
+    ");
+    insta::assert_snapshot!(changed(webdataset, "\"cls\": \"text\"", "\"txt\": \"text\""), @"
+    out/train-000000.tar: record 0 at byte 4096: feature 'cls' is not in the manifest
+    out/_manifest.json: it lists the feature 'txt', which no record has
+    ");
+    let first = |faults: String| faults.lines().next().unwrap_or_default().to_string();
+    insta::assert_snapshot!(first(changed(webdataset, "\"cls\": \"text\"", "\"cls\": \"json\"")), @"out/train-000000.tar: record 0 at byte 4096: member 'cls' is no JSON: expected value at line 1 column 1");
+    insta::assert_snapshot!(first(changed(webdataset, "\"bin\": \"bytes\"", "\"bin\": \"text\"")), @"out/train-000000.tar: record 0 at byte 0: member 'bin' is no text, as the manifest says: invalid utf-8 sequence of 1 bytes from index 0");
+    insta::assert_snapshot!(changed(parquet, "\"caption\": \"string\"", "\"text\": \"string\""), @"
+    out/train-00000-of-00001.parquet: record 0: feature 'caption' is not in the manifest
+    out/_manifest.json: it lists the feature 'text', which no record has
+    ");
+    insta::assert_snapshot!(changed(parquet, "\"caption\": \"string\"", "\"caption\": \"int64\""), @"out/train-00000-of-00001.parquet: record 0: feature 'caption' is Utf8 here, the manifest says int64");
+    insta::assert_snapshot!(changed(parquet, "\"class\": \"ClassLabel\"", "\"class\": \"Image\""), @"out/train-00000-of-00001.parquet: record 0: feature 'class' is Int64 here, the manifest says Image");
+}
+
+#[test]
+fn what_our_sinks_write_has_no_fault() {
+    let workspace = Workspace::with_photos(12, 3);
+    let cases = [
+        (
+            "path AS __key__, content AS jpg, class AS cls, named_struct('a', [1, 2]) AS json",
+            "WEBDATASET OPTIONS (shards 2)",
+        ),
+        ("path AS __key__, content AS jpg, label", "WEBDATASET PARTITIONED BY (label)"),
+        (
+            "content AS image, class, label AS caption, CAST(NULL AS VARCHAR) AS remark, [1.5, 2] AS box",
+            "PARQUET OPTIONS (huggingface true)",
+        ),
+        ("content AS image, class, label", "PARQUET PARTITIONED BY (label) OPTIONS (huggingface true)"),
+        (
+            "content AS image, class AS label",
+            "TFRECORD OPTIONS (name_template 'tfds', prefix 'flowers-train', shards 3)",
+        ),
+        ("content AS image, class, label", "TFRECORD PARTITIONED BY (label)"),
+        ("content AS image, class", "TFRECORD OPTIONS (compression 'gzip', shards 2)"),
+        ("content AS image, class", "TFRECORD OPTIONS (compression 'zlib', shards 2)"),
+        ("content AS image, class", "TFRECORD OPTIONS (index true, shards 2)"),
+        ("content AS image, class", "TFRECORD OPTIONS (name_template 'spark', shards 2)"),
+    ];
+    for (number, (columns, format)) in cases.into_iter().enumerate() {
+        let query = format!("COPY (SELECT {columns} FROM read_images('photos')) TO 'out{number}' STORED AS {format}");
+        workspace.sql(&query).success();
+        let stdout = workspace.pixmill(&["verify", &format!("out{number}"), "--decode-every", "1"]).success();
+        assert!(stdout.contains("12 of 12 images decoded, 0 faults\n"), "{query}: {stdout}");
+        assert!(!stdout.contains("note: ") && !stdout.contains("passed over"), "{query}: {stdout}");
+    }
 }
 
 #[test]
@@ -239,7 +374,7 @@ fn images_that_are_there_twice_are_told_and_a_fault_where_asked() {
     workspace.write("b.tfrec", &[flower(9), flower(1)].concat());
     let verify = |rule: &str| workspace.pixmill(&["verify", "a.tfrec", "b.tfrec", "--duplicates", rule]);
     let stdout = verify("report").success();
-    let expected = "same image: a.tfrec, record 1; b.tfrec, record 1\n1 images are copies of 1 others\n";
+    let expected = "same image: a.tfrec, record 1; b.tfrec, record 1\n1 image is a copy of 1 other\n";
     assert!(stdout.contains(expected), "{stdout}");
     assert!(!verify("ignore").success().contains("same image"));
     insta::assert_snapshot!(faults_of(verify("fail")), @"b.tfrec: record 1: the same image as a.tfrec, record 1");
@@ -289,7 +424,7 @@ fn tar_shards_are_samples() {
     images bmp 1x1: 2
     label cls 0: 1
     label cls 1: 1
-    1 shards, 2 records, 5.00 KiB, 2 of 2 images decoded, 0 faults
+    1 shard, 2 records, 5.00 KiB, 2 of 2 images decoded, 0 faults
     ");
     verify("x.tar.gz", &gzip(&tar(&members))).success();
 }
@@ -522,7 +657,7 @@ fn nothing_to_check_is_a_wrong_question() {
     assert_eq!(workspace.pixmill(&["verify", "out"]).failure(2), "error: no shards at 'out'\n");
     workspace.write("out/x.tfrec", &shard());
     let stdout = workspace.pixmill(&["verify", "out", "out/x.tfrec"]).success();
-    assert!(stdout.contains("1 shards, 3 records"), "{stdout}");
+    assert!(stdout.contains("1 shard, 3 records"), "{stdout}");
 }
 
 #[test]

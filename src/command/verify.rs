@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Threads;
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::progress::ProgressDisplay;
 use crate::verify::{DuplicateRule, Duplicates, Label, Labels, Options, Report, ShardReport, verify};
@@ -37,8 +38,8 @@ pub(crate) struct Verify {
     duplicates: DuplicateRule,
 
     /// How the findings are printed
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    format: ReportFormat,
 
     #[command(flatten)]
     threads: Threads,
@@ -46,7 +47,7 @@ pub(crate) struct Verify {
 
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ReportFormat {
     /// A table
     Table,
     /// An object
@@ -66,8 +67,8 @@ impl Verify {
         drop(display);
         let report = report?;
         let text = match self.format {
-            Format::Table => text(&report),
-            Format::Json => match serde_json::to_string_pretty(&report) {
+            ReportFormat::Table => text(&report),
+            ReportFormat::Json => match serde_json::to_string_pretty(&report) {
                 Ok(json) => format!("{json}\n"),
                 Err(error) => return Err(Error::Failed(format!("cannot print the findings: {error}"))),
             },
@@ -75,8 +76,7 @@ impl Verify {
         io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
         match report.summary.faults {
             0 => Ok(()),
-            1 => Err(Error::Failed("1 fault found".to_string())),
-            faults => Err(Error::Failed(format!("{} faults found", HumanCount(faults)))),
+            faults => Err(Error::Failed(format!("{} found", counted(faults, "fault")))),
         }
     }
 }
@@ -107,16 +107,17 @@ fn text(report: &Report) -> String {
     let summary = &report.summary;
     let unlisted = summary.faults.saturating_sub(report.faults.len() as u64);
     if unlisted > 0 {
-        text.push_str(&format!("{} more faults that aren't listed\n", HumanCount(unlisted)));
+        let more = counted(unlisted, "more fault");
+        text.push_str(&format!("{more}, not listed\n"));
     }
     text.push_str(&format!(
-        "{} shards, {} records, {}, {} of {} images decoded, {} faults\n",
-        HumanCount(summary.shards as u64),
-        HumanCount(summary.records),
+        "{}, {}, {}, {} of {} decoded, {}\n",
+        counted(summary.shards as u64, "shard"),
+        counted(summary.records, "record"),
         HumanBytes(summary.bytes),
         HumanCount(summary.images_decoded),
-        HumanCount(summary.images),
-        HumanCount(summary.faults)
+        counted(summary.images, "image"),
+        counted(summary.faults, "fault")
     ));
     text
 }
@@ -186,11 +187,9 @@ fn duplicates(duplicates: &Duplicates) -> String {
         ));
     }
     if duplicates.images > 0 {
-        text.push_str(&format!(
-            "{} images are copies of {} others\n",
-            HumanCount(duplicates.images),
-            HumanCount(duplicates.groups)
-        ));
+        let are = if duplicates.images == 1 { "is a copy" } else { "are copies" };
+        let images = counted(duplicates.images, "image");
+        text.push_str(&format!("{images} {are} of {}\n", counted(duplicates.groups, "other")));
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub const REJECTS: &str = "_rejects.csv";
 pub(crate) const UNFINISHED: &str = "_unfinished";
 /// A replaced dataset's manifest, until the new one is there.
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
+/// How far above a shard the manifest of its dataset is looked for: columns that name directories are between them.
+const MOST_ABOVE: usize = 5;
 
 /// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,17 @@ impl Manifest {
         read(&directory.join(MANIFEST))
     }
 
+    /// The directory with a manifest that is the nearest above a file.
+    pub(crate) fn above(path: &Path) -> Option<&Path> {
+        // What is above a `..` isn't above the file.
+        let is_above = |directory: &&Path| {
+            let below = path.strip_prefix(directory).unwrap_or(path);
+            !below.components().any(|part| part == Component::ParentDir)
+        };
+        let mut directories = path.ancestors().skip(1).take(MOST_ABOVE).filter(is_above);
+        directories.find(|directory| directory.join(MANIFEST).exists())
+    }
+
     /// Puts the manifest in its place, whole.
     pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
@@ -90,10 +103,15 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
 
 /// Writes a small file so that it is there whole or not at all.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".tmp");
-    fs::write(&unfinished, bytes)?;
-    fs::rename(&unfinished, path)
+    // A name that is nobody else's: a user's file beside it stays.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let done = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
+    if done.is_err() {
+        // The error that is told is the first.
+        let _ = fs::remove_file(&unfinished);
+    }
+    done
 }
 
 /// A row that was not written.
@@ -119,4 +137,32 @@ pub(crate) fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<
         table.serialize(reject)?;
     }
     put(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_looked_for_five_directories_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path();
+        fs::write(root.join(MANIFEST), "{}").expect("a manifest");
+        for (below, is_found) in [("x", true), ("a/b/c/d/x", true), ("a/b/c/d/e/x", false), ("../x", false)] {
+            assert_eq!(Manifest::above(&root.join(below)), is_found.then_some(root), "{below}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_put_in_its_place_and_nothing_is_left_beside_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        put(&directory.path().join("a"), b"new").expect("put");
+        assert!(put(&directory.path().join("none/a"), b"new").is_err());
+        fs::create_dir(directory.path().join("b")).expect("a directory");
+        assert!(put(&directory.path().join("b"), b"new").is_err());
+        let entries = fs::read_dir(directory.path()).expect("a directory");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b"]);
+    }
 }

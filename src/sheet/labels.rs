@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indicatif::HumanCount;
 
-use super::counted;
+use crate::counted::counted;
 
 /// Labels that are counted one by one: captions are as many as images.
 const MOST: usize = 10_000;

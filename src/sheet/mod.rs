@@ -8,6 +8,8 @@ mod thumbnail;
 
 use indicatif::{HumanBytes, HumanCount};
 
+use crate::counted::counted;
+
 pub(crate) use html::page;
 pub(crate) use labels::Labels;
 pub(crate) use png::{picture, picture_size};
@@ -87,12 +89,6 @@ impl Cell {
         let bytes = self.bytes.map(|bytes| HumanBytes(bytes).to_string());
         pixels.into_iter().chain(bytes).collect()
     }
-}
-
-/// `1 image`, `1,500 images`.
-fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", HumanCount(count))
 }
 
 #[cfg(test)]

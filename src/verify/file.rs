@@ -10,7 +10,8 @@ use flate2::read::MultiGzDecoder;
 use super::dataset::{self, Dataset};
 use super::report::FaultKind;
 use super::shard::{CheckedShard, ShardCheck};
-use super::{Options, name, parquet, tfrecord, webdataset};
+use super::{Options, parquet, tfrecord, webdataset};
+use crate::format::kind::FileKind;
 use crate::format::tfrecord::{RecordFile, RecordReader, is_beside_data};
 
 /// What a shard is, by its first bytes.
@@ -57,9 +58,10 @@ pub(super) fn is_shard(path: &Path) -> bool {
     if is_beside_data(path) {
         return false;
     }
-    let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if name::is_record_file(file_name) || name::is_tar(file_name) || name::is_parquet(file_name) {
-        return true;
+    match path.file_name().and_then(|name| FileKind::of_name(name.to_str()?)) {
+        Some(FileKind::TfRecord | FileKind::Tar | FileKind::Parquet) => return true,
+        Some(FileKind::Image) => return false,
+        None => {}
     }
     let Ok(start) = start(path) else { return false };
     match Form::of(&start) {
@@ -97,15 +99,18 @@ pub(super) fn check(
         Ok((size, start)) => {
             shard.report.bytes = size;
             let form = Form::of(&start);
-            check_form(path, form, &mut shard, bytes_read);
+            let dataset = dataset::over(path, datasets);
+            check_form(path, form, dataset, &mut shard, bytes_read);
             check_name(path, form, &mut shard);
-            dataset::compare(path, datasets, &mut shard);
+            if let Some(dataset) = dataset {
+                dataset.compare(path, &mut shard);
+            }
         }
     }
     shard.finish()
 }
 
-fn check_form(path: &Path, form: Form, shard: &mut ShardCheck<'_>, bytes_read: &AtomicU64) {
+fn check_form(path: &Path, form: Form, dataset: Option<&Dataset>, shard: &mut ShardCheck<'_>, bytes_read: &AtomicU64) {
     if shard.report.bytes == 0 {
         return shard.fault(FaultKind::File, None, "empty file (0 bytes)".to_string());
     }
@@ -113,7 +118,7 @@ fn check_form(path: &Path, form: Form, shard: &mut ShardCheck<'_>, bytes_read: &
     match form {
         Form::Records => tfrecord::check(path, open, shard),
         Form::Tar { is_gzip } => match open() {
-            Ok(file) => webdataset::check(file, is_gzip, shard),
+            Ok(file) => webdataset::check(file, is_gzip, dataset.map(Dataset::features), shard),
             Err(error) => shard.fault(FaultKind::File, None, error.to_string()),
         },
         Form::Parquet => {
@@ -123,37 +128,38 @@ fn check_form(path: &Path, form: Form, shard: &mut ShardCheck<'_>, bytes_read: &
     }
 }
 
-/// Whether a file's name tells the truth about it.
+/// Whether a file's name tells the truth about what it is.
 fn check_name(path: &Path, form: Form, shard: &mut ShardCheck<'_>) {
-    let Some(file_name) = path.file_name().and_then(|name| name.to_str()) else { return };
-    let is = match form {
-        Form::Records => {
-            let named = name::count_in_name(file_name).filter(|named| *named != shard.report.records);
-            if let Some(named) = named {
-                let message = format!("its name says {named} records, it holds {}", shard.report.records);
-                shard.fault(FaultKind::Name, None, message);
-            }
-            return check_compression(file_name, shard);
-        }
-        Form::Tar { .. } => "a tar archive",
-        Form::Parquet => "a Parquet file",
+    // Of what is no shard at all there is a fault that says what it is.
+    let (Some(file_name), Some(_)) = (path.file_name().and_then(|name| name.to_str()), shard.report.format) else {
+        return;
     };
-    if name::is_record_file(file_name) {
-        shard.fault(FaultKind::Name, None, format!("its name says TFRecord, it is {is}"));
+    let (kind, is) = match form {
+        Form::Records => (FileKind::TfRecord, "a TFRecord file"),
+        Form::Tar { .. } => (FileKind::Tar, "a tar archive"),
+        Form::Parquet => (FileKind::Parquet, "a Parquet file"),
+    };
+    if let Some(named) = FileKind::of_name(file_name).filter(|named| *named != kind) {
+        shard.fault(FaultKind::Name, None, format!("its name says {}, it is {is}", named.name()));
     }
+    check_compression(file_name, form, shard);
 }
 
 /// TensorFlow doesn't detect compression: what a name says is what a script passes to it.
-fn check_compression(file_name: &str, shard: &mut ShardCheck<'_>) {
-    let is_named = file_name.to_ascii_lowercase().ends_with(".gz");
-    match (shard.report.compression, is_named) {
-        (Some("gzip"), false) => {
-            shard
-                .note("gzip, which its name doesn't say; TensorFlow reads it with compression_type='GZIP'".to_string());
+fn check_compression(file_name: &str, form: Form, shard: &mut ShardCheck<'_>) {
+    let name = file_name.to_ascii_lowercase();
+    let endings = [(".gz", "gzip"), (".tgz", "gzip"), (".zlib", "zlib")];
+    let named = endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, named)| named);
+    let advice = |compression: &str| match form {
+        Form::Records => format!("; TensorFlow reads it with compression_type='{}'", compression.to_uppercase()),
+        Form::Tar { .. } | Form::Parquet => String::new(),
+    };
+    match (shard.report.compression, named) {
+        (Some(is), None) => shard.note(format!("{is}, which its name doesn't say{}", advice(is))),
+        (Some(is), Some(named)) if is != named => {
+            shard.note(format!("{is}, whatever its name says{}", advice(is)));
         }
-        (None, true) if shard.report.format.is_some() => {
-            shard.note("not compressed, whatever its name says".to_string());
-        }
+        (None, Some(_)) => shard.note("not compressed, whatever its name says".to_string()),
         _ => {}
     }
 }

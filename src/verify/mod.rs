@@ -86,7 +86,12 @@ pub(crate) fn verify(locations: &[String], options: &Options, show: impl FnMut(P
     for (path, message) in name::missing_of_series(files.shards.keys().map(PathBuf::as_path).filter(below)) {
         faults.push(Fault::new(&path.display().to_string(), None, FaultKind::Name, message));
     }
-    let checked = check_shards(&files.shards, &datasets, options, show);
+    let mut checked = check_shards(&files.shards, &datasets, options, show);
+    check_counts(&files.shards, &datasets, &mut checked);
+    let reports = || files.shards.keys().map(PathBuf::as_path).zip(checked.iter().map(|checked| &checked.report));
+    for dataset in &datasets {
+        faults.extend(dataset.absent_features(reports()));
+    }
     Ok(report(checked, files.passed_over, &datasets, faults, options))
 }
 
@@ -163,6 +168,21 @@ fn check_shards(
     let mut results = results.into_inner().unwrap_or_else(|error| error.into_inner());
     results.sort_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, checked)| checked).collect()
+}
+
+/// Compares the counts in names of shards that no manifest lists with what they hold.
+fn check_counts(paths: &BTreeMap<PathBuf, String>, datasets: &[Dataset], checked: &mut [CheckedShard]) {
+    let is_unlisted = |path: &Path| dataset::over(path, datasets).is_none_or(|dataset| !dataset.lists(path));
+    let shards = paths.keys().map(PathBuf::as_path).zip(&mut *checked);
+    let shards = shards.filter(|(path, shard)| shard.report.format == Some("tfrecord") && is_unlisted(path));
+    let mut shards: Vec<(&Path, &mut CheckedShard)> = shards.collect();
+    for difference in name::compare_counts(shards.iter().map(|(path, shard)| (*path, shard.report.records))) {
+        let Some((_, shard)) = shards.get_mut(difference.shard) else { continue };
+        match difference.is_fault {
+            true => shard.fault(FaultKind::Name, difference.message),
+            false => shard.report.notes.push(difference.message),
+        }
+    }
 }
 
 fn report(

@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use indicatif::HumanCount;
+
+use crate::counted::counted;
+
 /// The record count in a name of the form `<prefix><shard>-<count>.<extension>`.
-pub(super) fn count_in_name(name: &str) -> Option<u64> {
+fn count_in_name(name: &str) -> Option<u64> {
     let (stem, _) = name.split_once('.')?;
     let (before, count) = stem.rsplit_once('-')?;
     // Numbers with leading zeros are those of shards.
@@ -13,23 +17,40 @@ pub(super) fn count_in_name(name: &str) -> Option<u64> {
     count.parse().ok().filter(|_| is_digits && !is_padded && before.ends_with(|last: char| last.is_ascii_digit()))
 }
 
-/// Endings of TFRecord files.
-pub(super) fn is_record_file(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zlib")).unwrap_or(&name);
-    let endings = [".tfrec", ".record", ".records"];
-    name.contains("tfrecord") || endings.iter().any(|ending| name.ends_with(ending))
+/// A name that tells another number of records than there are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// The shard's number among those that were compared.
+    pub(super) shard: usize,
+    /// Whether the names of its directory do tell the numbers of records.
+    pub(super) is_fault: bool,
+    pub(super) message: String,
 }
 
-/// Endings of tar files.
-pub(super) fn is_tar(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [".tar", ".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending))
-}
-
-/// Endings of Parquet files.
-pub(super) fn is_parquet(name: &str) -> bool {
-    name.to_ascii_lowercase().ends_with(".parquet")
+/// Compares counts in names with the records that there are.
+///
+/// `photos-2024-11.tfrec` has the form, too: where most names of a directory tell how many records there are, another one
+/// lies; where they don't, the numbers may be anything.
+pub(super) fn compare_counts<'a>(shards: impl Iterator<Item = (&'a Path, u64)>) -> Vec<Difference> {
+    let mut directories: BTreeMap<&Path, Vec<(usize, u64, u64)>> = BTreeMap::new();
+    for (shard, (path, records)) in shards.enumerate() {
+        let named = path.file_name().and_then(|name| count_in_name(name.to_str()?));
+        if let Some(named) = named {
+            directories.entry(path.parent().unwrap_or(path)).or_default().push((shard, named, records));
+        }
+    }
+    let mut differences = Vec::new();
+    for mut counts in directories.into_values() {
+        let all = counts.len();
+        counts.retain(|(_, named, records)| named != records);
+        let is_fault = 2 * counts.len() < all;
+        for (shard, named, records) in counts {
+            let says = if is_fault { "says" } else { "may say" };
+            let message = format!("its name {says} {}, it holds {}", counted(named, "record"), HumanCount(records));
+            differences.push(Difference { shard, is_fault, message });
+        }
+    }
+    differences
 }
 
 /// A series `...00003-of-00012...` of a directory, the number taken out of its names.
@@ -80,6 +101,22 @@ mod tests {
         assert_eq!(count_in_name("train-00001-of-00003.tfrecord"), None);
         assert_eq!(count_in_name("part-00001.tfrecord"), None);
         assert_eq!(count_in_name("train-7.tfrecord"), None);
+    }
+
+    #[test]
+    fn a_name_lies_where_most_others_tell_the_truth() {
+        let compare = |shards: &[(&str, u64)]| {
+            let told = compare_counts(shards.iter().map(|(path, records)| (Path::new(*path), *records)));
+            told.into_iter().map(|told| (told.shard, told.is_fault, told.message)).collect::<Vec<_>>()
+        };
+        assert!(compare(&[("a/x00-3.tfrec", 3), ("a/x01-4.tfrec", 4), ("a/y.tfrec", 9)]).is_empty());
+        let lie = (1, true, "its name says 4 records, it holds 3".to_string());
+        assert_eq!(compare(&[("a/x00-3.tfrec", 3), ("a/x01-4.tfrec", 3), ("a/x02-5.tfrec", 5)]), [lie]);
+        let month = (0, false, "its name may say 11 records, it holds 80".to_string());
+        assert_eq!(compare(&[("photos-2024-11.tfrec", 80)]), [month.clone()]);
+        assert_eq!(compare(&[("photos-2024-11.tfrec", 80), ("photos-2024-12.tfrec", 12)]), [month]);
+        let first = (0, false, "its name may say 1 record, it holds 30".to_string());
+        assert_eq!(compare(&[("cifar10-1.tfrec", 30)]), [first]);
     }
 
     #[test]

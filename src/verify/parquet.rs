@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch, StructArray};
 use datafusion::arrow::compute::cast;
@@ -12,8 +13,9 @@ use super::labels::{self, Label};
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
 
-/// Rows that are read at once.
-const BATCH_ROWS: usize = 64;
+/// The most rows, and about the most bytes, that are read at once.
+const BATCH_ROWS: u64 = 64;
+const BATCH_BYTES: u64 = 32 << 20;
 
 /// Checks a file.
 pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
@@ -34,7 +36,14 @@ fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("cannot be read as Parquet: {error}");
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
     let stated = builder.metadata().file_metadata().num_rows();
-    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&error))?;
+    let schema = Arc::clone(builder.schema());
+    let groups = builder.metadata().row_groups().iter();
+    let rows = batch_rows(groups.map(|group| (group.total_byte_size(), group.num_rows())));
+    let reader = builder.with_batch_size(rows).build().map_err(|error| unreadable(&error))?;
+    // What has no type differs from nothing.
+    for field in schema.fields().iter().filter(|field| !field.data_type().is_null()) {
+        shard.add_column(field.name(), &field.data_type().to_string());
+    }
     for batch in reader {
         let batch = batch.map_err(|error| unreadable(&error))?;
         check_batch(&batch, shard)?;
@@ -44,6 +53,44 @@ fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
         shard.fault(FaultKind::Corrupted, None, message);
     }
     Ok(())
+}
+
+/// How many rows are read at once, by the bytes and rows of the row groups: what those with the largest rows allow.
+fn batch_rows(groups: impl Iterator<Item = (i64, i64)>) -> usize {
+    let row_bytes = groups.map(|(bytes, rows)| bytes.max(0).unsigned_abs() / rows.max(1).unsigned_abs());
+    let rows = BATCH_BYTES / row_bytes.max().unwrap_or(0).max(1);
+    usize::try_from(rows.clamp(1, BATCH_ROWS)).unwrap_or(1)
+}
+
+/// Whether a column of an Arrow type may be what the manifest says; of types that aren't known here, every one may.
+pub(super) fn may_be(data_type: &str, stated: &str) -> bool {
+    const SCALARS: [(&str, &str); 17] = [
+        ("Boolean", "bool"),
+        ("Int8", "int8"),
+        ("Int16", "int16"),
+        ("Int32", "int32"),
+        ("Int64", "int64"),
+        ("UInt8", "uint8"),
+        ("UInt16", "uint16"),
+        ("UInt32", "uint32"),
+        ("UInt64", "uint64"),
+        ("Float16", "float16"),
+        ("Float32", "float32"),
+        ("Float64", "float64"),
+        ("Utf8", "string"),
+        ("LargeUtf8", "large_string"),
+        ("Binary", "binary"),
+        ("LargeBinary", "large_binary"),
+        ("Date32", "date32"),
+    ];
+    let scalar = SCALARS.iter().find(|(name, _)| *name == data_type).map(|(_, scalar)| *scalar);
+    match stated {
+        "Image" => data_type.starts_with("Struct("),
+        "ClassLabel" => scalar.is_some_and(|scalar| scalar.contains("int")),
+        list if list.starts_with("List(") => scalar.is_none(),
+        stated if SCALARS.iter().any(|(_, scalar)| *scalar == stated) => scalar == Some(stated),
+        _ => true,
+    }
 }
 
 fn check_batch(batch: &RecordBatch, shard: &mut ShardCheck<'_>) -> Result<(), String> {
@@ -119,4 +166,40 @@ fn add_bytes(name: &str, column: &ArrayRef, first: u64, shard: &mut ShardCheck<'
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_rows_are_read_a_few_at_a_time() {
+        let rows = |groups: &[(i64, i64)]| batch_rows(groups.iter().copied());
+        assert_eq!(rows(&[(200 * 40, 200)]), 64);
+        assert_eq!(rows(&[(200 * 40, 200), (10 * 12_000_000, 10)]), 2);
+        assert_eq!(rows(&[(40 << 20, 1)]), 1);
+        // A footer may say anything.
+        assert_eq!([rows(&[]), rows(&[(-1, -1), (5, 0)]), rows(&[(i64::MAX, i64::MIN)])], [64, 64, 1]);
+    }
+
+    #[test]
+    fn types_are_compared_with_what_the_manifest_calls_them() {
+        let same = [
+            ("Int64", "int64"),
+            ("Int64", "ClassLabel"),
+            ("Utf8", "string"),
+            ("Struct(\"bytes\": Binary, \"path\": Utf8)", "Image"),
+            ("List(Float64)", "List(float64)"),
+            ("Timestamp(ms)", "timestamp[ms]"),
+        ];
+        assert!(same.iter().all(|(data_type, stated)| may_be(data_type, stated)));
+        let other = [
+            ("Int32", "int64"),
+            ("Utf8", "ClassLabel"),
+            ("Binary", "Image"),
+            ("Float64", "List(float64)"),
+            ("List(Float64)", "float64"),
+        ];
+        assert!(!other.iter().any(|(data_type, stated)| may_be(data_type, stated)));
+    }
 }

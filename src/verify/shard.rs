@@ -8,6 +8,7 @@ use super::features::{FeatureReport, Span, widen};
 use super::images::{BytesFeature, SizeCounts, looks_like_an_image};
 use super::labels::{Label, LabelCounts};
 use super::report::{Fault, FaultKind, MOST_LISTED, Place, ShardReport};
+use crate::counted::counted;
 
 /// A shard while it is checked.
 pub(super) struct ShardCheck<'a> {
@@ -31,6 +32,16 @@ pub(super) struct CheckedShard {
     pub(super) labels: LabelCounts,
     pub(super) sizes: SizeCounts,
     pub(super) images: Vec<HashedImage>,
+}
+
+impl CheckedShard {
+    /// Counts a fault of the whole file, and lists it where not too many are.
+    pub(super) fn fault(&mut self, kind: FaultKind, message: String) {
+        self.report.faults += 1;
+        if self.faults.len() < MOST_LISTED {
+            self.faults.push(Fault::new(&self.report.path, None, kind, message));
+        }
+    }
 }
 
 impl<'a> ShardCheck<'a> {
@@ -73,6 +84,11 @@ impl<'a> ShardCheck<'a> {
         if let Some(values) = values {
             widen(&mut feature.values, Span::of(values));
         }
+    }
+
+    /// All records have a column of this kind, NULL or not.
+    pub(super) fn add_column(&mut self, name: &str, kind: &str) {
+        self.feature(name).add_kind(kind, Place { record: 0, offset: None });
     }
 
     /// A step of a feature list has so many values of this kind.
@@ -152,9 +168,4 @@ impl<'a> ShardCheck<'a> {
         let Self { report, faults, labels, sizes, images, .. } = self;
         CheckedShard { report, faults, labels, sizes, images }
     }
-}
-
-/// A number and a noun, which gets its s.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

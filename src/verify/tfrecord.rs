@@ -7,7 +7,8 @@ use std::path::Path;
 use super::index::IndexCheck;
 use super::labels::{self, Label};
 use super::report::{FaultKind, Place};
-use super::shard::{ShardCheck, counted};
+use super::shard::ShardCheck;
+use crate::counted::counted;
 use crate::format::tfrecord::{
     Encoding, Entry, FramingError, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message,
     read_record,

@@ -1,6 +1,6 @@
 //! WebDataset shards: tar members, one after the other, that make up samples.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufReader, Read, Seek};
 
 use flate2::read::MultiGzDecoder;
@@ -9,19 +9,26 @@ use twox_hash::XxHash3_64;
 
 use super::labels;
 use super::report::{FaultKind, Place};
-use super::shard::{ShardCheck, counted};
+use super::shard::ShardCheck;
+use crate::counted::counted;
+use crate::format::webdataset::split_key;
 
 /// A member larger than this is passed over: nobody's image has as many bytes.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Checks an archive, plain or gzip.
-pub(super) fn check<F: Read + Seek>(mut file: F, is_gzip: bool, shard: &mut ShardCheck<'_>) {
+/// Checks an archive, plain or gzip; `stated` are the kinds of its members by the manifest.
+pub(super) fn check<F: Read + Seek>(
+    mut file: F,
+    is_gzip: bool,
+    stated: Option<&BTreeMap<String, String>>,
+    shard: &mut ShardCheck<'_>,
+) {
     shard.report.format = Some("webdataset");
     if let Err(error) = file.rewind() {
         return shard.fault(FaultKind::File, None, format!("cannot be read: {error}"));
     }
     let file = BufReader::with_capacity(1 << 18, file);
-    let mut samples = Samples::default();
+    let mut samples = Samples { stated, ..Samples::default() };
     if is_gzip {
         shard.report.compression = Some("gzip");
         check_members(MultiGzDecoder::new(file), &mut samples, shard);
@@ -44,7 +51,7 @@ pub(super) fn is_tar(start: &[u8]) -> bool {
     stated == Some(header.iter().enumerate().map(byte).sum())
 }
 
-fn check_members(input: impl Read, samples: &mut Samples, shard: &mut ShardCheck<'_>) {
+fn check_members(input: impl Read, samples: &mut Samples<'_>, shard: &mut ShardCheck<'_>) {
     let mut archive = Archive::new(Tail { input, zeros: 0, bytes: 0 });
     // Where the header of the member before is: what an error behind it is placed by.
     let mut before = 0;
@@ -56,7 +63,7 @@ fn check_members(input: impl Read, samples: &mut Samples, shard: &mut ShardCheck
         }
         Ok(())
     });
-    let place = samples.place(before);
+    let place = place(shard, before);
     if let Err(error) = result {
         // A truncated member is at its own place, a header that isn't one behind the member before.
         let is_here = error.kind() == io::ErrorKind::UnexpectedEof;
@@ -90,7 +97,7 @@ fn check_end(mut tail: Tail<impl Read>, place: Place, shard: &mut ShardCheck<'_>
 
 fn read_member<R: Read>(
     entry: &mut tar::Entry<'_, R>,
-    samples: &mut Samples,
+    samples: &mut Samples<'_>,
     shard: &mut ShardCheck<'_>,
 ) -> io::Result<()> {
     if entry.header().entry_type() == EntryType::Directory {
@@ -104,7 +111,7 @@ fn read_member<R: Read>(
     };
     let offset = entry.raw_header_position();
     samples.add(key, &extension, offset, shard);
-    let place = samples.place(offset);
+    let place = place(shard, offset);
     let size = entry.size();
     let mut content = Vec::new();
     let read = entry.take(MOST_BYTES).read_to_end(&mut content)? as u64;
@@ -112,18 +119,25 @@ fn read_member<R: Read>(
         let message = format!("truncated member '{name}': {read} of {size} bytes");
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     }
-    check_content(&extension, place, &content, shard);
+    let stated = samples.stated.and_then(|stated| stated.get(&extension)).map(String::as_str);
+    check_content(&extension, stated, place, &content, shard);
     Ok(())
 }
 
-fn check_content(extension: &str, place: Place, content: &[u8], shard: &mut ShardCheck<'_>) {
+fn check_content(extension: &str, stated: Option<&str>, place: Place, content: &[u8], shard: &mut ShardCheck<'_>) {
     shard.add_feature(extension, "bytes", place, None);
     let ending = extension.rsplit('.').next().unwrap_or_default();
     match ending {
         "jpg" | "jpeg" | "png" | "webp" | "gif" | "bmp" | "tif" | "tiff" => {
             shard.add_image(extension, place, content, true);
         }
-        "json" => {
+        _ if stated == Some("text") => {
+            if let Err(error) = std::str::from_utf8(content) {
+                let message = format!("member '{extension}' is no text, as the manifest says: {error}");
+                shard.fault(FaultKind::Feature, Some(place), message);
+            }
+        }
+        ending if ending == "json" || stated == Some("json") => {
             if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(content) {
                 shard.fault(FaultKind::Record, Some(place), format!("member '{extension}' is no JSON: {error}"));
             }
@@ -133,16 +147,16 @@ fn check_content(extension: &str, place: Place, content: &[u8], shard: &mut Shar
     shard.add_label(extension, || labels::text_or_number(content));
 }
 
-/// The key and the extension, which begins at the first dot behind the last slash.
-fn split_key(name: &str) -> Option<(&str, String)> {
-    let start = name.rfind('/').map_or(0, |slash| slash + 1);
-    let dot = start + name[start..].find('.')?;
-    (dot > start).then(|| (&name[..dot], name[dot + 1..].to_ascii_lowercase()))
+/// Where a member of the sample under way is.
+fn place(shard: &ShardCheck<'_>, offset: u64) -> Place {
+    Place { record: shard.report.records.saturating_sub(1), offset: Some(offset) }
 }
 
 /// The samples of an archive, as far as it is read.
 #[derive(Default)]
-struct Samples {
+struct Samples<'a> {
+    /// The kinds of members by the manifest.
+    stated: Option<&'a BTreeMap<String, String>>,
     key: Option<String>,
     offset: u64,
     extensions: BTreeSet<String>,
@@ -154,7 +168,7 @@ struct Samples {
     skipped: u64,
 }
 
-impl Samples {
+impl Samples<'_> {
     fn add(&mut self, key: &str, extension: &str, offset: u64, shard: &mut ShardCheck<'_>) {
         if self.key.as_deref() != Some(key) {
             self.end_sample(shard);
@@ -173,11 +187,6 @@ impl Samples {
             let message = format!("the member '{key}.{extension}' is there twice");
             shard.fault(FaultKind::Record, Some(place), message);
         }
-    }
-
-    /// Where a member of the sample under way is.
-    fn place(&self, offset: u64) -> Place {
-        Place { record: (self.keys.len() as u64).saturating_sub(1), offset: Some(offset) }
     }
 
     fn end_sample(&mut self, shard: &mut ShardCheck<'_>) {
@@ -211,18 +220,5 @@ impl<R: Read> Read for Tail<R> {
         self.zeros = if zeros == read { self.zeros + zeros as u64 } else { zeros as u64 };
         self.bytes += read as u64;
         Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_end_at_the_first_dot_of_the_name() {
-        assert_eq!(split_key("a.b/c.left.JPG"), Some(("a.b/c", "left.jpg".to_string())));
-        assert_eq!(split_key("a.b/c"), None);
-        assert_eq!(split_key("a/.hidden"), None);
-        assert_eq!(split_key("x.cls"), Some(("x", "cls".to_string())));
     }
 }

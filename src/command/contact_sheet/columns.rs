@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Names of columns that hold images, the likeliest first.
 const IMAGES: [&str; 8] = ["image", "image/encoded", "jpg", "jpeg", "png", "image/bytes", "content", "bytes"];
 /// Names of columns that hold labels.
-const LABELS: [&str; 8] = [
+pub(super) const LABELS: [&str; 8] = [
     "label",
     "label_name",
     "class_name",

@@ -3,6 +3,7 @@
 mod columns;
 mod sample;
 mod source;
+mod tar;
 mod thumbnails;
 
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ use crate::sheet::{Cell, Labels, Sheet, page, picture, picture_size};
 #[command(after_help = "Example:\n  pixmill contact-sheet 'photos/**/*.jpg' --out sheet.html\n  \
                   pixmill contact-sheet out/flowers --out sheet.png --rows 3 --columns 10 --seed 7")]
 pub(crate) struct ContactSheet {
-    /// Where the images are: a directory, file or glob of image files, of TFRecord or of Parquet shards
+    /// Where the images are: a directory, file or glob of image files, or of TFRecord, WebDataset (tar) or Parquet shards
     #[arg(value_name = "SOURCE", required_unless_present = "query", conflicts_with = "query")]
     source: Option<String>,
 
@@ -63,11 +64,11 @@ pub(crate) struct ContactSheet {
     #[arg(long, value_name = "S", default_value_t = 42)]
     seed: u64,
 
-    /// The column of shards or a query that holds the images; found by its name or its content where not given
+    /// The column of shards or a query, or the extension in tar shards, that holds the images; found by its name or its content where not given
     #[arg(long, value_name = "COLUMN")]
     image: Option<String>,
 
-    /// The column that holds the labels; label or class where not given, for image files the name of the folder
+    /// The column or extension that holds the labels; label, class or cls where not given, for image files the name of the folder
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
 
@@ -82,9 +83,12 @@ const MOST_NAMED: usize = 10;
 /// The rows that become thumbnails.
 const ROWS: &str = "contact_sheet_rows";
 
+/// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum SheetFormat {
+    /// A picture.
     Png,
+    /// A page in one file.
     Html,
 }
 
@@ -95,8 +99,8 @@ impl ContactSheet {
         self.check()?;
         let sheet = with_engine(self.threads.count(), async |engine| self.sheet(engine).await)?;
         let drawn = match format {
-            Format::Png => picture(&sheet),
-            Format::Html => page(&sheet).map(String::into_bytes),
+            SheetFormat::Png => picture(&sheet),
+            SheetFormat::Html => page(&sheet).map(String::into_bytes),
         };
         let drawn = drawn.map_err(|error| Error::Failed(format!("cannot draw the contact sheet: {error}")))?;
         put(&self.out, &drawn).map_err(Error::file("write", &self.out))?;
@@ -111,11 +115,11 @@ impl ContactSheet {
         Ok(())
     }
 
-    fn format(&self) -> Result<Format> {
+    fn format(&self) -> Result<SheetFormat> {
         let extension = self.out.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
         match extension.as_deref() {
-            Some("png") => Ok(Format::Png),
-            Some("html" | "htm") => Ok(Format::Html),
+            Some("png") => Ok(SheetFormat::Png),
+            Some("html" | "htm") => Ok(SheetFormat::Html),
             _ => Err(Error::Usage(format!("--out must end in .png or .html, got '{}'", self.out.display()))),
         }
     }
@@ -173,6 +177,7 @@ impl ContactSheet {
                 }
                 self.of_shards(engine, &relation, classes.as_deref()).await?
             }
+            Source::Tar { paths, classes } => self.of_tar(engine, location, paths, classes).await?,
         };
         cells.sort_by(|a, b| (&a.label, &a.path, a.bytes).cmp(&(&b.label, &b.path, b.bytes)));
         if self.label.is_none() && labels.is_single() {
@@ -278,16 +283,7 @@ impl ContactSheet {
                 None => *columns.insert(Columns::choose(&batch, asked)?),
             };
             let rows = columns.rows(&batch, classes)?;
-            for label in &rows.labels {
-                labels.add(label.as_deref(), 1);
-            }
-            let taken = sample.offer(&rows);
-            let positions: Vec<usize> = taken.keys().copied().collect();
-            for (position, cell) in self.thumbnails(engine, &rows, &positions).await? {
-                if let Some(key) = taken.get(&position) {
-                    sample.put(*key, cell);
-                }
-            }
+            self.offer(engine, &rows, &mut labels, &mut sample).await?;
         }
         if let Some(text) = watched.finish() {
             eprintln!("{text}");
@@ -297,6 +293,48 @@ impl ContactSheet {
             Columns::choose(&empty, asked)?;
         }
         Ok((labels, sample.into_values()))
+    }
+
+    /// Samples of tar shards, read one after the other.
+    async fn of_tar(
+        &self,
+        engine: &Engine,
+        location: &str,
+        paths: Vec<PathBuf>,
+        classes: Option<Vec<String>>,
+    ) -> Result<(Labels, Vec<Cell>)> {
+        let mut labels = Labels::default();
+        let mut sample = Sample::new(self.most(), self.seed);
+        let (mut rows_read, mut has_image) = (0, false);
+        let mut batches = tar::read(paths, tar::Members { asked: self.asked(), classes });
+        while let Some(rows) = batches.recv().await {
+            let rows = rows?;
+            rows_read += rows.images.len();
+            has_image |= rows.images.null_count() < rows.images.len();
+            self.offer(engine, &rows, &mut labels, &mut sample).await?;
+        }
+        if rows_read > 0 && !has_image {
+            return Err(Error::Usage(match &self.image {
+                Some(image) => format!("no sample of '{location}' has a member '{image}'"),
+                None => format!("no sample of '{location}' has an image; name its extension with --image EXTENSION"),
+            }));
+        }
+        Ok((labels, sample.into_values()))
+    }
+
+    /// Counts the labels of some rows, and makes thumbnails of those that are in the sample by now.
+    async fn offer(&self, engine: &Engine, rows: &Rows, labels: &mut Labels, sample: &mut Sample<Cell>) -> Result<()> {
+        for label in &rows.labels {
+            labels.add(label.as_deref(), 1);
+        }
+        let taken = sample.offer(rows);
+        let positions: Vec<usize> = taken.keys().copied().collect();
+        for (position, cell) in self.thumbnails(engine, rows, &positions).await? {
+            if let Some(key) = taken.get(&position) {
+                sample.put(*key, cell);
+            }
+        }
+        Ok(())
     }
 
     /// The cells of some rows.

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::format::kind::FileKind;
 use crate::format::manifest::Manifest;
+use crate::format::tfrecord::is_beside_data;
 use crate::storage::Location;
 
 /// What there is.
@@ -20,28 +22,27 @@ pub(super) enum Source {
         /// The labels in the order of their class numbers, where a manifest tells.
         classes: Option<Vec<String>>,
     },
+    /// WebDataset shards.
+    Tar {
+        paths: Vec<PathBuf>,
+        /// As of other shards.
+        classes: Option<Vec<String>>,
+    },
 }
 
 /// The table of Parquet shards.
 const TABLE: &str = "contact_sheet_source";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Images,
-    TfRecord,
-    Parquet,
-    Tar,
-}
 
 impl Source {
     /// Looks at what a location names, and opens nothing but a manifest.
     pub(super) fn at(location: &str) -> Result<Self> {
         let parsed = Location::parse(location)?;
         let mut shard = None;
-        for found in parsed.files(true) {
+        let mut files = parsed.files(true);
+        for found in files.by_ref() {
             let found = found?;
-            if let Some(kind) = found.path.file_name().and_then(|name| kind_of(name.to_str()?)) {
-                shard = (kind != Kind::Images).then_some((kind, found.path));
+            if let Some(kind) = kind_of(&found.path) {
+                shard = (kind != FileKind::Image).then_some((kind, found.path));
                 break;
             }
         }
@@ -49,59 +50,42 @@ impl Source {
         let Some((kind, path)) = shard else { return Ok(Self::Images) };
         let quoted = quoted(location);
         let (prepare, relation) = match kind {
-            Kind::TfRecord => (None, format!("read_tfrecord({quoted})")),
-            Kind::Parquet => {
+            FileKind::TfRecord => (None, format!("read_tfrecord({quoted})")),
+            FileKind::Parquet => {
                 let create = format!("CREATE EXTERNAL TABLE {TABLE} STORED AS PARQUET LOCATION {quoted}");
                 (Some(create), TABLE.to_string())
             }
-            Kind::Tar | Kind::Images => {
-                return Err(Error::Usage(format!(
-                    "'{}' is a tar file: contact-sheet reads image files, TFRecord and Parquet; unpack it first",
-                    path.display()
-                )));
+            FileKind::Tar => {
+                let classes = classes(&path);
+                let mut paths = vec![path];
+                for found in files {
+                    let found = found?;
+                    paths.extend((kind_of(&found.path) == Some(FileKind::Tar)).then_some(found.path));
+                }
+                return Ok(Self::Tar { paths, classes });
             }
+            FileKind::Image => return Ok(Self::Images),
         };
         Ok(Self::Shards { prepare, relation, classes: classes(&path) })
     }
 }
 
 /// What a file's name says that it is; `None` where it says nothing.
-fn kind_of(name: &str) -> Option<Kind> {
-    let name = name.to_ascii_lowercase();
-    let is_beside_the_data = name.starts_with(['_', '.']) || name.ends_with(".idx") || name.ends_with(".tfindex");
-    if is_beside_the_data {
-        return None;
-    }
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    if crate::source::images::EXTENSIONS.contains(&extension) {
-        Some(Kind::Images)
-    } else if extension == "parquet" {
-        Some(Kind::Parquet)
-    } else if extension == "tar" || name.ends_with(".tar.gz") || extension == "tgz" {
-        Some(Kind::Tar)
-    } else if name.contains("tfrec") || name.contains(".record") {
-        Some(Kind::TfRecord)
-    } else {
-        None
-    }
+fn kind_of(path: &Path) -> Option<FileKind> {
+    let name = path.file_name()?.to_str()?;
+    FileKind::of_name(name).filter(|_| !is_beside_data(path))
 }
 
-/// The class list of the manifest that stands beside a shard, or above it where directories are partitions.
+/// The class list of the manifest that is above a shard.
 fn classes(shard: &Path) -> Option<Vec<String>> {
-    let directories = shard.ancestors().skip(1).take(5);
-    // A relative path ends in an empty one, which is the working directory.
-    let directories = directories.map(|directory| match directory.as_os_str().is_empty() {
-        true => PathBuf::from("."),
-        false => directory.to_path_buf(),
-    });
-    for directory in directories {
-        match Manifest::read(&directory) {
-            Ok(None) => {}
-            Ok(Some(manifest)) => return manifest.classes,
-            Err(error) => tracing::warn!("class names are not known: manifest in '{}': {error}", directory.display()),
+    let directory = Manifest::above(shard)?;
+    match Manifest::read(directory) {
+        Ok(manifest) => manifest?.classes,
+        Err(error) => {
+            tracing::warn!("class names are not known: manifest in '{}': {error}", directory.display());
+            None
         }
     }
-    None
 }
 
 /// A text as an SQL constant.
@@ -119,23 +103,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_images_and_shards_apart() {
-        let cases = [
-            ("1.JPG", Some(Kind::Images)),
-            ("my.recording.png", Some(Kind::Images)),
-            ("flowers00-230.tfrec", Some(Kind::TfRecord)),
-            ("flowers00-230.tfrec.gz", Some(Kind::TfRecord)),
-            ("mnist-train.tfrecord-00000-of-00001", Some(Kind::TfRecord)),
-            ("val.record", Some(Kind::TfRecord)),
-            ("train-00000-of-00016.parquet", Some(Kind::Parquet)),
-            ("name-000000.tar", Some(Kind::Tar)),
-            ("flowers00-230.tfrec.idx", None),
-            ("_manifest.json", None),
-            ("LICENSE.txt", None),
-        ];
-        for (name, expected) in cases {
-            assert_eq!(kind_of(name), expected, "{name}");
-        }
+    fn what_is_beside_the_data_tells_nothing() {
+        let kinds = ["out/1.jpg", "out/.1.jpg", "out/a.tfrec", "out/a.tfrec.idx", "_manifest.json"];
+        let expected = [Some(FileKind::Image), None, Some(FileKind::TfRecord), None, None];
+        assert_eq!(kinds.map(|path| kind_of(Path::new(path))), expected);
     }
 
     #[test]
