@@ -98,7 +98,6 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
         directory: directory.into_owned(),
         options: node.options.clone(),
         partition_by: node.partition_by.clone(),
-        partitions: input.properties().output_partitioning().partition_count(),
         visible: fields().map(|field| field.name().clone()).collect(),
         reject_columns: (schema.fields().len() == hidden.end).then_some([
             hidden.start,

@@ -65,7 +65,7 @@ impl CommitExec {
 
 impl DisplayAs for CommitExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "CommitExec: partitions={}", self.target.partitions)
+        write!(f, "CommitExec")
     }
 }
 
@@ -137,14 +137,7 @@ fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Report>> {
 }
 
 fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
-    if !reports.keys().copied().eq(0..target.partitions as i64) {
-        return exec_err!(
-            "'{}' is not finished: {} of {} partitions were written; run the statement again",
-            target.directory.display(),
-            reports.len(),
-            target.partitions
-        );
-    }
+    check_whole(target, &reports)?;
     let failed = |error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display());
     target.renumber(&mut reports).map_err(failed)?;
     let rows = result_rows(&reports)?;
@@ -161,6 +154,28 @@ fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordB
     finish(target, shards, rejects).map_err(failed)??;
     warn_about_keys(&changed_keys);
     Ok(rows)
+}
+
+/// Checks that partitions 0 to n-1 have reported, where n is what each of them was told.
+fn check_whole(target: &Target, reports: &BTreeMap<i64, Report>) -> Result<()> {
+    let directory = target.directory.display();
+    let Some(partitions) = reports.values().map(|report| report.partitions).max() else {
+        return exec_err!("'{directory}' is not finished: no partition was written; run the statement again");
+    };
+    if let Some(other) = reports.values().find(|report| report.partitions != partitions) {
+        return exec_err!(
+            "'{directory}' is not finished: its partitions are parts of different runs, of {} and of {partitions} partitions; \
+             run the statement again",
+            other.partitions
+        );
+    }
+    if !reports.keys().copied().eq(0..partitions as i64) {
+        return exec_err!(
+            "'{directory}' is not finished: {} of {partitions} partitions were written; run the statement again",
+            reports.len()
+        );
+    }
+    Ok(())
 }
 
 fn warn_about_keys(changed: &ChangedKeys) {

@@ -132,8 +132,6 @@ pub struct Target {
     pub(crate) options: SinkOptions,
     /// Columns that name directories instead of being features.
     pub(crate) partition_by: Vec<String>,
-    /// Partitions of the whole input: the most shards that a directory can have.
-    pub(crate) partitions: usize,
     /// The input's columns before the hidden ones.
     pub(crate) visible: Vec<String>,
     /// Positions of the hidden columns path, content and read error.
@@ -201,8 +199,8 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { options, directory, partitions, .. } = self;
-        write!(f, "format={}, directory={}, shards={partitions}", options.format().name(), directory.display())?;
+        let Self { options, directory, .. } = self;
+        write!(f, "format={}, directory={}", options.format().name(), directory.display())?;
         if !self.partition_by.is_empty() {
             write!(f, ", partitioned_by=[{}]", self.partition_by.join(", "))?;
         }

@@ -26,6 +26,8 @@ const MOST_DIRECTORIES: usize = 256;
 /// What a partition has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
+    /// Partitions of the whole input, by which the commit knows whether all have reported.
+    pub(crate) partitions: usize,
     pub(crate) shards: Vec<Shard>,
     pub(crate) rejects: Vec<Reject>,
     pub(crate) changed_keys: ChangedKeys,
@@ -43,6 +45,7 @@ pub(super) struct Counts {
 /// Writes the rows of one partition.
 pub(super) struct PartitionWriter<E> {
     partition: usize,
+    partitions: usize,
     target: Arc<Target>,
     runtime: Handle,
     /// Rows that have come, rejected ones included.
@@ -54,8 +57,15 @@ pub(super) struct PartitionWriter<E> {
 }
 
 impl<E: Encoder> PartitionWriter<E> {
-    pub(super) fn new(partition: usize, target: Arc<Target>, runtime: Handle, counts: Counts) -> Self {
-        Self { partition, target, runtime, rows: 0, shards: BTreeMap::new(), rejects: Vec::new(), counts }
+    /// A writer of one of so many partitions.
+    pub(super) fn new(
+        partition: usize,
+        partitions: usize,
+        target: Arc<Target>,
+        runtime: Handle,
+        counts: Counts,
+    ) -> Self {
+        Self { partition, partitions, target, runtime, rows: 0, shards: BTreeMap::new(), rejects: Vec::new(), counts }
     }
 
     pub(super) async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
@@ -67,10 +77,15 @@ impl<E: Encoder> PartitionWriter<E> {
     }
 
     pub(super) async fn finish(self) -> Result<Report> {
-        let mut report = Report { shards: Vec::new(), rejects: self.rejects, changed_keys: ChangedKeys::default() };
+        let mut report = Report {
+            partitions: self.partitions,
+            shards: Vec::new(),
+            rejects: self.rejects,
+            changed_keys: ChangedKeys::default(),
+        };
         for (directory, mut writer) in self.shards {
             let (target, records) = (&self.target, writer.records());
-            let name = target.shard_name(&directory, self.partition, target.partitions, records);
+            let name = target.shard_name(&directory, self.partition, self.partitions, records);
             let shown = join(&directory, &name);
             report.changed_keys.add(writer.changed_keys());
             report.shards.push(writer.finish(&name, shown).await?);
