@@ -17,7 +17,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::format::manifest::MANIFEST;
+use crate::format::manifest::{MANIFEST, OLD_MANIFEST};
 use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode};
 use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
@@ -78,6 +78,13 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
     if directory.join(MANIFEST).exists() && !node.options.overwrite {
         return exec_err!(
             "'{}' already holds a finished dataset; write to another directory, or use OPTIONS (overwrite true)",
+            node.target
+        );
+    }
+    if directory.join(OLD_MANIFEST).exists() && !node.options.overwrite {
+        return exec_err!(
+            "'{}' holds a dataset that a run has begun to replace and not finished; write to another directory, or use OPTIONS \
+             (overwrite true)",
             node.target
         );
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,11 +18,10 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Target;
-use super::directory::split;
 use super::encode::ChangedKeys;
 use super::partition::Report;
-use super::shard::is_unfinished;
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, read, write_rejects};
+use super::sweep::remove_if_there;
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, write_rejects};
 use crate::session::io_runtime;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
@@ -191,9 +189,12 @@ fn warn_about_keys(changed: &ChangedKeys) {
 
 fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io::Result<Result<()>> {
     let directory = &target.directory;
-    write_rejects(directory, &rejects)?;
-    sweep(target, &shards)?;
-    if shards.is_empty() && !rejects.is_empty() {
+    let is_for_nothing = shards.is_empty() && !rejects.is_empty();
+    // A dataset that would be replaced stays as it is, its list of rejects included.
+    if !is_for_nothing || !directory.join(MANIFEST).exists() {
+        write_rejects(directory, &rejects)?;
+    }
+    if is_for_nothing {
         return Ok(exec_err!(
             "no record was written: all {} rows are rejected, the first of them '{}': {}",
             rejects.len(),
@@ -201,6 +202,8 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
             rejects[0].reason
         ));
     }
+    target.set_manifest_aside()?;
+    target.sweep(&shards)?;
     let sidecars = target.sidecars(&shards)?;
     for (name, text) in &sidecars {
         put(&directory.join(name), text.as_bytes())?;
@@ -224,42 +227,6 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
     remove_if_there(&directory.join(OLD_MANIFEST))?;
     remove_if_there(&directory.join(UNFINISHED))?;
     Ok(Ok(()))
-}
-
-/// Removes what an interrupted run, or the dataset that this one replaces, left beside the shards.
-fn sweep(target: &Target, shards: &[Shard]) -> std::io::Result<()> {
-    let is_part = |path: &str| {
-        let path = path.strip_suffix(".idx").filter(|_| target.options.has_index()).unwrap_or(path);
-        shards.iter().any(|shard| shard.path == path)
-    };
-    if let Some(old) = read(&target.directory.join(OLD_MANIFEST))? {
-        for shard in old.shards.iter().filter(|shard| !is_part(&shard.path)) {
-            remove_if_there(&target.directory.join(&shard.path))?;
-            remove_if_there(&target.directory.join(format!("{}.idx", shard.path)))?;
-        }
-        // Those of this dataset are written behind the sweep.
-        for name in old.sidecars.iter().filter(|name| !name.contains('/')) {
-            remove_if_there(&target.directory.join(name))?;
-        }
-    }
-    let depth = target.partition_by.len() + 1;
-    let walk = walkdir::WalkDir::new(&target.directory).min_depth(1).max_depth(depth);
-    for entry in walk.into_iter().filter_map(std::result::Result::ok) {
-        let below = entry.path().strip_prefix(&target.directory).unwrap_or(entry.path());
-        let (Some(path), Some(name)) = (below.to_str(), entry.file_name().to_str()) else { continue };
-        let is_ours = target.is_shard_name(split(path).0, name) || is_unfinished(name);
-        if entry.file_type().is_file() && is_ours && !is_part(path) && name != MANIFEST {
-            remove_if_there(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove_if_there(path: &Path) -> std::io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// One row for each shard; rejected rows are counted in the first of their partition.

@@ -127,10 +127,8 @@ impl SinkOptions {
 
     /// Whether `datasets` finds the name of a split in the names of shards; others may be anything.
     pub(crate) fn names_split(&self) -> bool {
-        let splits =
-            ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
         let separates = |c: char| "-._ ".contains(c) || c.is_ascii_digit();
-        self.format() != Format::Parquet || self.prefix.split(separates).any(|word| splits.contains(&word))
+        self.format() != Format::Parquet || self.prefix.split(separates).any(is_split)
     }
 
     /// The compression of whole files.
@@ -184,6 +182,12 @@ impl SinkOptions {
         }
         Ok(())
     }
+}
+
+/// Whether a word names a split to `datasets`.
+pub(super) fn is_split(word: &str) -> bool {
+    let splits = ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
+    splits.contains(&word)
 }
 
 /// Takes the option `huggingface` out of those of a `COPY ... STORED AS PARQUET`, and tells whether it is on.

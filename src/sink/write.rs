@@ -159,7 +159,8 @@ impl ShardSinkExec {
                 .await
                 .map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
             writer.write(input.execute(partition, context)?).await?;
-            // The next partition decodes while the disk takes in the last of this one.
+            writer.hand_over().await?;
+            // The next partition decodes while the disk makes sure of the last of this one.
             drop(permit);
             let report = writer.finish().await?;
             let report = serde_json::to_string(&report)

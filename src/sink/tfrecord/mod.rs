@@ -9,7 +9,7 @@ pub use options::{Compression, TfRecordOptions};
 
 pub(crate) use encode::TfRecordEncoder;
 pub(crate) use features::{check_schema, feature_kinds};
-pub(super) use tfds::{TFDS_FILES, files as tfds_files};
+pub(super) use tfds::{file_names as tfds_file_names, files as tfds_files};
 
 use super::options::{MAX_REJECTS, ON_REJECT, OVERWRITE, SHARDS};
 use crate::config::{OptionPage, option};

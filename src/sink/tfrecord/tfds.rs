@@ -12,7 +12,18 @@ use crate::format::manifest::Shard;
 use crate::sink::Target;
 
 /// The files that are there whatever the features are.
-pub(crate) const TFDS_FILES: &[&str] = &["dataset_info.json", "features.json"];
+const TFDS_FILES: [&str; 2] = ["dataset_info.json", "features.json"];
+
+/// The names of the sidecar files.
+pub(crate) fn file_names(target: &Target) -> Vec<String> {
+    let classes = target.schema.fields().iter().filter(|field| target.classes_of(field).is_some());
+    let labels = classes.map(|field| labels_file(field));
+    TFDS_FILES.iter().map(|name| name.to_string()).chain(labels).collect()
+}
+
+fn labels_file(field: &Field) -> String {
+    format!("{}.labels.txt", field.name())
+}
 
 /// The sidecar files by their names.
 pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTreeMap<String, String>> {
@@ -38,7 +49,7 @@ pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTr
         let classes = target.classes_of(field);
         features.insert(field.name().clone(), feature(field, classes));
         if let Some(classes) = classes {
-            files.insert(format!("{}.labels.txt", field.name()), classes.join("\n") + "\n");
+            files.insert(labels_file(field), classes.join("\n") + "\n");
         }
     }
     let features = json!({
