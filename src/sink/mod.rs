@@ -106,7 +106,7 @@ impl Format {
 /// Names the first column that has none and says what to do.
 pub(crate) fn check_schema(options: &SinkOptions, schema: &Schema) -> Result<()> {
     match &options.format {
-        FormatOptions::TfRecord(_) => tfrecord::check_schema(schema),
+        FormatOptions::TfRecord(options) => tfrecord::check_schema(options, schema),
         FormatOptions::WebDataset => webdataset::check_schema(schema),
         FormatOptions::Parquet(options) => parquet::check_schema(options, schema),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +97,7 @@ impl SinkOptions {
         }
         match &options.format {
             FormatOptions::TfRecord(own) => {
-                own.check()?;
+                own.check(options.is_tfds())?;
                 if options.is_tfds() {
                     options.prefix = own.tfds_prefix(&options.prefix, partition_by)?;
                 }
@@ -199,6 +200,26 @@ pub(crate) fn takes_huggingface(given: &mut HashMap<String, String>) -> Result<b
     value.map_or(Ok(false), |value| boolean("huggingface", value.trim()))
 }
 
+/// Names of columns, separated by commas.
+pub(super) fn column_names(value: &str) -> Vec<String> {
+    value.split(',').map(|name| name.trim().to_string()).collect()
+}
+
+/// Checks that the columns of the option `images` are there and hold what can be images.
+pub(super) fn check_images(images: Option<&[String]>, schema: &Schema, can_be: impl Fn(&Field) -> bool) -> Result<()> {
+    for name in images.into_iter().flatten() {
+        match schema.field_with_name(name) {
+            Ok(field) if can_be(field) => {}
+            Ok(field) => return plan_err!("images: column '{name}' is not binary, got {}", field.data_type()),
+            Err(_) => {
+                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                return plan_err!("images: there is no column '{name}'; the columns are {}", names.join(", "));
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn boolean(name: &str, value: &str) -> Result<bool> {
     one_of(name, value, &[("true", true), ("false", false)])
 }
@@ -239,7 +260,7 @@ mod tests {
                 "shard",
                 "1",
                 "unknown option 'shard' for STORED AS TFRECORD; the options are shards, prefix, name_template, \
-                 compression, index, overwrite, on_reject, max_rejects",
+                 compression, index, images, overwrite, on_reject, max_rejects",
             ),
             (
                 Format::WebDataset,

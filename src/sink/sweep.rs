@@ -58,7 +58,8 @@ impl ShardNames {
         let depth = self.partition_by.len() + 1;
         let walk = WalkDir::new(root).min_depth(1).max_depth(depth).into_iter();
         let entries = walk.filter_entry(|entry| !entry.file_type().is_dir() || self.makes(entry));
-        let files = entries.filter_map(Result::ok).filter(|entry| entry.depth() == depth && entry.file_type().is_file());
+        let files =
+            entries.filter_map(Result::ok).filter(|entry| entry.depth() == depth && entry.file_type().is_file());
         let paths = files.filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_string()));
         paths.filter(|path| self.is_shard(path) || is_unfinished(split(path).1)).collect()
     }
@@ -104,7 +105,14 @@ impl Target {
 
     /// Takes back the promise that a dataset being replaced is a finished one: from here on its shards are overwritten.
     pub(super) fn set_manifest_aside(&self) -> io::Result<()> {
-        match fs::rename(self.directory.join(MANIFEST), self.directory.join(OLD_MANIFEST)) {
+        let manifest = self.directory.join(MANIFEST);
+        if !self.options.overwrite {
+            return match manifest.exists() {
+                true => Err(io::Error::other("another run has finished there meanwhile")),
+                false => Ok(()),
+            };
+        }
+        match fs::rename(manifest, self.directory.join(OLD_MANIFEST)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -154,20 +162,39 @@ impl Target {
         left.extend(runs.iter().flat_map(|run| run.files(&self.directory)));
         // A manifest is text that anybody can change: nothing above or beside the dataset is removed.
         for path in left.iter().filter(|path| !parts.contains(*path) && is_below(path)) {
-            remove_if_there(&self.directory.join(path))?;
+            let path = self.directory.join(path);
+            if path.is_file() {
+                remove_if_there(&path)?;
+            }
         }
         Ok(())
     }
 }
 
-/// Whether a path leads nowhere but down.
+/// Whether a path leads nowhere but down, and is written in the one way in which shards are listed.
 fn is_below(path: &str) -> bool {
-    !path.is_empty() && Path::new(path).components().all(|component| matches!(component, Component::Normal(_)))
+    let names = Path::new(path).components().map(|component| match component {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    });
+    let names: Option<Vec<&str>> = names.collect();
+    !path.is_empty() && names.is_some_and(|names| names.join("/") == path)
 }
 
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_that_lead_down_are_below() {
+        assert!(["a.tfrec", "label=x/a.tfrec", "a..b"].iter().all(|path| is_below(path)));
+        assert!(["", "/a", "../a", "x/../a", "./a", "x//a", "x/"].iter().all(|path| !is_below(path)));
     }
 }
