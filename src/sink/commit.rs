@@ -135,7 +135,7 @@ fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Report>> {
 }
 
 fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
-    check_whole(target, &reports)?;
+    check_whole(&target.directory, &reports)?;
     let failed = |error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display());
     target.renumber(&mut reports).map_err(failed)?;
     let rows = result_rows(&reports)?;
@@ -155,8 +155,8 @@ fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordB
 }
 
 /// Checks that partitions 0 to n-1 have reported, where n is what each of them was told.
-fn check_whole(target: &Target, reports: &BTreeMap<i64, Report>) -> Result<()> {
-    let directory = target.directory.display();
+fn check_whole(directory: &Path, reports: &BTreeMap<i64, Report>) -> Result<()> {
+    let directory = directory.display();
     let Some(partitions) = reports.values().map(|report| report.partitions).max() else {
         return exec_err!("'{directory}' is not finished: no partition was written; run the statement again");
     };
@@ -249,4 +249,31 @@ fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
         columns.push(Arc::new(numbers.collect::<Int64Array>()));
     }
     Ok(RecordBatch::try_new(result_schema(), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of partitions with these numbers, each of them told how many there are.
+    fn checked(reports: &[(i64, usize)]) -> Option<String> {
+        let report =
+            |partitions| Report { partitions, shards: vec![], rejects: vec![], changed_keys: ChangedKeys::default() };
+        let reports = reports.iter().map(|(number, partitions)| (*number, report(*partitions))).collect();
+        check_whole(Path::new("out"), &reports).err().map(|error| error.strip_backtrace())
+    }
+
+    #[test]
+    fn a_dataset_is_whole_when_all_partitions_have_reported() {
+        assert_eq!(checked(&[(0, 2), (1, 2)]), None);
+        for (reports, expected) in [
+            (&[][..], "no partition was written"),
+            (&[(0, 2)], "1 of 2 partitions were written"),
+            (&[(0, 2), (2, 2)], "2 of 2 partitions were written"),
+            (&[(0, 2), (1, 3)], "its partitions are parts of different runs, of 2 and of 3 partitions"),
+        ] {
+            let expected = format!("Execution error: 'out' is not finished: {expected}; run the statement again");
+            assert_eq!(checked(reports), Some(expected));
+        }
+    }
 }
