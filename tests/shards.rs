@@ -212,6 +212,19 @@ fn a_split_in_directories_is_named_by_its_files() {
 }
 
 #[test]
+fn a_directory_names_shards_only_where_its_value_is_a_split() {
+    let workspace = Workspace::with_photos(4, 2);
+    let sql = TO_PARQUET
+        .replace("label AS name", "label")
+        .replace("STORED AS PARQUET", "STORED AS PARQUET PARTITIONED BY (label)")
+        .replace("shards 3", "shards 1");
+    workspace.sql(&sql).success();
+    let expected =
+        ["_manifest.json", "label=daisy/train-00000-of-00001.parquet", "label=dandelion/train-00000-of-00001.parquet"];
+    assert_eq!(workspace.names("out"), expected);
+}
+
+#[test]
 fn the_manifest_says_what_the_features_of_a_format_are() {
     let workspace = Workspace::with_photos(4, 2);
     let cases = [
@@ -298,6 +311,13 @@ fn tensorflow_datasets_finds_its_files() {
     for (name, dtype) in [("even", "bool"), ("list", "int64"), ("score", "float32")] {
         assert_eq!(features[name]["tensor"]["dtype"], dtype);
     }
+    // Bytes that are no image are a tensor of bytes.
+    let bytes = TO_TFDS.replace("content AS image", "content AS image, arrow_cast('raw', 'Binary') AS mask");
+    workspace.sql(&bytes.replace("shards 3", "shards 3, images 'image', overwrite true")).success();
+    let features: serde_json::Value = serde_json::from_str(&workspace.read("out/features.json")).expect("JSON");
+    let features = &features["featuresDict"]["features"];
+    assert_eq!(features["mask"]["tensor"], serde_json::json!({ "dtype": "string", "encoding": "none", "shape": {} }));
+    assert_eq!(features["image"]["image"]["dtype"], "uint8");
     let with_null = TO_TFDS
         .replace("label AS name", "nullif(label, 'daisy') AS name")
         .replace("shards 3", "shards 1, overwrite true");

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
 pub const REJECTS: &str = "_rejects.csv";
-/// An empty file that says that the shards beside it are those of a run that hasn't finished: they may be swept.
+/// A file that says that shards beside it are those of runs that haven't finished, and how they are named: they may be swept.
 pub(crate) const UNFINISHED: &str = "_unfinished";
 /// A replaced dataset's manifest, until the new one is there.
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
@@ -103,9 +103,14 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
 
 /// Writes a small file so that it is there whole or not at all.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A name that is nobody else's: a user's file beside it stays.
+    put_by(path, bytes, "")
+}
+
+/// As [`put`], for one of several writers, each with a name of its own.
+pub(crate) fn put_by(path: &Path, bytes: &[u8], writer: &str) -> io::Result<()> {
+    // A name that is nobody else's, and that a commit sweeps: a user's file beside it stays.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let unfinished = path.with_file_name(format!(".unfinished-{name}{writer}-{}.tmp", std::process::id()));
     let done = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
     if done.is_err() {
         // The error that is told is the first.

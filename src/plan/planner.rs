@@ -20,7 +20,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::format::manifest::MANIFEST;
+use crate::format::manifest::{MANIFEST, OLD_MANIFEST};
 use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode};
 use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
@@ -86,6 +86,13 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
             node.target
         );
     }
+    if directory.join(OLD_MANIFEST).exists() && !node.options.overwrite {
+        return exec_err!(
+            "'{}' holds a dataset that a run has begun to replace and not finished; write to another directory, or use OPTIONS \
+             (overwrite true)",
+            node.target
+        );
+    }
     warn_about_count(&node.target);
     if !node.options.names_split() {
         tracing::warn!(
@@ -104,7 +111,6 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
         directory: directory.into_owned(),
         options: node.options.clone(),
         partition_by: node.partition_by.clone(),
-        partitions: input.properties().output_partitioning().partition_count(),
         visible: fields().map(|field| field.name().clone()).collect(),
         reject_columns: (schema.fields().len() == hidden.end).then_some([
             hidden.start,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,11 +18,10 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Target;
-use super::directory::split;
 use super::encode::ChangedKeys;
 use super::partition::Report;
-use super::shard::is_unfinished;
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, read, write_rejects};
+use super::sweep::remove_if_there;
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, write_rejects};
 use crate::session::io_runtime;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
@@ -65,7 +63,7 @@ impl CommitExec {
 
 impl DisplayAs for CommitExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "CommitExec: partitions={}", self.target.partitions)
+        write!(f, "CommitExec")
     }
 }
 
@@ -137,14 +135,7 @@ fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Report>> {
 }
 
 fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
-    if !reports.keys().copied().eq(0..target.partitions as i64) {
-        return exec_err!(
-            "'{}' is not finished: {} of {} partitions were written; run the statement again",
-            target.directory.display(),
-            reports.len(),
-            target.partitions
-        );
-    }
+    check_whole(&target.directory, &reports)?;
     let failed = |error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display());
     target.renumber(&mut reports).map_err(failed)?;
     let rows = result_rows(&reports)?;
@@ -163,6 +154,28 @@ fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordB
     Ok(rows)
 }
 
+/// Checks that partitions 0 to n-1 have reported, where n is what each of them was told.
+fn check_whole(directory: &Path, reports: &BTreeMap<i64, Report>) -> Result<()> {
+    let directory = directory.display();
+    let Some(partitions) = reports.values().map(|report| report.partitions).max() else {
+        return exec_err!("'{directory}' is not finished: no partition was written; run the statement again");
+    };
+    if let Some(other) = reports.values().find(|report| report.partitions != partitions) {
+        return exec_err!(
+            "'{directory}' is not finished: its partitions are parts of different runs, of {} and of {partitions} partitions; \
+             run the statement again",
+            other.partitions
+        );
+    }
+    if !reports.keys().copied().eq(0..partitions as i64) {
+        return exec_err!(
+            "'{directory}' is not finished: {} of {partitions} partitions were written; run the statement again",
+            reports.len()
+        );
+    }
+    Ok(())
+}
+
 fn warn_about_keys(changed: &ChangedKeys) {
     if let Some((before, after)) = &changed.first {
         let (keys, were) = if changed.count == 1 { ("key", "was") } else { ("keys", "were") };
@@ -176,9 +189,12 @@ fn warn_about_keys(changed: &ChangedKeys) {
 
 fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io::Result<Result<()>> {
     let directory = &target.directory;
-    write_rejects(directory, &rejects)?;
-    sweep(target, &shards)?;
-    if shards.is_empty() && !rejects.is_empty() {
+    let is_for_nothing = shards.is_empty() && !rejects.is_empty();
+    // A dataset that would be replaced stays as it is, its list of rejects included.
+    if !is_for_nothing || !directory.join(MANIFEST).exists() {
+        write_rejects(directory, &rejects)?;
+    }
+    if is_for_nothing {
         return Ok(exec_err!(
             "no record was written: all {} rows are rejected, the first of them '{}': {}",
             rejects.len(),
@@ -186,6 +202,8 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
             rejects[0].reason
         ));
     }
+    target.set_manifest_aside()?;
+    target.sweep(&shards)?;
     let sidecars = target.sidecars(&shards)?;
     for (name, text) in &sidecars {
         put(&directory.join(name), text.as_bytes())?;
@@ -211,42 +229,6 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
     Ok(Ok(()))
 }
 
-/// Removes what an interrupted run, or the dataset that this one replaces, left beside the shards.
-fn sweep(target: &Target, shards: &[Shard]) -> std::io::Result<()> {
-    let is_part = |path: &str| {
-        let path = path.strip_suffix(".idx").filter(|_| target.options.has_index()).unwrap_or(path);
-        shards.iter().any(|shard| shard.path == path)
-    };
-    if let Some(old) = read(&target.directory.join(OLD_MANIFEST))? {
-        for shard in old.shards.iter().filter(|shard| !is_part(&shard.path)) {
-            remove_if_there(&target.directory.join(&shard.path))?;
-            remove_if_there(&target.directory.join(format!("{}.idx", shard.path)))?;
-        }
-        // Those of this dataset are written behind the sweep.
-        for name in old.sidecars.iter().filter(|name| !name.contains('/')) {
-            remove_if_there(&target.directory.join(name))?;
-        }
-    }
-    let depth = target.partition_by.len() + 1;
-    let walk = walkdir::WalkDir::new(&target.directory).min_depth(1).max_depth(depth);
-    for entry in walk.into_iter().filter_map(std::result::Result::ok) {
-        let below = entry.path().strip_prefix(&target.directory).unwrap_or(entry.path());
-        let (Some(path), Some(name)) = (below.to_str(), entry.file_name().to_str()) else { continue };
-        let is_ours = target.is_shard_name(split(path).0, name) || is_unfinished(name);
-        if entry.file_type().is_file() && is_ours && !is_part(path) && name != MANIFEST {
-            remove_if_there(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove_if_there(path: &Path) -> std::io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// One row for each shard; rejected rows are counted in the first of their partition.
 fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
     let mut rows: Vec<(Option<&str>, [u64; 3])> = Vec::new();
@@ -267,4 +249,31 @@ fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
         columns.push(Arc::new(numbers.collect::<Int64Array>()));
     }
     Ok(RecordBatch::try_new(result_schema(), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of partitions with these numbers, each of them told how many there are.
+    fn checked(reports: &[(i64, usize)]) -> Option<String> {
+        let report =
+            |partitions| Report { partitions, shards: vec![], rejects: vec![], changed_keys: ChangedKeys::default() };
+        let reports = reports.iter().map(|(number, partitions)| (*number, report(*partitions))).collect();
+        check_whole(Path::new("out"), &reports).err().map(|error| error.strip_backtrace())
+    }
+
+    #[test]
+    fn a_dataset_is_whole_when_all_partitions_have_reported() {
+        assert_eq!(checked(&[(0, 2), (1, 2)]), None);
+        for (reports, expected) in [
+            (&[][..], "no partition was written"),
+            (&[(0, 2)], "1 of 2 partitions were written"),
+            (&[(0, 2), (2, 2)], "2 of 2 partitions were written"),
+            (&[(0, 2), (1, 3)], "its partitions are parts of different runs, of 2 and of 3 partitions"),
+        ] {
+            let expected = format!("Execution error: 'out' is not finished: {expected}; run the statement again");
+            assert_eq!(checked(reports), Some(expected));
+        }
+    }
 }

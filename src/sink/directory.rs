@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 
 use super::Target;
+use crate::format::HIVE_NULL;
 
 impl Target {
     /// The directory of each row, `split=train/…`, where the dataset has directories.
@@ -22,11 +23,11 @@ impl Target {
                 if !directory.is_empty() {
                     directory.push('/');
                 }
-                directory.push_str(name);
+                push_escaped(directory, name);
                 directory.push('=');
-                match values.is_valid(row) {
+                match values.is_valid(row) && !values.value(row).is_empty() {
                     true => push_escaped(directory, values.value(row)),
-                    false => directory.push_str("__HIVE_DEFAULT_PARTITION__"),
+                    false => directory.push_str(HIVE_NULL),
                 }
             }
         }
@@ -45,6 +46,13 @@ pub(super) fn join(directory: &str, name: &str) -> String {
         "" => name.to_string(),
         directory => format!("{directory}/{name}"),
     }
+}
+
+/// A column's name as it stands in the names of directories.
+pub(super) fn escaped(name: &str) -> String {
+    let mut escaped = String::new();
+    push_escaped(&mut escaped, name);
+    escaped
 }
 
 /// Appends a directory's value; what a file name can't hold is percent-encoded, as Hive does.

@@ -15,6 +15,7 @@ mod options;
 mod partition;
 mod renumber;
 mod shard;
+mod sweep;
 mod write;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ pub(crate) use node::ShardFormatFactory;
 pub(crate) use options::takes_huggingface;
 
 use crate::config::OptionPage;
-use crate::format::manifest::{Shard, UNFINISHED};
+use crate::format::manifest::Shard;
 
 /// What shards are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Format {
 /// Names the first column that has none and says what to do.
 pub(crate) fn check_schema(options: &SinkOptions, schema: &Schema) -> Result<()> {
     match &options.format {
-        FormatOptions::TfRecord(_) => tfrecord::check_schema(schema),
+        FormatOptions::TfRecord(options) => tfrecord::check_schema(options, schema),
         FormatOptions::WebDataset => webdataset::check_schema(schema),
         FormatOptions::Parquet(options) => parquet::check_schema(options, schema),
     }
@@ -113,8 +114,12 @@ pub(crate) fn check_schema(options: &SinkOptions, schema: &Schema) -> Result<()>
 
 /// Whether a NULL in this column rejects the row: it holds images, as files or as tensors, which have no NULL in them.
 pub(crate) fn is_of_an_image(field: &Field) -> bool {
-    let is_tensor = matches!(field.data_type(), DataType::FixedSizeList(item, _) if !item.is_nullable());
-    is_tensor || holds_images(field)
+    is_tensor(field) || holds_images(field)
+}
+
+/// Whether a column holds tensors, by which they are told from other lists: their items are not nullable.
+pub(crate) fn is_tensor(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::FixedSizeList(item, _) if !item.is_nullable())
 }
 
 /// Whether a column holds image files: files are binary.
@@ -132,8 +137,6 @@ pub struct Target {
     pub(crate) options: SinkOptions,
     /// Columns that name directories instead of being features.
     pub(crate) partition_by: Vec<String>,
-    /// Partitions of the whole input: the most shards that a directory can have.
-    pub(crate) partitions: usize,
     /// The input's columns before the hidden ones.
     pub(crate) visible: Vec<String>,
     /// Positions of the hidden columns path, content and read error.
@@ -169,42 +172,12 @@ impl Target {
             false => Ok(BTreeMap::new()),
         }
     }
-
-    /// The name of a shard in a directory; `shard` and `shards` count those of this directory.
-    fn shard_name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
-        let name = self.options.name_template.name(self.prefix(directory), shard, shards, records);
-        format!("{name}{}", self.options.file_compression().suffix())
-    }
-
-    /// What shard names of a directory begin with.
-    fn prefix<'a>(&'a self, directory: &'a str) -> &'a str {
-        // `datasets` reads a file's split from its name: in the directory split=test they begin with 'test'.
-        let is_split = matches!(&self.options.format, FormatOptions::Parquet(options) if options.prefix_by_directory);
-        let value = directory.rsplit_once('=').map(|(_, value)| value).filter(|_| is_split);
-        let value = value.filter(|value| !value.is_empty() && !value.starts_with(['.', '_']));
-        value.unwrap_or(&self.options.prefix)
-    }
-
-    /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it.
-    pub(crate) fn foreign_file(&self) -> Option<String> {
-        if self.options.overwrite || self.directory.join(UNFINISHED).exists() {
-            return None;
-        }
-        let sidecars = if self.options.is_tfds() { tfrecord::TFDS_FILES } else { &[] };
-        let entries = std::fs::read_dir(&self.directory).ok()?;
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.filter(|name| self.is_shard_name("", name) || sidecars.contains(&name.as_str())).min()
-    }
-
-    fn is_shard_name(&self, directory: &str, name: &str) -> bool {
-        self.options.name_template.matches(self.prefix(directory), name)
-    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { options, directory, partitions, .. } = self;
-        write!(f, "format={}, directory={}, shards={partitions}", options.format().name(), directory.display())?;
+        let Self { options, directory, .. } = self;
+        write!(f, "format={}, directory={}", options.format().name(), directory.display())?;
         if !self.partition_by.is_empty() {
             write!(f, ", partitioned_by=[{}]", self.partition_by.join(", "))?;
         }

@@ -4,6 +4,7 @@ use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
 use super::Format;
+use crate::format::INDEX_SUFFIX;
 
 /// How shards are named: `{prefix}`, `{shard}`, `{shards}` and `{records}` are replaced, `{shard:05}` is padded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -118,7 +119,7 @@ impl NameTemplate {
                 None => return false,
             }
         }
-        matches!(rest, "" | ".gz" | ".zlib" | ".idx")
+        matches!(rest, "" | ".gz" | ".zlib" | INDEX_SUFFIX)
     }
 
     fn pieces(&self) -> Vec<Piece<'_>> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +97,7 @@ impl SinkOptions {
         }
         match &options.format {
             FormatOptions::TfRecord(own) => {
-                own.check()?;
+                own.check(options.is_tfds())?;
                 if options.is_tfds() {
                     options.prefix = own.tfds_prefix(&options.prefix, partition_by)?;
                 }
@@ -127,10 +128,8 @@ impl SinkOptions {
 
     /// Whether `datasets` finds the name of a split in the names of shards; others may be anything.
     pub(crate) fn names_split(&self) -> bool {
-        let splits =
-            ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
         let separates = |c: char| "-._ ".contains(c) || c.is_ascii_digit();
-        self.format() != Format::Parquet || self.prefix.split(separates).any(|word| splits.contains(&word))
+        self.format() != Format::Parquet || self.prefix.split(separates).any(is_split)
     }
 
     /// The compression of whole files.
@@ -186,6 +185,12 @@ impl SinkOptions {
     }
 }
 
+/// Whether a word names a split to `datasets`.
+pub(super) fn is_split(word: &str) -> bool {
+    let splits = ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
+    splits.contains(&word)
+}
+
 /// Takes the option `huggingface` out of those of a `COPY ... STORED AS PARQUET`, and tells whether it is on.
 ///
 /// # Errors
@@ -193,6 +198,26 @@ impl SinkOptions {
 pub(crate) fn takes_huggingface(given: &mut HashMap<String, String>) -> Result<bool> {
     let value = given.remove("format.huggingface").or_else(|| given.remove("huggingface"));
     value.map_or(Ok(false), |value| boolean("huggingface", value.trim()))
+}
+
+/// Names of columns, separated by commas.
+pub(super) fn column_names(value: &str) -> Vec<String> {
+    value.split(',').map(|name| name.trim().to_string()).collect()
+}
+
+/// Checks that the columns of the option `images` are there and hold what can be images.
+pub(super) fn check_images(images: Option<&[String]>, schema: &Schema, can_be: impl Fn(&Field) -> bool) -> Result<()> {
+    for name in images.into_iter().flatten() {
+        match schema.field_with_name(name) {
+            Ok(field) if can_be(field) => {}
+            Ok(field) => return plan_err!("images: column '{name}' is not binary, got {}", field.data_type()),
+            Err(_) => {
+                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                return plan_err!("images: there is no column '{name}'; the columns are {}", names.join(", "));
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn boolean(name: &str, value: &str) -> Result<bool> {
@@ -235,7 +260,7 @@ mod tests {
                 "shard",
                 "1",
                 "unknown option 'shard' for STORED AS TFRECORD; the options are shards, prefix, name_template, \
-                 compression, index, overwrite, on_reject, max_rejects",
+                 compression, index, images, overwrite, on_reject, max_rejects",
             ),
             (
                 Format::WebDataset,

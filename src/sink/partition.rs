@@ -18,7 +18,7 @@ use super::directory::join;
 use super::encode::{ChangedKeys, Encoder, Place, Rejection};
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
-use crate::format::manifest::{MANIFEST, OLD_MANIFEST, Reject, Shard, UNFINISHED};
+use crate::format::manifest::{Reject, Shard};
 
 /// The most directories that one partition writes to at the same time.
 const MOST_DIRECTORIES: usize = 256;
@@ -26,6 +26,8 @@ const MOST_DIRECTORIES: usize = 256;
 /// What a partition has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
+    /// Partitions of the whole input, by which the commit knows whether all have reported.
+    pub(crate) partitions: usize,
     pub(crate) shards: Vec<Shard>,
     pub(crate) rejects: Vec<Reject>,
     pub(crate) changed_keys: ChangedKeys,
@@ -43,6 +45,7 @@ pub(super) struct Counts {
 /// Writes the rows of one partition.
 pub(super) struct PartitionWriter<E> {
     partition: usize,
+    partitions: usize,
     target: Arc<Target>,
     runtime: Handle,
     /// Rows that have come, rejected ones included.
@@ -54,8 +57,15 @@ pub(super) struct PartitionWriter<E> {
 }
 
 impl<E: Encoder> PartitionWriter<E> {
-    pub(super) fn new(partition: usize, target: Arc<Target>, runtime: Handle, counts: Counts) -> Self {
-        Self { partition, target, runtime, rows: 0, shards: BTreeMap::new(), rejects: Vec::new(), counts }
+    /// A writer of one of so many partitions.
+    pub(super) fn new(
+        partition: usize,
+        partitions: usize,
+        target: Arc<Target>,
+        runtime: Handle,
+        counts: Counts,
+    ) -> Self {
+        Self { partition, partitions, target, runtime, rows: 0, shards: BTreeMap::new(), rejects: Vec::new(), counts }
     }
 
     pub(super) async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
@@ -66,34 +76,46 @@ impl<E: Encoder> PartitionWriter<E> {
         Ok(())
     }
 
+    /// Hands over to the writing threads all that shards consist of, what was held back included: behind this only their
+    /// files are in use, not memory.
+    pub(super) async fn hand_over(&mut self) -> Result<()> {
+        let directory = &self.target.directory;
+        if !self.shards.is_empty() {
+            // Behind this shards get their names, which may be those of the dataset that is replaced.
+            let aside = self.target.set_manifest_aside();
+            aside.map_err(|error| exec_datafusion_err!("cannot replace '{}': {error}", directory.display()))?;
+        }
+        for (directory, writer) in &mut self.shards {
+            let name = self.target.shard_name(directory, self.partition, self.partitions, writer.records());
+            writer.hand_over(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the shards that were handed over are in their places.
     pub(super) async fn finish(self) -> Result<Report> {
-        let mut report = Report { shards: Vec::new(), rejects: self.rejects, changed_keys: ChangedKeys::default() };
+        let mut report = Report {
+            partitions: self.partitions,
+            shards: Vec::new(),
+            rejects: self.rejects,
+            changed_keys: ChangedKeys::default(),
+        };
         for (directory, mut writer) in self.shards {
-            let (target, records) = (&self.target, writer.records());
-            let name = target.shard_name(&directory, self.partition, target.partitions, records);
-            let shown = join(&directory, &name);
             report.changed_keys.add(writer.changed_keys());
-            report.shards.push(writer.finish(&name, shown).await?);
+            let mut shard = writer.finish().await?;
+            shard.path = join(&directory, &shard.path);
+            report.shards.push(shard);
         }
         Ok(report)
     }
 
-    /// Makes the directory, and takes back the promise that a dataset being replaced is a finished one.
+    /// Makes the directory, and says that what comes into it is not a dataset yet.
     fn make_directory(&self) -> Result<()> {
         let directory = &self.target.directory;
         fs::create_dir_all(directory)
             .map_err(|error| exec_datafusion_err!("cannot create '{}': {error}", directory.display()))?;
-        fs::write(directory.join(UNFINISHED), "")
-            .map_err(|error| exec_datafusion_err!("cannot write to '{}': {error}", directory.display()))?;
-        if !self.target.options.overwrite {
-            return Ok(());
-        }
-        match fs::rename(directory.join(MANIFEST), directory.join(OLD_MANIFEST)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                exec_err!("cannot replace '{}': {error}", directory.display())
-            }
-            _ => Ok(()),
-        }
+        let marked = self.target.mark_unfinished(self.partition);
+        marked.map_err(|error| exec_datafusion_err!("cannot write to '{}': {error}", directory.display()))
     }
 
     async fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {

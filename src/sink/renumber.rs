@@ -7,6 +7,7 @@ use std::io;
 use super::Target;
 use super::directory::{join, split};
 use super::partition::Report;
+use crate::format::INDEX_SUFFIX;
 
 impl Target {
     /// Renames shards so that those of each directory are numbered from 0, and `{shards}` is how many there are.
@@ -27,7 +28,7 @@ impl Target {
             if path != shard.path {
                 fs::rename(self.directory.join(&shard.path), self.directory.join(&path))?;
                 if self.options.has_index() {
-                    let index = |path: &str| self.directory.join(format!("{path}.idx"));
+                    let index = |path: &str| self.directory.join(format!("{path}{INDEX_SUFFIX}"));
                     fs::rename(index(&shard.path), index(&path))?;
                 }
                 shard.path = path;

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use datafusion::common::{Result, exec_datafusion_err};
 use flate2::write::{GzEncoder, ZlibEncoder};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::SinkOptions;
 use super::encode::{ChangedKeys, Encoder};
 use super::tfrecord::Compression;
+use crate::format::INDEX_SUFFIX;
 use crate::format::manifest::Shard;
 
 /// Bytes that are handed to the writing thread at once.
@@ -45,11 +46,14 @@ enum Chunk {
     Finish {
         name: String,
         index: Option<String>,
+        /// Told when no byte is in memory any more.
+        written: oneshot::Sender<()>,
     },
 }
 
 /// What the writing thread knows at its end.
 struct Written {
+    name: String,
     bytes: u64,
     crc32c: u32,
 }
@@ -139,16 +143,24 @@ impl<E: Encoder> ShardWriter<E> {
         exec_datafusion_err!("cannot write a shard to '{}': {reason}", directory.display())
     }
 
-    /// Moves the shard to its final name in the directory. `shown` is its path in the manifest.
-    pub(crate) async fn finish(mut self, name: &str, shown: String) -> Result<Shard> {
+    /// Hands over what the shard still lacks and its final name in the directory, and waits until it is written.
+    pub(crate) async fn hand_over(&mut self, name: &str) -> Result<()> {
         self.encoder.finish(&mut self.buffer)?;
         let rest = std::mem::take(&mut self.buffer);
         self.send(Chunk::Bytes(rest)).await?;
         let index = self.index.take();
-        self.send(Chunk::Finish { name: name.to_string(), index }).await?;
+        let (written, is_written) = oneshot::channel();
+        self.send(Chunk::Finish { name: name.to_string(), index, written }).await?;
+        // A writing thread that failed says so at its end.
+        let _ = is_written.await;
+        Ok(())
+    }
+
+    /// Waits until the shard that was handed over is at its final name, which is its path so far.
+    pub(crate) async fn finish(mut self) -> Result<Shard> {
         match (&mut self.file).await {
-            Ok(Ok(Written { bytes, crc32c })) => {
-                Ok(Shard { path: shown, records: self.records, bytes, crc32c: format!("{crc32c:08x}") })
+            Ok(Ok(Written { name, bytes, crc32c })) => {
+                Ok(Shard { path: name, records: self.records, bytes, crc32c: format!("{crc32c:08x}") })
             }
             Ok(Err(error)) => Err(self.failure(&error.to_string())),
             Err(error) => Err(self.failure(&error.to_string())),
@@ -160,21 +172,23 @@ impl<E: Encoder> ShardWriter<E> {
 fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Option<Written>> {
     let file = Counted { file: File::create(path)?, bytes: 0, crc32c: 0 };
     let mut compressor = Compressor::new(file, compression);
-    let (name, index) = loop {
+    let (name, index, written) = loop {
         match chunks.blocking_recv() {
             Some(Chunk::Bytes(bytes)) => compressor.write_all(&bytes)?,
-            Some(Chunk::Finish { name, index }) => break (name, index),
+            Some(Chunk::Finish { name, index, written }) => break (name, index, written),
             None => return Ok(None),
         }
     };
     let Counted { file, bytes, crc32c } = compressor.finish()?;
+    // Nobody waits for a shard that is abandoned.
+    let _ = written.send(());
     // A full or failing disk is often told only now.
     file.sync_data()?;
     if let Some(index) = index {
-        fs::write(path.with_file_name(format!("{name}.idx")), index)?;
+        fs::write(path.with_file_name(format!("{name}{INDEX_SUFFIX}")), index)?;
     }
-    fs::rename(path, path.with_file_name(name))?;
-    Ok(Some(Written { bytes, crc32c }))
+    fs::rename(path, path.with_file_name(&name))?;
+    Ok(Some(Written { name, bytes, crc32c }))
 }
 
 enum Compressor {

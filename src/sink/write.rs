@@ -48,7 +48,7 @@ fn report_schema() -> SchemaRef {
 impl ShardSinkExec {
     /// Writes `input` to `target`, `running` partitions at a time.
     pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>, running: usize) -> Self {
-        let partitions = input.properties().output_partitioning().partition_count();
+        let partitions = partitions(&input);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(report_schema()),
             Partitioning::UnknownPartitioning(partitions),
@@ -64,11 +64,21 @@ impl ShardSinkExec {
             rejected: Arc::new(AtomicU64::new(0)),
         }
     }
+
+    /// Partitions of the input, the most shards that a directory can have: known only here, because the optimizer changes
+    /// the plan below after the sink is planned.
+    fn partitions(&self) -> usize {
+        partitions(&self.input)
+    }
+}
+
+fn partitions(input: &Arc<dyn ExecutionPlan>) -> usize {
+    input.properties().output_partitioning().partition_count()
 }
 
 impl DisplayAs for ShardSinkExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "ShardSinkExec: {}", self.target)
+        write!(f, "ShardSinkExec: {}, shards={}", self.target, self.partitions())
     }
 }
 
@@ -140,7 +150,8 @@ impl ShardSinkExec {
             all_rejected: Arc::clone(&self.rejected),
         };
         let runtime = io_runtime(context.session_config());
-        let mut writer = PartitionWriter::<E>::new(partition, Arc::clone(&self.target), runtime, counts);
+        let target = Arc::clone(&self.target);
+        let mut writer = PartitionWriter::<E>::new(partition, self.partitions(), target, runtime, counts);
         let (input, running) = (Arc::clone(&self.input), Arc::clone(&self.running));
         async move {
             let permit = running
@@ -148,7 +159,8 @@ impl ShardSinkExec {
                 .await
                 .map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
             writer.write(input.execute(partition, context)?).await?;
-            // The next partition decodes while the disk takes in the last of this one.
+            writer.hand_over().await?;
+            // The next partition decodes while the disk makes sure of the last of this one.
             drop(permit);
             let report = writer.finish().await?;
             let report = serde_json::to_string(&report)

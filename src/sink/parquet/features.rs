@@ -8,6 +8,7 @@ use datafusion::common::{Result, plan_err};
 use serde_json::{Map, Value, json};
 
 use super::ParquetOptions;
+use crate::sink::options::check_images;
 use crate::sink::{FormatOptions, Target};
 
 /// Whether a column becomes an image of bytes and path.
@@ -29,16 +30,7 @@ pub(crate) fn check_schema(options: &ParquetOptions, schema: &Schema) -> Result<
     if schema.fields().is_empty() {
         return plan_err!("a dataset has at least one column beside those of PARTITIONED BY");
     }
-    for name in options.images.iter().flatten() {
-        match schema.field_with_name(name) {
-            Ok(field) if is_image(options, field) => {}
-            Ok(field) => return plan_err!("images: column '{name}' is not binary, got {}", field.data_type()),
-            Err(_) => {
-                let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-                return plan_err!("images: there is no column '{name}'; the columns are {}", names.join(", "));
-            }
-        }
-    }
+    check_images(options.images.as_deref(), schema, |field| is_image(options, field))?;
     for (index, field) in schema.fields().iter().enumerate() {
         if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
             return plan_err!("column '{0}' is there twice; rename one: AS other", field.name());

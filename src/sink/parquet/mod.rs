@@ -25,7 +25,7 @@ pub(super) const OPTIONS: [OptionPage; 10] = [
         "prefix",
         "train",
         "What shard names begin with, from which `datasets` reads the split: 'train', 'validation', 'test' or one with it, \
-         as in 'flowers-test'; in directories of `PARTITIONED BY` the directory's value where no prefix is given.",
+         as in 'flowers-test'; in directories of `PARTITIONED BY` whose value is a split, that value where no prefix is given.",
     ),
     option(
         "name_template",

@@ -4,7 +4,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use serde::{Deserialize, Serialize};
 
-use crate::sink::options::one_of;
+use crate::sink::options::{column_names, one_of};
 
 /// How rows are laid out in Parquet files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl ParquetOptions {
         ];
         match name {
             "compression" => self.compression = one_of(name, value, &compressions)?,
-            "images" => self.images = Some(value.split(',').map(|name| name.trim().to_string()).collect()),
+            "images" => self.images = Some(column_names(value)),
             "row_group_bytes" => match value.parse() {
                 Ok(bytes @ 1024..=1_073_741_824) => self.row_group_bytes = bytes,
                 _ => {

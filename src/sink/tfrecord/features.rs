@@ -10,9 +10,11 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, exec_err, plan_err};
 use prost::bytes::Bytes;
 
+use super::TfRecordOptions;
 use crate::format::tfrecord::{BytesList, Feature, FloatList, Int64List, Values};
 use crate::sink::cast::cast;
-use crate::sink::is_of_an_image;
+use crate::sink::options::check_images;
+use crate::sink::{holds_images, is_of_an_image};
 
 /// What a column's values are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,8 @@ fn kind_of(field: &Field) -> Option<Kind> {
 ///
 /// # Errors
 /// Names the first column that can't and says what to cast it to.
-pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
+pub(crate) fn check_schema(options: &TfRecordOptions, schema: &Schema) -> Result<()> {
+    check_images(options.images.as_deref(), schema, holds_images)?;
     if schema.fields().is_empty() {
         return plan_err!("a record has at least one feature: select at least one column");
     }

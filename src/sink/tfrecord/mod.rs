@@ -9,7 +9,7 @@ pub use options::{Compression, TfRecordOptions};
 
 pub(crate) use encode::TfRecordEncoder;
 pub(crate) use features::{check_schema, feature_kinds};
-pub(super) use tfds::{TFDS_FILES, files as tfds_files};
+pub(super) use tfds::{file_names as tfds_file_names, files as tfds_files};
 
 use super::options::{MAX_REJECTS, ON_REJECT, OVERWRITE, SHARDS};
 use crate::config::{OptionPage, option};
@@ -18,7 +18,7 @@ use crate::config::{OptionPage, option};
 pub(super) const NAME_TEMPLATE: &str = "{prefix}{shard:02}-{records}.tfrec";
 
 /// What `OPTIONS (...)` knows.
-pub(super) const OPTIONS: [OptionPage; 8] = [
+pub(super) const OPTIONS: [OptionPage; 9] = [
     SHARDS,
     option("prefix", "shard", "What shard names begin with."),
     option(
@@ -34,6 +34,11 @@ pub(super) const OPTIONS: [OptionPage; 8] = [
         "`none`, `gzip` or `zlib`: TensorFlow's whole-file compressions. JPEGs don't get smaller.",
     ),
     option("index", "false", "Whether each shard gets an index for NVIDIA DALI beside it, `<shard>.idx`."),
+    option(
+        "images",
+        "every binary column",
+        "With name_template `tfds`: columns that are images, separated by commas; other binary columns are bytes.",
+    ),
     OVERWRITE,
     ON_REJECT,
     MAX_REJECTS,

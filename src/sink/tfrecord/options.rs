@@ -3,7 +3,7 @@
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
-use crate::sink::options::{boolean, one_of};
+use crate::sink::options::{boolean, column_names, one_of};
 
 /// How records are laid out in files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct TfRecordOptions {
     pub compression: Compression,
     /// Whether a DALI index stands beside each shard.
     pub index: bool,
+    /// Columns that are images to TensorFlow Datasets; every binary column where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<String>>,
 }
 
 /// Whole-file compression of shards.
@@ -39,7 +42,7 @@ impl Compression {
 
 impl Default for TfRecordOptions {
     fn default() -> Self {
-        Self { compression: Compression::None, index: false }
+        Self { compression: Compression::None, index: false, images: None }
     }
 }
 
@@ -50,13 +53,19 @@ impl TfRecordOptions {
         match name {
             "compression" => self.compression = one_of(name, value, &compressions)?,
             "index" => self.index = boolean(name, value)?,
+            "images" => self.images = Some(column_names(value)),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     /// Checks what options have to do with each other.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self, is_tfds: bool) -> Result<()> {
+        if self.images.is_some() && !is_tfds {
+            return plan_err!(
+                "images: only TensorFlow Datasets is told which columns are images; add name_template 'tfds', or leave it out"
+            );
+        }
         if self.index && self.compression != Compression::None {
             return plan_err!(
                 "index: an index holds byte offsets, which a compressed shard doesn't have; leave one of index and compression out"

@@ -9,10 +9,21 @@ use serde_json::{Map, Value, json};
 
 use super::features::{element_type, kind_name};
 use crate::format::manifest::Shard;
-use crate::sink::Target;
+use crate::sink::{FormatOptions, Target, holds_images};
 
 /// The files that are there whatever the features are.
-pub(crate) const TFDS_FILES: &[&str] = &["dataset_info.json", "features.json"];
+const TFDS_FILES: [&str; 2] = ["dataset_info.json", "features.json"];
+
+/// The names of the sidecar files.
+pub(crate) fn file_names(target: &Target) -> Vec<String> {
+    let classes = target.schema.fields().iter().filter(|field| target.classes_of(field).is_some());
+    let labels = classes.map(|field| labels_file(field));
+    TFDS_FILES.iter().map(|name| name.to_string()).chain(labels).collect()
+}
+
+fn labels_file(field: &Field) -> String {
+    format!("{}.labels.txt", field.name())
+}
 
 /// The sidecar files by their names.
 pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTreeMap<String, String>> {
@@ -33,12 +44,17 @@ pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTr
         }],
         "version": "1.0.0",
     });
+    let images = match &target.options.format {
+        FormatOptions::TfRecord(options) => options.images.as_ref(),
+        FormatOptions::WebDataset | FormatOptions::Parquet(_) => None,
+    };
     let mut features = Map::new();
     for field in target.schema.fields() {
         let classes = target.classes_of(field);
-        features.insert(field.name().clone(), feature(field, classes));
+        let is_image = holds_images(field) && images.is_none_or(|images| images.contains(field.name()));
+        features.insert(field.name().clone(), feature(field, classes, is_image));
         if let Some(classes) = classes {
-            files.insert(format!("{}.labels.txt", field.name()), classes.join("\n") + "\n");
+            files.insert(labels_file(field), classes.join("\n") + "\n");
         }
     }
     let features = json!({
@@ -51,7 +67,7 @@ pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTr
     Ok(files)
 }
 
-fn feature(field: &Field, classes: Option<&[String]>) -> Value {
+fn feature(field: &Field, classes: Option<&[String]>, is_image: bool) -> Value {
     let class_name = |name: &str| format!("tensorflow_datasets.core.features.{name}");
     if let Some(classes) = classes {
         return json!({
@@ -59,7 +75,7 @@ fn feature(field: &Field, classes: Option<&[String]>) -> Value {
             "pythonClassName": class_name("class_label_feature.ClassLabel"),
         });
     }
-    if crate::sink::holds_images(field) {
+    if is_image {
         // Of three channels, whatever the file has: gray images are decoded to RGB.
         return json!({
             "image": { "dtype": "uint8", "shape": { "dimensions": ["-1", "-1", "3"] } },
@@ -73,7 +89,8 @@ fn feature(field: &Field, classes: Option<&[String]>) -> Value {
         ("int64_list", _) => "int64",
         _ => "string",
     };
-    if dtype == "string" && list.is_none() {
+    // Text is decoded as UTF-8, which bytes aren't.
+    if dtype == "string" && list.is_none() && !holds_images(field) {
         return json!({ "pythonClassName": class_name("text_feature.Text"), "text": {} });
     }
     let shape = if list.is_some() { json!({ "dimensions": ["-1"] }) } else { json!({}) };

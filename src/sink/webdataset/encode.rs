@@ -81,9 +81,12 @@ impl Encoder for WebDatasetEncoder {
             let what = key.as_ref().map_or("NULL".to_string(), |key| format!("'{key}', which names no file"));
             return Some(Rejection { reason: format!("column '{column}' is {what}"), is_image: false, key });
         }
-        let missing = samples.members.iter().find(|member| member.contents.is_null(row))?;
-        let reason = format!("column '{}' is NULL", missing.column);
-        Some(Rejection { reason, is_image: missing.is_image, key })
+        if let Some(missing) = samples.members.iter().find(|member| member.contents.is_null(row)) {
+            let reason = format!("column '{}' is NULL", missing.column);
+            return Some(Rejection { reason, is_image: missing.is_image, key });
+        }
+        let (member, fault) = samples.members.iter().find_map(|member| Some((member, member.fault(row)?)))?;
+        Some(Rejection { reason: format!("column '{}' {fault}", member.column), is_image: false, key })
     }
 
     fn append(&mut self, samples: &Samples, row: usize, _: usize, out: &mut Vec<u8>) -> Result<()> {

@@ -3,12 +3,22 @@
 use std::collections::BTreeMap;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder};
-use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Float16Type, Float32Type, Float64Type, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::writer::{EncoderOptions, make_encoder};
 use datafusion::common::{Result, plan_err};
+use serde::de::IgnoredAny;
 
 use crate::sink::cast::cast;
+
+/// Extensions of files that the readers of WebDatasets decode, and that are no text.
+const BYTES: [&str; 20] = [
+    "jpg", "jpeg", "png", "ppm", "pgm", "pbm", "pnm", "gif", "bmp", "webp", "tif", "tiff", "npy", "npz", "pyd",
+    "pickle", "pth", "ten", "mp", "msgpack",
+];
+
+/// Extensions of files that the readers of WebDatasets decode as JSON.
+const JSON: [&str; 2] = ["json", "jsn"];
 
 /// What a column's values are in a file of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +121,14 @@ pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
                 "column '{name}' can't be a file name extension, which members are named by; rename it: AS jpg"
             );
         }
+        let last = extension.rsplit('.').next().unwrap_or(&extension);
+        if BYTES.contains(&last) && Kind::of(field.data_type()) != Some(Kind::Bytes) {
+            return plan_err!(
+                "column '{name}' of type {} would be decoded as {last}, which is bytes; encode the image: image_encode(image) AS \
+                 {last}, or rename it: AS txt",
+                field.data_type()
+            );
+        }
         if extensions.contains(&extension) {
             return plan_err!("two columns have the extension '{extension}'; rename one: AS \"other.{extension}\"");
         }
@@ -138,22 +156,73 @@ pub(super) struct Member {
     pub(super) extension: String,
     pub(super) is_image: bool,
     pub(super) contents: BinaryArray,
+    /// Rows whose value has no place in JSON, and why.
+    not_json: BTreeMap<usize, String>,
 }
 
 impl Member {
     pub(super) fn try_new(field: &FieldRef, column: &ArrayRef) -> Result<Self> {
+        let mut not_json = BTreeMap::new();
         let contents = match Kind::of(field.data_type()) {
             Some(Kind::Bytes) => cast(column, &DataType::Binary)?.as_binary::<i32>().clone(),
             Some(Kind::Text) => cast(&cast(column, &DataType::Utf8)?, &DataType::Binary)?.as_binary::<i32>().clone(),
-            Some(Kind::Json) => json(field, column)?,
+            Some(Kind::Json) => {
+                not_json = infinite(column);
+                json(field, column)?
+            }
             None => return plan_err!("column '{}' can't be a member of a sample", field.name()),
         };
-        Ok(Self {
-            column: field.name().clone(),
-            extension: field.name().to_lowercase(),
-            is_image: crate::sink::is_of_an_image(field),
-            contents,
-        })
+        let extension = field.name().to_lowercase();
+        let is_json = JSON.iter().any(|json| extension.rsplit('.').next() == Some(json));
+        if is_json && Kind::of(field.data_type()) == Some(Kind::Text) {
+            not_json = faulty(&contents);
+        }
+        let is_image = crate::sink::is_of_an_image(field);
+        Ok(Self { column: field.name().clone(), extension, is_image, contents, not_json })
+    }
+
+    /// Why the value of a row has no place in its file.
+    pub(super) fn fault(&self, row: usize) -> Option<&str> {
+        self.not_json.get(&row).map(String::as_str)
+    }
+}
+
+/// Rows whose text is not JSON.
+fn faulty(texts: &BinaryArray) -> BTreeMap<usize, String> {
+    let faults = texts.iter().enumerate().filter_map(|(row, text)| {
+        let error = serde_json::from_slice::<IgnoredAny>(text?).err()?;
+        Some((row, format!("is not JSON: {error}")))
+    });
+    faults.collect()
+}
+
+/// Rows with a number that JSON has no word for; the encoder would write null.
+fn infinite(column: &ArrayRef) -> BTreeMap<usize, String> {
+    let reason = "holds NaN or infinity, which JSON has no word for";
+    let rows = (0..column.len()).filter(|row| has_infinite(column.as_ref(), *row));
+    rows.map(|row| (row, reason.to_string())).collect()
+}
+
+fn has_infinite(array: &dyn Array, row: usize) -> bool {
+    let any = |array: &ArrayRef| (0..array.len()).any(|row| has_infinite(array.as_ref(), row));
+    if array.is_null(row) {
+        return false;
+    }
+    match array.data_type() {
+        DataType::Float16 => !array.as_primitive::<Float16Type>().value(row).is_finite(),
+        DataType::Float32 => !array.as_primitive::<Float32Type>().value(row).is_finite(),
+        DataType::Float64 => !array.as_primitive::<Float64Type>().value(row).is_finite(),
+        DataType::List(_) => any(&array.as_list::<i32>().value(row)),
+        DataType::LargeList(_) => any(&array.as_list::<i64>().value(row)),
+        DataType::FixedSizeList(..) => any(&array.as_fixed_size_list().value(row)),
+        DataType::ListView(_) => any(&array.as_list_view::<i32>().value(row)),
+        DataType::LargeListView(_) => any(&array.as_list_view::<i64>().value(row)),
+        DataType::Struct(_) => array.as_struct().columns().iter().any(|column| has_infinite(column.as_ref(), row)),
+        DataType::Map(..) => {
+            let entries = array.as_map().value(row);
+            (0..entries.len()).any(|row| has_infinite(&entries, row))
+        }
+        _ => false,
     }
 }
 
@@ -210,10 +279,20 @@ mod tests {
         let schema = |names: &[&str]| {
             Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>())
         };
-        for bad in [&["__key__"][..], &["a/b"], &[".jpg"], &["jpg."], &["__url__"], &["txt", "TXT"], &[]] {
+        for bad in [
+            &["__key__"][..],
+            &["a/b"],
+            &[".jpg"],
+            &["jpg."],
+            &["__url__"],
+            &["txt", "TXT"],
+            &["jpg"],
+            &["seg.PNG"],
+            &[],
+        ] {
             assert!(check_schema(&schema(bad)).is_err(), "{bad:?}");
         }
-        for good in [&["key", "seg.png", "jpg"][..], &["__key__", "key"], &["JPG"]] {
+        for good in [&["key", "seg.txt", "json"][..], &["__key__", "key"], &["TXT"]] {
             assert!(check_schema(&schema(good)).is_ok(), "{good:?}");
         }
     }

@@ -1,0 +1,200 @@
+//! What runs leave beside the shards of a dataset, and how it is told from what isn't theirs.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+use walkdir::{DirEntry, WalkDir};
+
+use super::directory::{escaped, split};
+use super::options::is_split;
+use super::shard::is_unfinished;
+use super::{FormatOptions, NameTemplate, Target, tfrecord};
+use crate::format::INDEX_SUFFIX;
+use crate::format::manifest::{MANIFEST, OLD_MANIFEST, REJECTS, Shard, UNFINISHED, put_by, read};
+
+/// How a run names its shards: `_unfinished` holds one of these for each run that hasn't finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ShardNames {
+    format: String,
+    name_template: NameTemplate,
+    prefix: String,
+    prefix_by_directory: bool,
+    partition_by: Vec<String>,
+    compression: String,
+}
+
+impl ShardNames {
+    fn of(target: &Target) -> Self {
+        let options = &target.options;
+        let by_directory = matches!(&options.format, FormatOptions::Parquet(options) if options.prefix_by_directory);
+        Self {
+            format: options.format().name().to_string(),
+            name_template: options.name_template.clone(),
+            prefix: options.prefix.clone(),
+            prefix_by_directory: by_directory,
+            partition_by: target.partition_by.clone(),
+            compression: options.file_compression().suffix().to_string(),
+        }
+    }
+
+    fn name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
+        let name = self.name_template.name(self.prefix(directory), shard, shards, records);
+        format!("{name}{}", self.compression)
+    }
+
+    /// What shard names of a directory begin with.
+    fn prefix<'a>(&'a self, directory: &'a str) -> &'a str {
+        // `datasets` reads a file's split from its name: in the directory split=test they begin with 'test'.
+        let value = directory.rsplit_once('=').map(|(_, value)| value).filter(|_| self.prefix_by_directory);
+        value.filter(|value| is_split(value)).unwrap_or(&self.prefix)
+    }
+
+    /// Files that this run may have written, by their paths below the dataset's directory: only those in directories that it
+    /// makes, and in none that is a dataset of its own.
+    fn files(&self, root: &Path) -> Vec<String> {
+        let depth = self.partition_by.len() + 1;
+        let walk = WalkDir::new(root).min_depth(1).max_depth(depth).into_iter();
+        let entries = walk.filter_entry(|entry| !entry.file_type().is_dir() || self.makes(entry));
+        let files =
+            entries.filter_map(Result::ok).filter(|entry| entry.depth() == depth && entry.file_type().is_file());
+        let paths = files.filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_string()));
+        paths.filter(|path| self.is_shard(path) || is_unfinished(split(path).1)).collect()
+    }
+
+    /// Whether a directory is one of a value of `PARTITIONED BY`, or the dataset's own.
+    fn makes(&self, directory: &DirEntry) -> bool {
+        let Some(level) = directory.depth().checked_sub(1) else { return true };
+        let name = directory.file_name().to_str().and_then(|name| name.split_once('='));
+        let is_ours = name.is_some_and(|(name, _)| self.partition_by.get(level).is_some_and(|by| escaped(by) == name));
+        let own = [MANIFEST, OLD_MANIFEST, UNFINISHED];
+        is_ours && !own.iter().any(|file| directory.path().join(file).exists())
+    }
+
+    fn is_shard(&self, path: &str) -> bool {
+        let (directory, name) = split(path);
+        self.name_template.matches(self.prefix(directory), name)
+    }
+}
+
+/// The runs that have not finished; `None` where there is none, and none known where an older version has left the file.
+fn unfinished_runs(directory: &Path) -> Option<Vec<ShardNames>> {
+    let text = fs::read(directory.join(UNFINISHED)).ok()?;
+    Some(serde_json::from_slice(&text).unwrap_or_default())
+}
+
+impl Target {
+    /// The name of a shard in a directory; `shard` and `shards` count those of this directory.
+    pub(super) fn shard_name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
+        ShardNames::of(self).name(directory, shard, shards, records)
+    }
+
+    /// Says that what is in the directory is not a dataset yet, and how this run names its shards.
+    pub(super) fn mark_unfinished(&self, partition: usize) -> io::Result<()> {
+        let (names, runs) = (ShardNames::of(self), unfinished_runs(&self.directory));
+        if runs.as_ref().is_some_and(|runs| runs.contains(&names)) {
+            return Ok(());
+        }
+        let mut runs = runs.unwrap_or_default();
+        runs.push(names);
+        // Partitions that come here at the same time write the same.
+        put_by(&self.directory.join(UNFINISHED), &serde_json::to_vec(&runs)?, &partition.to_string())
+    }
+
+    /// Takes back the promise that a dataset being replaced is a finished one: from here on its shards are overwritten.
+    pub(super) fn set_manifest_aside(&self) -> io::Result<()> {
+        let manifest = self.directory.join(MANIFEST);
+        if !self.options.overwrite {
+            return match manifest.exists() {
+                true => Err(io::Error::other("another run has finished there meanwhile")),
+                false => Ok(()),
+            };
+        }
+        match fs::rename(manifest, self.directory.join(OLD_MANIFEST)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it.
+    pub(crate) fn foreign_file(&self) -> Option<String> {
+        if self.options.overwrite {
+            return None;
+        }
+        let runs = unfinished_runs(&self.directory);
+        // An empty list is an older version's, and says as much as that a run of ours has been here.
+        let is_ours = |path: &str| match &runs {
+            None => is_unfinished(split(path).1),
+            Some(runs) => runs.is_empty() || is_unfinished(split(path).1) || runs.iter().any(|run| run.is_shard(path)),
+        };
+        let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory);
+        foreign.retain(|path| !is_ours(path));
+        if runs.is_none() {
+            let mut written = vec![REJECTS.to_string()];
+            if self.options.is_tfds() {
+                written.extend(tfrecord::tfds_file_names(self));
+            }
+            foreign.extend(written.into_iter().filter(|name| self.directory.join(name).exists()));
+        }
+        foreign.into_iter().min()
+    }
+
+    /// Removes what interrupted runs, or the dataset that this one replaces, left beside the shards.
+    pub(super) fn sweep(&self, shards: &[Shard]) -> io::Result<()> {
+        let mut parts: HashSet<String> = shards.iter().map(|shard| shard.path.clone()).collect();
+        if self.options.has_index() {
+            parts.extend(shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
+        }
+        let mut left: Vec<String> = Vec::new();
+        if let Some(old) = read(&self.directory.join(OLD_MANIFEST))? {
+            left.extend(old.shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
+            left.extend(old.shards.into_iter().map(|shard| shard.path));
+            // Those of this dataset are written behind the sweep.
+            left.extend(old.sidecars.into_iter().filter(|name| !name.contains('/')));
+        }
+        let names = ShardNames::of(self);
+        let mut runs = unfinished_runs(&self.directory).unwrap_or_default();
+        if !runs.contains(&names) {
+            runs.push(names);
+        }
+        left.extend(runs.iter().flat_map(|run| run.files(&self.directory)));
+        // A manifest is text that anybody can change: nothing above or beside the dataset is removed.
+        for path in left.iter().filter(|path| !parts.contains(*path) && is_below(path)) {
+            let path = self.directory.join(path);
+            if path.is_file() {
+                remove_if_there(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path leads nowhere but down, and is written in the one way in which shards are listed.
+fn is_below(path: &str) -> bool {
+    let names = Path::new(path).components().map(|component| match component {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    });
+    let names: Option<Vec<&str>> = names.collect();
+    !path.is_empty() && names.is_some_and(|names| names.join("/") == path)
+}
+
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_that_lead_down_are_below() {
+        assert!(["a.tfrec", "label=x/a.tfrec", "a..b"].iter().all(|path| is_below(path)));
+        assert!(["", "/a", "../a", "x/../a", "./a", "x//a", "x/"].iter().all(|path| !is_below(path)));
+    }
+}

@@ -1,0 +1,164 @@
+//! What a commit sweeps and replaces, and what it leaves alone.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
+mod support;
+
+use std::fs;
+
+use support::Workspace;
+
+const COPY: &str = "COPY (SELECT content AS image, class FROM read_images('photos')) TO 'out' STORED AS TFRECORD \
+                    OPTIONS (shards 2, prefix 'p')";
+/// Fails before a shard is there.
+const FAILS: &str = "COPY (SELECT image_encode(image_decode(content)) AS jpg FROM read_images('photos')) TO 'out' \
+                     STORED AS TFRECORD OPTIONS (shards 1, prefix 'x', on_reject 'fail')";
+
+fn broken() -> Workspace {
+    let workspace = Workspace::with_photos(8, 2);
+    workspace.write("photos/roses/broken.jpg", b"hello");
+    workspace
+}
+
+/// Runs a statement that fails before its first shard is there.
+#[track_caller]
+fn fails(workspace: &Workspace, sql: &str) {
+    let message = workspace.sql(sql).failure(1);
+    assert!(message.contains("'photos/roses/broken.jpg' is rejected"), "{message}");
+}
+
+/// Runs a statement that fails when its shards are there: a directory stands where the list of rejects would.
+#[track_caller]
+fn fails_at_the_end(workspace: &Workspace, sql: &str) {
+    let place = workspace.path("out/_rejects.csv");
+    fs::create_dir_all(&place).expect("a directory");
+    let message = workspace.sql(sql).failure(1);
+    assert!(message.contains("cannot finish"), "{message}");
+    fs::remove_dir(&place).expect("removed");
+}
+
+fn without_broken(workspace: &Workspace) {
+    fs::remove_file(workspace.path("photos/roses/broken.jpg")).expect("removed");
+}
+
+#[test]
+fn datasets_in_directories_below_are_not_swept() {
+    let workspace = Workspace::with_photos(8, 2);
+    let parted = "COPY (SELECT class, label FROM read_images('photos')) TO 't1' STORED AS TFRECORD PARTITIONED BY (label) \
+                  OPTIONS (prefix 'p', overwrite true)";
+    for below in ["t1/v1", "t1/label=daisy"] {
+        workspace.sql(&COPY.replace("'out'", &format!("'{below}'"))).success();
+    }
+    workspace.write("t1/notes=1/p00-3.tfrec", b"theirs");
+    let before: Vec<_> = workspace.files("t1");
+    workspace.sql(parted).success();
+    let after = workspace.files("t1");
+    let gone: Vec<_> = before.iter().filter(|file| !after.contains(file)).map(|(name, _)| name).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
+#[test]
+fn files_of_somebody_else_in_directories_of_values_are_named() {
+    let workspace = Workspace::with_photos(8, 2);
+    workspace.write("out/label=daisy/p00-3.tfrec", b"theirs");
+    let sql = "COPY (SELECT class, label FROM read_images('photos')) TO 'out' STORED AS TFRECORD PARTITIONED BY (label) \
+               OPTIONS (prefix 'p')";
+    let message = workspace.sql(sql).failure(1);
+    assert!(message.contains("'out' already holds 'label=daisy/p00-3.tfrec', which no manifest lists"), "{message}");
+}
+
+#[test]
+fn shards_of_a_failed_run_are_swept_by_one_with_other_names() {
+    let workspace = Workspace::with_photos(8, 2);
+    let copy = COPY.replace("prefix 'p'", "prefix 'x', overwrite true");
+    fails_at_the_end(&workspace, &copy);
+    let parted = copy
+        .replace("content AS image, class", "content AS jpg, label")
+        .replace("STORED AS TFRECORD", "STORED AS WEBDATASET PARTITIONED BY (label)")
+        .replace("prefix 'x'", "name_template 'y{shard}'");
+    fails_at_the_end(&workspace, &parted);
+    let left = ["_unfinished", "label=daisy/y0", "label=dandelion/y0", "x00-4.tfrec", "x01-4.tfrec"];
+    assert_eq!(workspace.names("out"), left);
+    workspace.sql(COPY).success();
+    assert_eq!(workspace.names("out"), ["_manifest.json", "p00-4.tfrec", "p01-4.tfrec"]);
+}
+
+#[test]
+fn a_failed_run_makes_nobody_elses_shards_its_own() {
+    let workspace = broken();
+    workspace.write("out/p07-230.tfrec", b"theirs");
+    fails(&workspace, FAILS);
+    without_broken(&workspace);
+    let message = workspace.sql(COPY).failure(1);
+    assert!(message.contains("'out' already holds 'p07-230.tfrec', which no manifest lists"), "{message}");
+}
+
+#[test]
+fn a_dataset_whose_replacement_failed_is_not_swept_without_being_asked() {
+    let workspace = broken();
+    workspace.sql(COPY).success();
+    let before = workspace.files("out");
+    // It fails before its first shard has a name: the dataset is as it was.
+    fails(&workspace, &FAILS.replace("shards 1", "shards 1, overwrite true"));
+    let after: Vec<_> = workspace.files("out").into_iter().filter(|(name, _)| name != "_unfinished").collect();
+    assert!(before == after);
+    // Behind that, the next run has to be asked, too.
+    fails_at_the_end(&workspace, &COPY.replace("'p'", "'x', overwrite true"));
+    assert!(workspace.path("out/_manifest.replaced.json").exists() && workspace.path("out/p00-5.tfrec").exists());
+    let message = workspace.sql(&COPY.replace("'p'", "'q'")).failure(1);
+    let expected = "'out' holds a dataset that a run has begun to replace and not finished; write to another directory, or \
+                    use OPTIONS (overwrite true)";
+    assert!(message.contains(expected), "{message}");
+    workspace.sql(&COPY.replace("'p'", "'q', overwrite true")).success();
+    assert_eq!(workspace.names("out"), ["_manifest.json", "q00-5.tfrec", "q01-4.tfrec"]);
+}
+
+#[test]
+fn a_dataset_stays_where_all_rows_of_its_replacement_are_rejected() {
+    let workspace = broken();
+    workspace.sql(COPY).success();
+    let before = workspace.files("out");
+    let sql = "COPY (SELECT image_encode(image_decode(content)) AS jpg FROM read_images('photos/roses')) TO 'out' STORED AS \
+               TFRECORD OPTIONS (overwrite true)";
+    let message = workspace.sql(sql).failure(1);
+    assert!(message.contains("no record was written: all 1 rows are rejected"), "{message}");
+    let after: Vec<_> = workspace.files("out").into_iter().filter(|(name, _)| name != "_unfinished").collect();
+    assert!(before == after);
+}
+
+#[test]
+fn a_manifest_removes_nothing_outside_its_directory() {
+    let workspace = Workspace::with_photos(8, 2);
+    workspace.sql(COPY).success();
+    workspace.write("mine.tfrec", b"mine");
+    workspace.write("mine.tfrec.idx", b"mine");
+    let absolute = workspace.path("mine.tfrec");
+    for path in ["../mine.tfrec", absolute.to_str().expect("UTF-8")] {
+        let manifest = workspace.read("out/_manifest.json").replace("\"p00-4.tfrec\"", &format!("\"{path}\""));
+        workspace.write("out/_manifest.json", manifest.as_bytes());
+        workspace.sql(&COPY.replace("shards 2", "shards 2, overwrite true")).success();
+        assert_eq!(workspace.read("mine.tfrec"), "mine");
+        assert_eq!(workspace.read("mine.tfrec.idx"), "mine");
+    }
+}
+
+#[test]
+fn files_beside_the_shards_are_replaced_only_where_they_are_ours() {
+    let workspace = Workspace::with_photos(8, 2);
+    let tfds = COPY.replace("prefix 'p'", "name_template 'tfds'");
+    for (name, copy) in [("_rejects.csv", COPY), ("class.labels.txt", &tfds)] {
+        workspace.write(&format!("{name}.d/{name}"), b"theirs");
+        let message = workspace.sql(&copy.replace("'out'", &format!("'{name}.d'"))).failure(1);
+        assert!(message.contains(&format!("already holds '{name}', which no manifest lists")), "{message}");
+        assert_eq!(workspace.read(&format!("{name}.d/{name}")), "theirs");
+    }
+}
+
+#[test]
+fn an_empty_value_names_the_directory_that_hive_gives_it() {
+    let workspace = Workspace::with_photos(4, 2);
+    let sql = "COPY (SELECT class, nullif('', label) AS s FROM read_images('photos')) TO 'out' STORED AS TFRECORD \
+               PARTITIONED BY (s) OPTIONS (shards 1)";
+    workspace.sql(sql).success();
+    assert_eq!(workspace.names("out"), ["_manifest.json", "s=__HIVE_DEFAULT_PARTITION__/shard00-4.tfrec"]);
+}
