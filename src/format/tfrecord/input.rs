@@ -257,7 +257,8 @@ mod tests {
                     Err(_) => break,
                 }
             }
-            prop_assert!(faults <= records.len());
+            // Damage to a compressed stream can repeat parts of it, frames among them.
+            prop_assert!(faults <= records.len() || encoding != Encoding::Plain);
             let mut passed = reader(bytes);
             while let Ok(Some(_)) = passed.skip() {}
         }
