@@ -1,6 +1,8 @@
 //! What a file is by its name.
 
-use crate::source::images::EXTENSIONS;
+/// File name extensions of images, in any case.
+pub(crate) const IMAGE_EXTENSIONS: [&str; 10] =
+    ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// What a name says that a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,7 @@ impl FileKind {
         match plain.rsplit_once('.').map_or("", |(_, extension)| extension) {
             "parquet" => Some(Self::Parquet),
             "tar" | "tgz" => Some(Self::Tar),
-            extension if EXTENSIONS.contains(&extension) => Some(Self::Image),
+            extension if IMAGE_EXTENSIONS.contains(&extension) => Some(Self::Image),
             // As in `x.tfrecord-00000-of-00012` or `x.record-00000-of-00012`, the extension may go on.
             _ if plain.contains("tfrec") || plain.contains(".record") => Some(Self::TfRecord),
             _ => None,

@@ -16,7 +16,7 @@ pub(crate) const UNFINISHED: &str = "_unfinished";
 /// A replaced dataset's manifest, until the new one is there.
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
 /// How far above a shard the manifest of its dataset is looked for: columns that name directories are between them.
-const MOST_ABOVE: usize = 5;
+pub(crate) const MOST_ABOVE: usize = 5;
 
 /// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::columns::{Asked, LABELS, Rows};
 use crate::error::{Error, Result};
+use crate::format::kind::IMAGE_EXTENSIONS;
 use crate::format::webdataset::split_key;
-use crate::source::images::EXTENSIONS;
 
 /// The most samples, and about the most bytes, that are handed over at once.
 const BATCH_SAMPLES: usize = 64;
@@ -98,7 +98,7 @@ impl Samples {
         let ending = extension.rsplit('.').next().unwrap_or_default();
         let is_image = match &self.members.asked.image {
             Some(image) => image.eq_ignore_ascii_case(extension),
-            None => sample.image.is_none() && EXTENSIONS.contains(&ending),
+            None => sample.image.is_none() && IMAGE_EXTENSIONS.contains(&ending),
         };
         if is_image {
             let mut image = Vec::new();

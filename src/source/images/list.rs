@@ -20,8 +20,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use twox_hash::XxHash3_64;
 
-use super::options::{EXTENSIONS, ImagesOptions, Sample};
+use super::options::{ImagesOptions, Sample};
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
+use crate::format::kind::IMAGE_EXTENSIONS;
 use crate::source::work::{Load, cut};
 use crate::storage::{Found, Location};
 
@@ -98,7 +99,7 @@ impl Request {
             return plan_err!(
                 "no images match '{}': no file there has an extension of {}; name others with the option extensions",
                 self.location,
-                self.options.extensions.as_ref().map_or_else(|| EXTENSIONS.join(", "), |e| e.join(", "))
+                self.options.extensions.as_ref().map_or_else(|| IMAGE_EXTENSIONS.join(", "), |e| e.join(", "))
             );
         }
         let classes = self.options.classes.clone().unwrap_or_else(|| labels(&files));
@@ -183,7 +184,7 @@ fn is_wanted(found: &Found, options: &ImagesOptions) -> bool {
     let is_it = |wanted: &str| wanted == "*" || wanted.eq_ignore_ascii_case(extension);
     match &options.extensions {
         Some(wanted) => wanted.iter().any(|wanted| is_it(wanted)),
-        None => found.is_named || EXTENSIONS.into_iter().any(is_it),
+        None => found.is_named || IMAGE_EXTENSIONS.into_iter().any(is_it),
     }
 }
 

@@ -15,7 +15,6 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPus
 use datafusion::physical_plan::ExecutionPlan;
 
 pub use load::LoadContentExec;
-pub(crate) use options::EXTENSIONS;
 pub use options::{ImagesOptions, Sample};
 
 use super::arguments::from_command;

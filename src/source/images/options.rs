@@ -15,7 +15,7 @@ pub struct ImagesOptions {
     pub shuffle_seed: Option<u64>,
     /// The labels in the order of their class numbers; the labels found, sorted, where not given.
     pub classes: Option<Vec<String>>,
-    /// Which file name extensions are images; `*` for all. [`EXTENSIONS`] where not given.
+    /// Which file name extensions are images; `*` for all. Those of the option page where not given.
     pub extensions: Option<Vec<String>>,
     /// Whether folders below a directory are searched, too. A glob says so itself.
     pub is_recursive: Option<bool>,
@@ -41,9 +41,6 @@ pub enum Sample {
         seed: u64,
     },
 }
-
-/// File name extensions of images, in any case, where the options don't say otherwise.
-pub(crate) const EXTENSIONS: [&str; 10] = ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 impl SourceOptions for ImagesOptions {
     const OPTIONS: &'static [OptionPage] = &[
@@ -124,6 +121,7 @@ fn parse_classes(value: &str) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::kind::IMAGE_EXTENSIONS;
 
     fn error(name: &str, value: &str) -> String {
         let result = ImagesOptions::default().set(name, value);
@@ -151,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_page_tells_the_default_extensions() {
-        assert_eq!(ImagesOptions::OPTIONS[3].default, EXTENSIONS.join(", "));
+        assert_eq!(ImagesOptions::OPTIONS[3].default, IMAGE_EXTENSIONS.join(", "));
     }
 
     #[test]

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 
-use crate::format::manifest::{MANIFEST, Manifest, UNFINISHED};
+use crate::format::HIVE_NULL;
+use crate::format::kind::FileKind;
+use crate::format::manifest::{MANIFEST, MOST_ABOVE, Manifest, UNFINISHED};
 use crate::format::tfrecord::is_beside_data;
 use crate::storage::{Found, Location};
-
-/// How far above a file the manifest of its dataset is looked for.
-const MANIFEST_DEPTH: usize = 5;
 
 /// A record file.
 #[derive(Debug, Clone)]
@@ -89,8 +88,8 @@ fn is_wanted(file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bo
     if is_beside_data(&file.path) {
         return false;
     }
-    let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
-    !is_directory || name.contains("tfrec") || name.contains(".record")
+    let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    !is_directory || FileKind::of_name(name) == Some(FileKind::TfRecord)
 }
 
 /// The one value that there is.
@@ -108,9 +107,6 @@ fn directories(below: &Path) -> BTreeMap<String, Option<String>> {
     let pairs = pairs.filter(|(name, _)| !name.is_empty());
     pairs.map(|(name, value)| (unescaped(name), (value != HIVE_NULL).then(|| unescaped(value)))).collect()
 }
-
-/// What Hive, and our sink, write for NULL.
-const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A directory's value without Hive's percent-encoding.
 fn unescaped(text: &str) -> String {
@@ -141,7 +137,7 @@ struct Manifests {
 impl Manifests {
     /// The dataset that a file is in: one that lists it, or any of a directory that is searched.
     fn of(&mut self, file: &Path, base: &Path) -> Result<Option<Arc<Dataset>>> {
-        for directory in file.ancestors().skip(1).take(MANIFEST_DEPTH) {
+        for directory in file.ancestors().skip(1).take(MOST_ABOVE) {
             let Some(dataset) = self.at(directory)? else { continue };
             if !directory.starts_with(base) && !dataset.shards.contains_key(file) {
                 continue;
