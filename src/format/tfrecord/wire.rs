@@ -471,6 +471,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_text_wherever_it_stands() {
+        let entry = nested(&[(1, vec![0x80]), (1, b"a".to_vec())]);
+        let record = nested(&[(1, nested(&[(1, entry)]))]);
+        assert_eq!((read(&record), expected(&record)), (None, None));
+    }
+
+    #[test]
     fn a_feature_list_in_two_parts_is_one() {
         let part = |number: i64| nested(&[(1, unpacked(&[number]))]);
         let entry = nested(&[(1, b"steps".to_vec()), (2, part(1)), (2, part(2))]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
 
@@ -77,7 +77,11 @@ pub(super) fn to_batch(items: &[Item], schema: &SchemaRef) -> Result<RecordBatch
 pub(super) fn from_batch(batch: &RecordBatch) -> Vec<Item> {
     let integer = |column: usize, row: usize| {
         let column = batch.column(column).as_primitive::<Int64Type>();
-        datafusion::arrow::array::Array::is_valid(column, row).then(|| column.value(row).unsigned_abs())
+        column.is_valid(row).then(|| column.value(row).unsigned_abs())
+    };
+    let text = |column: &ArrayRef, row: usize| {
+        let column = column.as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_string())
     };
     let item = |row: usize| Item {
         path: batch.column(0).as_string::<i32>().value(row).to_string(),
@@ -86,10 +90,7 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Vec<Item> {
         first: integer(4, row).unwrap_or(0),
         records: integer(5, row),
         reads_on: batch.column(6).as_boolean().value(row),
-        directories: batch.columns()[FIXED_COLUMNS..]
-            .iter()
-            .map(|column| column.as_string::<i32>().iter().nth(row).flatten().map(str::to_string))
-            .collect(),
+        directories: batch.columns()[FIXED_COLUMNS..].iter().map(|column| text(column, row)).collect(),
     };
     (0..batch.num_rows()).map(item).collect()
 }
