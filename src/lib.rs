@@ -17,6 +17,7 @@ pub mod sink;
 pub mod source;
 mod storage;
 pub mod synthetic;
+mod task;
 mod verify;
 
 pub use engine::{Engine, Running};

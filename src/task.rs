@@ -1,0 +1,67 @@
+//! What nodes are told of the task that runs them: which partitions of the whole plan are its own, and whether it is still wanted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use datafusion::common::{Result, exec_err};
+use datafusion::prelude::SessionConfig;
+
+/// A task of a cluster: a part of a plan's partitions. In one process there are no tasks, and a plan is run whole.
+#[derive(Debug, Default)]
+pub(crate) struct Task {
+    /// The plan's partitions that the task's own, counted from 0, are.
+    partitions: Option<Vec<usize>>,
+    is_cancelled: AtomicBool,
+}
+
+impl Task {
+    /// A task of these partitions of the whole plan.
+    pub(crate) fn new(partitions: Vec<usize>) -> Self {
+        Self { partitions: Some(partitions), is_cancelled: AtomicBool::new(false) }
+    }
+
+    /// The task that runs with a session's configuration.
+    pub(crate) fn of(config: &SessionConfig) -> Arc<Self> {
+        config.get_extension().unwrap_or_default()
+    }
+
+    /// Which partition of the whole plan one of this task is.
+    pub(crate) fn partition(&self, own: usize) -> usize {
+        self.partitions.as_ref().and_then(|partitions| partitions.get(own).copied()).unwrap_or(own)
+    }
+
+    /// Says that nobody waits for the task any more.
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops work that nobody waits for any more.
+    ///
+    /// # Errors
+    /// The task is cancelled.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.is_cancelled.load(Ordering::Relaxed) {
+            true => exec_err!("the task is cancelled"),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_of_a_task_are_those_of_the_plan() {
+        assert_eq!(Task::default().partition(3), 3);
+        assert_eq!(Task::new(vec![4, 7]).partition(1), 7);
+    }
+
+    #[test]
+    fn a_cancelled_task_stops() {
+        let task = Task::default();
+        assert!(task.check().is_ok());
+        task.cancel();
+        assert!(task.check().is_err());
+    }
+}
