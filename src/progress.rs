@@ -10,9 +10,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 
 use crate::counted::counted;
 use crate::sink::ShardSinkExec;
-use crate::source::cifar10::Cifar10Exec;
-use crate::source::images::LoadContentExec;
-use crate::source::tfrecord::ReadRecordsExec;
+use crate::source::ReadExec;
 
 /// Files and bytes, done and in all. Totals are known after listing; without files to read they are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,28 +41,17 @@ impl Progress {
         let _ = plan.apply(|plan| {
             if plan.is::<ShardSinkExec>() {
                 written = Some(count(plan, "records_written") + count(plan, "records_rejected"));
-            } else if let Some(load) = plan.downcast_ref::<LoadContentExec>()
-                && load.reads_content()
+            } else if let Some(read) = plan.downcast_ref::<ReadExec>()
+                && read.reads_content()
             {
-                let (files, bytes) = load.totals();
-                progress.files += files as u64;
-                progress.bytes += bytes;
-                progress.files_done += count(plan, "files_read");
-                progress.bytes_done += count(plan, "bytes_read");
-            } else if let Some(read) = plan.downcast_ref::<ReadRecordsExec>() {
-                let (parts, bytes) = read.totals();
-                records.files += parts as u64;
-                records.bytes += bytes;
-                records.files_done += count(plan, "files_read");
-                records.bytes_done += count(plan, "bytes_read");
-                records.corrupt_records += count(plan, "corrupt_records");
-                records.corrupt_files += count(plan, "corrupt_files");
-            } else if let Some(read) = plan.downcast_ref::<Cifar10Exec>() {
-                let (images, bytes) = read.totals();
-                progress.files += images as u64;
-                progress.bytes += bytes;
-                progress.files_done += count(plan, "records_read");
-                progress.bytes_done += count(plan, "bytes_read");
+                let (files, bytes) = read.totals();
+                let part = if read.counts_rows() { &mut progress } else { &mut records };
+                part.files += files as u64;
+                part.bytes += bytes;
+                part.files_done += count(plan, read.done_metric());
+                part.bytes_done += count(plan, "bytes_read");
+                part.corrupt_records += count(plan, "corrupt_records");
+                part.corrupt_files += count(plan, "corrupt_files");
             }
             Ok(TreeNodeRecursion::Continue)
         });

@@ -22,9 +22,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use crate::format::manifest::{MANIFEST, OLD_MANIFEST};
 use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode};
-use crate::source::cifar10::Cifar10Exec;
-use crate::source::images::LoadContentExec;
-use crate::source::tfrecord::ReadRecordsExec;
+use crate::source::ReadExec;
 use crate::storage;
 
 /// DataFusion's planner, and this crate's nodes.
@@ -136,8 +134,8 @@ fn refuse_own_source(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     };
     plan.apply(|plan| {
         let mut paths = Vec::new();
-        if let Some(read) = plan.downcast_ref::<ReadRecordsExec>() {
-            paths = read.paths();
+        if let Some(read) = plan.downcast_ref::<ReadExec>() {
+            paths = read.shard_paths();
         } else if let Some(scan) = plan.downcast_ref::<DataSourceExec>().and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>()) {
             let files = scan.file_groups.iter().flat_map(|group| group.files());
             paths = files.map(|file| format!("/{}", file.object_meta.location)).collect();
@@ -191,11 +189,7 @@ fn classes(plan: &Arc<dyn ExecutionPlan>, visible: usize) -> (Option<Vec<String>
 
 /// The name of a source's column of class numbers, and its labels.
 fn classes_of(plan: &Arc<dyn ExecutionPlan>) -> Option<(&'static str, &[String])> {
-    let of_images = plan.downcast_ref::<LoadContentExec>().and_then(LoadContentExec::classes);
-    let of_records = plan.downcast_ref::<ReadRecordsExec>().and_then(ReadRecordsExec::classes);
-    let of_cifar10 = plan.downcast_ref::<Cifar10Exec>().and_then(Cifar10Exec::classes);
-    let named = of_images.or(of_records).map(|classes| ("class", classes));
-    named.or(of_cifar10.map(|classes| ("label", classes)))
+    plan.downcast_ref::<ReadExec>()?.classes()
 }
 
 /// The labels of the class numbers that come through to a column as the source has them.
@@ -233,11 +227,8 @@ fn without_useless_limits(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
 
 /// The most rows of a plan whose nodes add none to those of the listing.
 fn most_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
-    if let Some(load) = plan.downcast_ref::<LoadContentExec>() {
-        return Some(load.totals().0);
-    }
-    if let Some(read) = plan.downcast_ref::<Cifar10Exec>() {
-        return Some(read.totals().0);
+    if let Some(read) = plan.downcast_ref::<ReadExec>() {
+        return read.rows();
     }
     let adds_none = plan.is::<ProjectionExec>() || plan.is::<LocalLimitExec>() || plan.is::<CoalescePartitionsExec>();
     match plan.children().as_slice() {

@@ -6,19 +6,25 @@ pub mod tfrecord;
 
 mod arguments;
 mod batch;
+mod node;
 mod relation;
+mod wire;
 mod work;
 
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
+use serde::{Deserialize, Serialize};
 
 pub use arguments::SourceOptions;
+pub use node::ReadExec;
 pub use relation::SourceRelationPlanner;
 
+pub(crate) use wire::{ReaderMessage, TableMessage};
+
 /// The number of partitions, which is the number of shards that a sink writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Partitions {
     /// By what there is to read, and at least one for each core.
     #[default]

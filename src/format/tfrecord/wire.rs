@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What is wrong with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WireError(&'static str);
@@ -128,7 +130,7 @@ fn message(value: Value<'_>) -> Result<&[u8]> {
 }
 
 /// The kinds of values that a feature can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// Strings of bytes.
     Bytes,

@@ -6,170 +6,118 @@ use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, exec_datafusion_err, internal_datafusion_err, internal_err};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
-use datafusion::physical_plan::statistics::StatisticsArgs;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 
 use super::list::{count, items_schema, ranges};
 use super::read::{RECORD_BYTES, Range, Reads, RecordReader};
+use super::{LABEL, schema};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
-use crate::source::work::work_items;
+use crate::source::node::{Items, Reader};
+use crate::source::wire::ReaderMessage;
 use crate::storage::local_path;
+use crate::task::Task;
 
 /// Turns parts of batches into rows; of images that the query doesn't look at, no pixel is read.
-///
-/// A unary node over a memory leaf, because Ballista cuts only leaves that it knows into tasks.
 #[derive(Debug)]
-pub struct Cifar10Exec {
-    items: Arc<dyn ExecutionPlan>,
-    fetch: Option<usize>,
+pub(in crate::source) struct Cifar10Reader {
+    schema: SchemaRef,
     /// The names of the labels, where the query looks at labels and all batches have the same names.
     classes: Option<Arc<[String]>>,
     reads: Reads,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
 }
 
-impl Cifar10Exec {
-    /// Reads `items` into rows of `schema`, at most `fetch` from each partition.
-    pub fn try_new(
-        items: Arc<dyn ExecutionPlan>,
-        schema: SchemaRef,
-        classes: Option<Arc<[String]>>,
-        fetch: Option<usize>,
-    ) -> Result<Self> {
-        if items.schema() != items_schema() {
-            return internal_err!("Cifar10Exec reads work items, got {}", items.schema());
-        }
-        let partitions = items.properties().output_partitioning().partition_count();
-        let reads = Reads::of(&schema);
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(partitions),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        let metrics = ExecutionPlanMetricsSet::new();
-        Ok(Self { items, fetch, classes, reads, properties: Arc::new(properties), metrics })
+/// A [`Cifar10Reader`] on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cifar10ReaderMessage {
+    columns: Vec<String>,
+    classes: Option<Arc<[String]>>,
+}
+
+impl Cifar10Reader {
+    /// Reads rows of `schema`.
+    pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>) -> Self {
+        Self { reads: Reads::of(&schema), schema, classes }
     }
 
-    /// Images and the bytes to read of them, known before anything is read; zero where the leaf isn't at hand.
-    pub fn totals(&self) -> (usize, u64) {
-        let images = work_items(&self.items).iter().flatten().map(count).sum();
-        (images, images as u64 * self.reads.bytes())
-    }
-
-    /// The names of the labels, where the query looks at labels and all batches have the same names.
-    pub fn classes(&self) -> Option<&[String]> {
-        self.classes.as_deref()
+    /// The reader of a message.
+    ///
+    /// # Errors
+    /// Columns that there aren't.
+    pub(in crate::source) fn from_message(message: Cifar10ReaderMessage) -> Result<Self> {
+        let all = schema();
+        let fields: Result<Vec<_>, _> =
+            message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
+        Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes))
     }
 }
 
-impl DisplayAs for Cifar10Exec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        let (images, bytes) = self.totals();
-        let schema = self.schema();
-        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(f, "Cifar10Exec: images={images}, bytes={bytes}, columns=[{}]", columns.join(", "))?;
-        match self.fetch {
-            Some(fetch) => write!(f, ", fetch={fetch}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl ExecutionPlan for Cifar10Exec {
-    fn name(&self) -> &str {
+impl Reader for Cifar10Reader {
+    fn name(&self) -> &'static str {
         "Cifar10Exec"
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.items]
+    fn items_schema(&self) -> SchemaRef {
+        items_schema()
     }
 
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
+    fn describe(&self, items: &Items, f: &mut fmt::Formatter) -> fmt::Result {
+        let (images, bytes) = self.totals(items);
+        write!(f, "images={images}, bytes={bytes}")
     }
 
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let items = children.into_iter().next();
-        let items = items.ok_or_else(|| internal_datafusion_err!("Cifar10Exec has one child"))?;
-        Ok(Arc::new(Self::try_new(items, self.schema(), self.classes.clone(), self.fetch)?))
+    fn totals(&self, items: &Items) -> (usize, u64) {
+        let images = items.iter().flatten().map(count).sum();
+        (images, images as u64 * self.reads.bytes())
     }
 
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::plan::with_new_children(self, children)
+    fn done_metric(&self) -> &'static str {
+        "records_read"
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        let limited = Self::try_new(Arc::clone(&self.items), self.schema(), self.classes.clone(), limit);
-        limited.ok().map(|plan| Arc::new(plan) as Arc<dyn ExecutionPlan>)
-    }
-
-    fn fetch(&self) -> Option<usize> {
-        self.fetch
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
+    fn counts_rows(&self) -> bool {
+        true
     }
 
     /// Files' sizes tell exactly how many rows there are.
-    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        let mut statistics = Statistics::new_unknown(&self.schema());
-        let partitions = work_items(&self.items);
-        let asked = match args.partition() {
-            Some(partition) => partitions.get(partition..=partition),
-            None => Some(partitions),
-        };
-        if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
-            let most = self.fetch.unwrap_or(usize::MAX);
-            let rows = asked.iter().map(|items| items.iter().map(count).sum::<usize>().min(most));
-            statistics.num_rows = Precision::Exact(rows.sum());
-        }
-        Ok(Arc::new(statistics))
+    fn rows(&self, items: &Items) -> Option<Vec<usize>> {
+        Some(items.iter().map(|items| items.iter().map(count).sum()).collect())
     }
 
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let items = self.items.execute(partition, Arc::clone(&context))?;
+    fn classes(&self) -> Option<(&'static str, &[String])> {
+        self.classes.as_deref().map(|classes| (LABEL, classes))
+    }
+
+    fn read(
+        &self,
+        items: SendableRecordBatchStream,
+        fetch: usize,
+        (metrics, partition): (&ExecutionPlanMetricsSet, usize),
+        context: &TaskContext,
+    ) -> Result<SendableRecordBatchStream> {
         let config = context.session_config();
-        let schema = self.schema();
-        let counter = |name| MetricBuilder::new(&self.metrics).counter(name, partition);
+        let counter = |name| MetricBuilder::new(metrics).counter(name, partition);
         let most_bytes = PixmillOptions::of(config.options()).batch_bytes().min(i32::MAX as usize);
         let loader = Arc::new(Loader {
-            schema: Arc::clone(&schema),
+            schema: Arc::clone(&self.schema),
             reads: self.reads,
             batch_rows: config.batch_size().min(most_bytes / RECORD_BYTES as usize).max(1),
+            task: Task::of(config),
             records_read: counter("records_read"),
             bytes_read: counter("bytes_read"),
         });
         let runtime = io_runtime(config);
-        let mut left = self.fetch.unwrap_or(usize::MAX);
+        let mut left = fetch;
         let rows = items.map_ok(move |items| {
             let reading = Reading { ranges: cut_to(ranges(&items), &mut left), open: None };
             let (loader, runtime) = (Arc::clone(&loader), runtime.clone());
@@ -179,7 +127,12 @@ impl ExecutionPlan for Cifar10Exec {
                 async move { step.await.map_err(|error| exec_datafusion_err!("reading stopped: {error}"))? }
             })
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten())))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows.try_flatten())))
+    }
+
+    fn to_message(&self) -> Result<ReaderMessage> {
+        let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
+        Ok(ReaderMessage::Cifar10(Cifar10ReaderMessage { columns, classes: self.classes.clone() }))
     }
 }
 
@@ -208,6 +161,7 @@ struct Loader {
     schema: SchemaRef,
     reads: Reads,
     batch_rows: usize,
+    task: Arc<Task>,
     records_read: Count,
     bytes_read: Count,
 }
@@ -215,6 +169,7 @@ struct Loader {
 impl Loader {
     /// Reads the next batch of rows.
     fn step(&self, mut reading: Reading) -> Result<Option<(RecordBatch, Reading)>> {
+        self.task.check()?;
         loop {
             if let Some(reader) = &mut reading.open {
                 if let Some(records) = reader.next(self.batch_rows, self.reads)? {

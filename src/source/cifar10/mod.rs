@@ -17,11 +17,14 @@ use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{CreateExternalTable, Expr};
 use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
 
-pub use load::Cifar10Exec;
+pub(super) use load::Cifar10Reader;
+pub(crate) use load::Cifar10ReaderMessage;
 pub use options::Cifar10Options;
 
 use super::arguments::from_command;
+use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::storage::Location;
 
@@ -53,13 +56,31 @@ impl Cifar10Table {
     pub fn try_new(location: impl Into<String>, options: Cifar10Options) -> Result<Self> {
         let location = location.into();
         Location::parse(&location)?;
-        let schema = Schema::new(vec![
-            Field::new(LABEL, DataType::Int64, false),
-            Field::new(LABEL_NAME, DataType::Utf8, true),
-            Field::new(IMAGE, pixmill_udfs::image_type(), false),
-        ]);
-        Ok(Self { location, options, schema: Arc::new(schema) })
+        Ok(Self { location, options, schema: schema() })
     }
+
+    pub(super) fn to_message(&self) -> Cifar10TableMessage {
+        Cifar10TableMessage { location: self.location.clone(), options: self.options.clone() }
+    }
+
+    pub(super) fn from_message(message: Cifar10TableMessage) -> Self {
+        Self { location: message.location, options: message.options, schema: schema() }
+    }
+}
+
+/// A [`Cifar10Table`] on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cifar10TableMessage {
+    location: String,
+    options: Cifar10Options,
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new(LABEL, DataType::Int64, false),
+        Field::new(LABEL_NAME, DataType::Utf8, true),
+        Field::new(IMAGE, pixmill_udfs::image_type(), false),
+    ]))
 }
 
 #[async_trait]
@@ -94,7 +115,7 @@ impl TableProvider for Cifar10Table {
         let listing =
             listing.await.map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
         let list::Listing { leaf, classes } = listing?;
-        Ok(Arc::new(Cifar10Exec::try_new(leaf, schema, classes, None)?))
+        Ok(Arc::new(ReadExec::try_new(leaf, Arc::new(Cifar10Reader::new(schema, classes)), None)?))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Options of the source `CIFAR10`.
 
 use datafusion::common::{Result, plan_err};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
 use crate::source::arguments::{SourceOptions, parse_count};
 
 /// How the images of CIFAR-10 are cut into partitions.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cifar10Options {
     /// How many partitions.
     pub partitions: Partitions,

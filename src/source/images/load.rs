@@ -6,159 +6,119 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, internal_err};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::list::{items_schema, lengths, paths};
-use super::{CONTENT, READ_ERROR};
+use super::{CONTENT, READ_ERROR, schema};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::batch::cut_by_decoded_size;
-use crate::source::work::work_items;
+use crate::source::node::{Items, Reader};
+use crate::source::wire::ReaderMessage;
 use crate::storage::read_file;
+use crate::task::Task;
 
-/// Turns work items into rows: reads the content of each file where the query looks at it.
-///
-/// A unary node over a memory leaf, because Ballista cuts only leaves that it knows into tasks.
+/// Reads the content of each file where the query looks at it.
 #[derive(Debug)]
-pub struct LoadContentExec {
-    items: Arc<dyn ExecutionPlan>,
-    fetch: Option<usize>,
+pub(in crate::source) struct ImageReader {
+    schema: SchemaRef,
     /// The labels in the order of their class numbers, where the query looks at those.
     classes: Option<Arc<[String]>>,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
     /// The bytes that all partitions together may read ahead, in permits.
     bytes_ahead: OnceLock<Arc<Semaphore>>,
 }
 
-impl LoadContentExec {
-    /// Loads `items` into rows of `schema`, at most `fetch` from each partition.
-    pub fn try_new(
-        items: Arc<dyn ExecutionPlan>,
-        schema: SchemaRef,
-        classes: Option<Arc<[String]>>,
-        fetch: Option<usize>,
-    ) -> Result<Self> {
-        if items.schema() != items_schema() {
-            return internal_err!("LoadContentExec reads work items, got {}", items.schema());
-        }
-        let partitions = items.properties().output_partitioning().partition_count();
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(partitions),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        Ok(Self {
-            items,
-            fetch,
-            classes,
-            properties: Arc::new(properties),
-            metrics: ExecutionPlanMetricsSet::new(),
-            bytes_ahead: OnceLock::new(),
-        })
+/// An [`ImageReader`] on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ImageReaderMessage {
+    columns: Vec<String>,
+    classes: Option<Arc<[String]>>,
+}
+
+impl ImageReader {
+    /// Reads rows of `schema`.
+    pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>) -> Self {
+        Self { schema, classes, bytes_ahead: OnceLock::new() }
     }
 
-    /// Files and their bytes, known before anything is read; zero where the leaf isn't at hand.
-    pub fn totals(&self) -> (usize, u64) {
-        work_items(&self.items).iter().flatten().fold((0, 0), |(files, bytes), batch| {
+    /// The reader of a message.
+    ///
+    /// # Errors
+    /// Columns that images don't have.
+    pub(in crate::source) fn from_message(message: ImageReaderMessage) -> Result<Self> {
+        let all = schema(true);
+        let fields: Result<Vec<_>, _> =
+            message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
+        Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes))
+    }
+}
+
+impl Reader for ImageReader {
+    fn name(&self) -> &'static str {
+        "LoadContentExec"
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn items_schema(&self) -> SchemaRef {
+        items_schema()
+    }
+
+    fn describe(&self, items: &Items, f: &mut fmt::Formatter) -> fmt::Result {
+        let (files, bytes) = self.totals(items);
+        let reads = if self.reads_content() { "content" } else { "nothing" };
+        write!(f, "files={files}, bytes={bytes}, reads={reads}")
+    }
+
+    fn totals(&self, items: &Items) -> (usize, u64) {
+        items.iter().flatten().fold((0, 0), |(files, bytes), batch| {
             let sum: i64 = lengths(batch).values().iter().sum();
             (files + batch.num_rows(), bytes + sum.unsigned_abs())
         })
     }
 
-    /// The labels in the order of their class numbers, where the query looks at those.
-    pub fn classes(&self) -> Option<&[String]> {
-        self.classes.as_deref()
+    fn done_metric(&self) -> &'static str {
+        "files_read"
     }
 
-    /// Whether the query looks at what is in the files.
-    pub fn reads_content(&self) -> bool {
-        let schema = self.schema();
-        schema.index_of(CONTENT).is_ok() || schema.index_of(READ_ERROR).is_ok()
-    }
-}
-
-impl DisplayAs for LoadContentExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        let (files, bytes) = self.totals();
-        let schema = self.schema();
-        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let reads = if self.reads_content() { "content" } else { "nothing" };
-        write!(f, "LoadContentExec: files={files}, bytes={bytes}, reads={reads}, columns=[{}]", columns.join(", "))?;
-        match self.fetch {
-            Some(fetch) => write!(f, ", fetch={fetch}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl ExecutionPlan for LoadContentExec {
-    fn name(&self) -> &str {
-        "LoadContentExec"
+    fn counts_rows(&self) -> bool {
+        true
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn reads_content(&self) -> bool {
+        self.schema.index_of(CONTENT).is_ok() || self.schema.index_of(READ_ERROR).is_ok()
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.items]
+    fn rows(&self, items: &Items) -> Option<Vec<usize>> {
+        Some(items.iter().map(|items| items.iter().map(RecordBatch::num_rows).sum()).collect())
     }
 
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
+    fn rows_are_exact(&self) -> bool {
+        false
     }
 
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let items = children.into_iter().next();
-        let items = items.ok_or_else(|| internal_datafusion_err!("LoadContentExec has one child"))?;
-        Ok(Arc::new(Self::try_new(items, self.schema(), self.classes.clone(), self.fetch)?))
+    fn classes(&self) -> Option<(&'static str, &[String])> {
+        self.classes.as_deref().map(|classes| ("class", classes))
     }
 
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::plan::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
+    fn read(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        let limited = Self::try_new(Arc::clone(&self.items), self.schema(), self.classes.clone(), limit);
-        limited.ok().map(|plan| Arc::new(plan) as Arc<dyn ExecutionPlan>)
-    }
-
-    fn fetch(&self) -> Option<usize> {
-        self.fetch
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let items = self.items.execute(partition, Arc::clone(&context))?;
-        let schema = self.schema();
-        let fetch = self.fetch.unwrap_or(usize::MAX);
+        items: SendableRecordBatchStream,
+        fetch: usize,
+        (metrics, partition): (&ExecutionPlanMetricsSet, usize),
+        context: &TaskContext,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = Arc::clone(&self.schema);
         let mut left = fetch;
         // A partition is one batch of work items; its rows are cut here, before anything is read.
         let items = items.try_filter_map(move |batch: RecordBatch| {
@@ -182,11 +142,17 @@ impl ExecutionPlan for LoadContentExec {
             batches_ahead: options.prefetch_batches(),
             bytes_ahead: Arc::clone(bytes_ahead),
             runtime: io_runtime(context.session_config()),
-            metrics: LoadMetrics::new(&self.metrics, partition),
+            metrics: LoadMetrics::new(metrics, partition),
+            task: Task::of(context.session_config()),
             options,
         });
         let rows = items.map_ok(move |batch| Arc::clone(&loader).load(batch)).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+
+    fn to_message(&self) -> Result<ReaderMessage> {
+        let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
+        Ok(ReaderMessage::Images(ImageReaderMessage { columns, classes: self.classes.clone() }))
     }
 }
 
@@ -221,6 +187,7 @@ struct Loader {
     bytes_ahead: Arc<Semaphore>,
     runtime: tokio::runtime::Handle,
     metrics: LoadMetrics,
+    task: Arc<Task>,
     options: PixmillOptions,
 }
 
@@ -237,6 +204,7 @@ impl Loader {
         let batches = stream::try_unfold(state, move |(mut waiting, mut ahead)| {
             let loader = Arc::clone(&self);
             async move {
+                loader.task.check()?;
                 loader.read_ahead(&mut waiting, &mut ahead);
                 let Some(Ahead { read, permit }) = ahead.pop_front() else {
                     return Ok(None);

@@ -13,11 +13,14 @@ use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
 
-pub use load::LoadContentExec;
+pub(super) use load::ImageReader;
+pub(crate) use load::ImageReaderMessage;
 pub use options::{ImagesOptions, Sample};
 
 use super::arguments::from_command;
+use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
 
 /// The type name in `STORED AS`.
@@ -59,6 +62,25 @@ impl ImagesTable {
     /// How the files are listed and cut into partitions.
     pub fn options(&self) -> &ImagesOptions {
         &self.options
+    }
+}
+
+/// An [`ImagesTable`] on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ImagesTableMessage {
+    location: String,
+    options: ImagesOptions,
+    has_read_error: bool,
+}
+
+impl ImagesTable {
+    pub(super) fn to_message(&self) -> ImagesTableMessage {
+        let has_read_error = self.schema.index_of(READ_ERROR).is_ok();
+        ImagesTableMessage { location: self.location.clone(), options: self.options.clone(), has_read_error }
+    }
+
+    pub(super) fn from_message(message: ImagesTableMessage) -> Self {
+        Self { location: message.location, options: message.options, schema: schema(message.has_read_error) }
     }
 }
 
@@ -124,7 +146,8 @@ impl TableProvider for ImagesTable {
             Some(projection) => self.schema.project(projection)?,
             None => self.schema.as_ref().clone(),
         };
-        Ok(Arc::new(LoadContentExec::try_new(listing.leaf, Arc::new(projection), listing.classes, None)?))
+        let reader = ImageReader::new(Arc::new(projection), listing.classes);
+        Ok(Arc::new(ReadExec::try_new(listing.leaf, Arc::new(reader), None)?))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Options of the source `IMAGES`.
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
 use crate::source::arguments::{SourceOptions, parse_count};
 
 /// How the images of a table are found, ordered and cut into partitions.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ImagesOptions {
     /// How many partitions.
     pub partitions: Partitions,
@@ -24,7 +25,7 @@ pub struct ImagesOptions {
 }
 
 /// A part of the images, chosen by a hash of seed and path: the same ones whatever the order and the machine.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Sample {
     /// Each image with this probability, 0 to 1.
     Fraction {

@@ -7,11 +7,12 @@ use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::arrow::error::ArrowError;
+use serde::{Deserialize, Serialize};
 
 use crate::format::tfrecord::{Entry, Kind, RawFeature, RawList, WireError};
 
 /// What a column of the table is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Column {
     /// A feature.
     Feature(FeatureColumn),
@@ -26,19 +27,20 @@ pub(super) enum Column {
 }
 
 /// A feature as a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FeatureColumn {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) shape: Shape,
     /// Bytes are text.
     pub(super) is_text: bool,
-    /// What the values are cast to where it isn't the type of their kind.
+    /// What the values are cast to where it isn't the type of their kind. On the wire the table's columns say so.
+    #[serde(skip)]
     pub(super) cast: Option<DataType>,
 }
 
 /// How many values of a feature are one value of the column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Shape {
     /// One.
     Scalar,

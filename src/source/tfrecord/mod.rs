@@ -23,11 +23,15 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
 
-pub use exec::ReadRecordsExec;
+pub(super) use exec::RecordsReader;
+pub(crate) use exec::RecordsReaderMessage;
 pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
 use super::arguments::from_command;
+use super::node::ReadExec;
+use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::format::tfrecord::Kind;
 use columns::{Column, FeatureColumn, Shape};
@@ -144,6 +148,39 @@ impl TfRecordTable {
     }
 }
 
+/// A [`TfRecordTable`] on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TfRecordTableMessage {
+    location: String,
+    options: TfRecordReadOptions,
+    record_type: RecordType,
+    columns: Vec<Column>,
+    schema: Columns,
+}
+
+impl TfRecordTable {
+    pub(super) fn to_message(&self) -> Result<TfRecordTableMessage> {
+        Ok(TfRecordTableMessage {
+            location: self.location.clone(),
+            options: self.options.clone(),
+            record_type: self.record_type,
+            columns: self.columns.clone(),
+            schema: Columns::of(&self.schema)?,
+        })
+    }
+
+    pub(super) fn from_message(message: TfRecordTableMessage) -> Result<Self> {
+        let schema = message.schema.schema()?;
+        Ok(Self {
+            location: message.location,
+            options: message.options,
+            record_type: message.record_type,
+            columns: exec::with_casts(message.columns, &schema),
+            schema,
+        })
+    }
+}
+
 /// A column's field.
 fn field(column: &Column) -> Field {
     match column {
@@ -210,7 +247,7 @@ fn declared(field: &Field, record_type: RecordType, is_feature_list: Option<bool
         }
     };
     let column = FeatureColumn { name: field.name().clone(), kind, shape, is_text, cast: None };
-    let cast = (column.data_type() != *field.data_type()).then(|| field.data_type().clone());
+    let cast = cast_to(&column.data_type(), field.data_type());
     Ok(FeatureColumn { cast, ..column })
 }
 
@@ -274,7 +311,7 @@ impl TableProvider for TfRecordTable {
             directory_columns,
             classes,
         };
-        Ok(Arc::new(ReadRecordsExec::new(leaf, Arc::new(reading), limit)))
+        Ok(Arc::new(ReadExec::try_new(leaf, Arc::new(RecordsReader::new(reading)), limit)?))
     }
 }
 

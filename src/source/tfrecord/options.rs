@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
 use crate::source::arguments::{SourceOptions, parse_count};
 
 /// How record files are found, understood and cut into partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TfRecordReadOptions {
     /// What a record is; found out from a sample where not given.
     pub record_type: Option<RecordType>,
@@ -30,7 +31,7 @@ pub struct TfRecordReadOptions {
 }
 
 /// What a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecordType {
     /// `tf.train.Example`.
     Example,
@@ -41,7 +42,7 @@ pub enum RecordType {
 }
 
 /// What becomes of a record that can't be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnCorrupt {
     /// The query fails.
     Error,

@@ -108,9 +108,8 @@ impl PartitionReader {
         metrics: ReadMetrics,
         verdicts: Verdicts,
         items: Vec<Item>,
-        fetch: Option<usize>,
+        left: usize,
     ) -> Self {
-        let left = fetch.unwrap_or(usize::MAX);
         Self { reading, bounds, metrics, items: items.into(), verdicts, current: None, left }
     }
 

@@ -1,0 +1,203 @@
+//! What crosses the wire: this crate's tables and nodes beside those that DataFusion and Ballista know.
+
+use std::sync::Arc;
+
+use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::{
+    Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err, plan_err,
+};
+use datafusion::datasource::file_format::FileFormatFactory;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{AggregateUDF, Extension, LogicalPlan, ScalarUDF, WindowUDF};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::logical_plan::LogicalExtensionCodec;
+use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
+use crate::source::{ReadExec, ReaderMessage, TableMessage};
+
+/// What messages of this crate begin with: no protobuf message does.
+const MAGIC: u8 = 0xFF;
+/// Changes with the messages: processes of different versions must not guess what the other means.
+pub(crate) const WIRE_VERSION: u8 = 1;
+
+/// Appends a message.
+fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {
+    buf.extend([MAGIC, WIRE_VERSION]);
+    serde_json::to_writer(buf, message).map_err(|error| internal_datafusion_err!("a plan can't be sent: {error}"))
+}
+
+/// The message in these bytes; `None` where it is none of this crate's.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>> {
+    match bytes {
+        [MAGIC, WIRE_VERSION, message @ ..] => match serde_json::from_slice(message) {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => internal_err!("a plan can't be read: {error}"),
+        },
+        [MAGIC, version, ..] => exec_err!(
+            "a plan came in version {version} of pixmill's messages, and this process reads version {WIRE_VERSION}; run the same \
+             version of pixmill as client, scheduler and executors"
+        ),
+        _ => Ok(None),
+    }
+}
+
+/// Plans from the client to the scheduler.
+#[derive(Debug, Default)]
+pub(crate) struct LogicalCodec(BallistaLogicalExtensionCodec);
+
+impl LogicalExtensionCodec for LogicalCodec {
+    fn try_decode(&self, buf: &[u8], inputs: &[LogicalPlan], ctx: &TaskContext) -> Result<Extension> {
+        let Some(message) = decode::<serde_json::Value>(buf)? else {
+            return self.0.try_decode(buf, inputs, ctx);
+        };
+        let input = inputs.first().cloned();
+        let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
+        let node = WriteShardsNode::from_message(message, input)?;
+        Ok(Extension { node: Arc::new(node) })
+    }
+
+    fn try_encode(&self, node: &Extension, buf: &mut Vec<u8>) -> Result<()> {
+        match node.node.as_any().downcast_ref::<WriteShardsNode>() {
+            Some(node) => encode(&node.to_message()?, buf),
+            None => self.0.try_encode(node, buf),
+        }
+    }
+
+    fn try_decode_table_provider(
+        &self,
+        buf: &[u8],
+        table_ref: &TableReference,
+        schema: SchemaRef,
+        ctx: &TaskContext,
+    ) -> Result<Arc<dyn TableProvider>> {
+        match decode::<TableMessage>(buf)? {
+            Some(message) => message.table(),
+            None => self.0.try_decode_table_provider(buf, table_ref, schema, ctx),
+        }
+    }
+
+    fn try_encode_table_provider(
+        &self,
+        table_ref: &TableReference,
+        node: Arc<dyn TableProvider>,
+        buf: &mut Vec<u8>,
+    ) -> Result<()> {
+        if let Some(message) = TableMessage::of(node.as_ref())? {
+            return encode(&message, buf);
+        }
+        if node.is::<MemTable>() {
+            return plan_err!(
+                "table '{table_ref}' is in this process's memory, where the cluster can't read it; write it to files with COPY, and \
+                 make it of those with CREATE EXTERNAL TABLE"
+            );
+        }
+        self.0.try_encode_table_provider(table_ref, node, buf)
+    }
+
+    fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {
+        self.0.try_decode_file_format(buf, ctx)
+    }
+
+    fn try_encode_file_format(&self, buf: &mut Vec<u8>, node: Arc<dyn FileFormatFactory>) -> Result<()> {
+        self.0.try_encode_file_format(buf, node)
+    }
+
+    fn try_decode_udf(&self, name: &str, _: &[u8]) -> Result<Arc<ScalarUDF>> {
+        unknown_function(name)
+    }
+
+    fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
+        unknown_function(name)
+    }
+
+    fn try_decode_udwf(&self, name: &str, _: &[u8]) -> Result<Arc<WindowUDF>> {
+        unknown_function(name)
+    }
+}
+
+/// Functions travel by name: who reads the plan must have them.
+fn unknown_function<T>(name: &str) -> Result<T> {
+    not_impl_err!(
+        "a plan calls '{name}', which this process doesn't know; run the same version of pixmill as client, scheduler and executors"
+    )
+}
+
+/// A node of this crate on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "node", rename_all = "lowercase")]
+enum NodeMessage {
+    Read { reader: ReaderMessage, fetch: Option<usize> },
+    Sink { sink: serde_json::Value },
+    Commit { commit: serde_json::Value },
+}
+
+impl NodeMessage {
+    fn of(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Self>> {
+        if let Some(read) = node.downcast_ref::<ReadExec>() {
+            let (reader, fetch) = read.to_message()?;
+            return Ok(Some(Self::Read { reader, fetch }));
+        }
+        if let Some(sink) = node.downcast_ref::<ShardSinkExec>() {
+            return Ok(Some(Self::Sink { sink: sink.to_message()? }));
+        }
+        let commit = node.downcast_ref::<CommitExec>();
+        commit.map(|commit| Ok(Self::Commit { commit: commit.to_message()? })).transpose()
+    }
+
+    fn node(self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(match self {
+            Self::Read { reader, fetch } => Arc::new(reader.node(input, fetch)?),
+            Self::Sink { sink } => Arc::new(ShardSinkExec::from_message(sink, input)?),
+            Self::Commit { commit } => Arc::new(CommitExec::from_message(commit, input)?),
+        })
+    }
+}
+
+/// Plans from the scheduler to the executors.
+#[derive(Debug, Default)]
+pub(crate) struct PhysicalCodec(BallistaPhysicalExtensionCodec);
+
+impl PhysicalExtensionCodec for PhysicalCodec {
+    fn try_decode(
+        &self,
+        buf: &[u8],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        ctx: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(message) = decode::<NodeMessage>(buf)? else {
+            return self.0.try_decode(buf, inputs, ctx, converter);
+        };
+        let input = inputs.first().cloned();
+        message.node(input.ok_or_else(|| internal_datafusion_err!("a node of pixmill's has one input"))?)
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        buf: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        match NodeMessage::of(&node)? {
+            Some(message) => encode(&message, buf),
+            None => self.0.try_encode(node, buf, converter),
+        }
+    }
+
+    fn try_decode_udf(&self, name: &str, _: &[u8]) -> Result<Arc<ScalarUDF>> {
+        unknown_function(name)
+    }
+
+    fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
+        unknown_function(name)
+    }
+
+    fn try_decode_udwf(&self, name: &str, _: &[u8]) -> Result<Arc<WindowUDF>> {
+        unknown_function(name)
+    }
+}
