@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{config, contact_sheet, functions, generate, run, sql, verify};
+use crate::command::{
+    cluster, config, contact_sheet, executor, functions, generate, jobs, run, scheduler, sql, verify,
+};
 use crate::error::Result;
 
 /// SQL pipelines for image datasets.
@@ -20,6 +22,10 @@ enum Command {
     Generate(generate::Generate),
     Verify(verify::Verify),
     ContactSheet(contact_sheet::ContactSheet),
+    Scheduler(scheduler::Scheduler),
+    Executor(executor::Executor),
+    Cluster(cluster::Cluster),
+    Jobs(jobs::Jobs),
     Functions(functions::Functions),
     Config(config::Config),
 }
@@ -36,6 +42,10 @@ impl Cli {
             Command::Generate(command) => command.run(),
             Command::Verify(command) => command.run(),
             Command::ContactSheet(command) => command.run(),
+            Command::Scheduler(command) => command.run(),
+            Command::Executor(command) => command.run(),
+            Command::Cluster(command) => command.run(),
+            Command::Jobs(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Config(command) => command.run(),
         }

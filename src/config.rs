@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::common::{Result, extensions_options};
@@ -21,6 +22,9 @@ extensions_options! {
 
         /// Batches that each partition reads ahead, if prefetch_bytes allows.
         pub prefetch_batches: usize, default = 4
+
+        /// Seconds that a statement on a cluster waits for an executor while there is none.
+        pub executor_wait: u64, default = 60
 
         /// Memory for sorting, grouping and joining, such as '2G' or '512M'; what doesn't fit goes to temporary files.
         pub memory_limit: String, default = "2G".to_string()
@@ -77,6 +81,11 @@ impl PixmillOptions {
     /// Batches read ahead by a partition.
     pub fn prefetch_batches(&self) -> usize {
         self.0.prefetch_batches.max(1)
+    }
+
+    /// How long a statement on a cluster waits for an executor while there is none.
+    pub fn executor_wait(&self) -> Duration {
+        Duration::from_secs(self.0.executor_wait)
     }
 
     /// Memory for sorting, grouping and joining.

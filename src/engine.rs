@@ -19,11 +19,11 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::plan::fill_named_arguments;
 use crate::progress::Progress;
-use crate::session::local_session;
+use crate::role::STACK_BYTES;
+use crate::role::client::{Cluster, HostPort};
+use crate::role::query::{ClusterExec, OpenJobs};
+use crate::session::{cluster_session, local_session};
 use crate::sink::CommitExec;
-
-/// Plans nest as deep as queries do, and planning recurses.
-const STACK_BYTES: usize = 16 << 20;
 
 /// Runs SQL in this process.
 ///
@@ -60,6 +60,8 @@ pub struct Engine {
     cpu: Option<Runtime>,
     /// Reads and writes.
     io: Option<Runtime>,
+    /// Where statements run, and which of them do, where that isn't this process.
+    cluster: Option<(Cluster, OpenJobs)>,
 }
 
 impl Engine {
@@ -69,15 +71,23 @@ impl Engine {
     /// Threads that can't be started.
     pub fn local(threads: usize) -> Result<Self> {
         let threads = threads.max(1);
-        let runtime = |name: &str, workers: usize| {
-            let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(workers).thread_name(name).thread_stack_size(STACK_BYTES).enable_all();
-            builder.build().map_err(|error| Error::Failed(format!("cannot start {workers} threads: {error}")))
-        };
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", threads)?;
         let ctx = local_session(threads, io.handle().clone())?;
-        Ok(Self { ctx, cpu: Some(cpu), io: Some(io) })
+        Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: None })
+    }
+
+    /// An engine whose statements run on a cluster.
+    ///
+    /// # Errors
+    /// A scheduler that isn't there, or of another version.
+    pub async fn cluster(address: &HostPort) -> Result<Self> {
+        let io = runtime("pixmill-io", 1)?;
+        let cpu = runtime("pixmill-cpu", 1)?;
+        let (cluster, report) = Cluster::connect(address).await?;
+        let jobs = OpenJobs::default();
+        let ctx = cluster_session(&cluster, &jobs, report.vcores.max(1), io.handle().clone())?;
+        Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: Some((cluster, jobs)) })
     }
 
     /// The DataFusion session, for registering tables and functions of one's own.
@@ -138,6 +148,10 @@ impl Engine {
     ///
     /// Not to be called inside an async runtime, where waiting is not allowed; there, drop the engine.
     pub fn close(mut self, patience: Duration) {
+        if let (Some(io), Some((cluster, jobs))) = (&self.io, &self.cluster) {
+            // What the cluster isn't told by then, it goes on with.
+            let _ = io.block_on(async { tokio::time::timeout(patience, jobs.cancel(cluster)).await });
+        }
         for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
             runtime.shutdown_timeout(patience);
         }
@@ -178,12 +192,18 @@ impl Running {
 
     /// The directory that the statement writes a dataset to.
     pub fn target(&self) -> Option<&Path> {
-        self.plan.downcast_ref::<CommitExec>().map(CommitExec::directory)
+        let local = self.plan.downcast_ref::<CommitExec>().map(CommitExec::directory);
+        local.or_else(|| self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::target))
     }
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
         Progress::of(&self.plan)
+    }
+
+    /// What stands still on the cluster, in words.
+    pub(crate) fn stalled(&self) -> Option<String> {
+        self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::stalled)
     }
 
     /// The next rows; `None` when there are no more.
@@ -220,6 +240,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+fn runtime(name: &str, workers: usize) -> Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).thread_name(name).thread_stack_size(STACK_BYTES).enable_all();
+    builder.build().map_err(|error| Error::Failed(format!("cannot start {workers} threads: {error}")))
 }
 
 fn joined<T>(result: std::result::Result<QueryResult<T>, tokio::task::JoinError>) -> Result<T> {

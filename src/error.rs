@@ -30,6 +30,10 @@ pub enum Error {
     #[error("{0}")]
     Failed(String),
 
+    /// A cluster that can't be reached.
+    #[error("{0}")]
+    Unreachable(String),
+
     /// Nobody reads the output any more.
     #[error("the output was closed")]
     ClosedOutput,
@@ -54,7 +58,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Query(error) if is_question(error) => 2,
             Self::Interrupted => 130,
-            Self::Query(_) | Self::File { .. } | Self::Failed(_) | Self::Output(_) => 1,
+            Self::Query(_) | Self::File { .. } | Self::Failed(_) | Self::Unreachable(_) | Self::Output(_) => 1,
         }
     }
 
@@ -77,7 +81,7 @@ impl From<DataFusionError> for Error {
 }
 
 /// Whether the statement, not the data or the machine, is at fault.
-fn is_question(error: &DataFusionError) -> bool {
+pub(crate) fn is_question(error: &DataFusionError) -> bool {
     match error {
         DataFusionError::Plan(_)
         | DataFusionError::SQL(..)
@@ -93,7 +97,7 @@ fn is_question(error: &DataFusionError) -> bool {
 }
 
 /// The message without DataFusion's names for the kinds of error.
-fn message(error: &DataFusionError) -> String {
+pub(crate) fn message(error: &DataFusionError) -> String {
     match error {
         // Names of planning rules say nothing to who wrote the query.
         DataFusionError::Context(context, inner) if !context.contains(' ') || context.starts_with("Optimizer rule") => {

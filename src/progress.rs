@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::ExecutionPlan;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Deserialize, Serialize};
 
 use crate::counted::counted;
+use crate::role::query::ClusterExec;
 use crate::sink::ShardSinkExec;
 use crate::source::ReadExec;
 
 /// Files and bytes, done and in all. Totals are known after listing; without files to read they are zero.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Files to read.
     pub files: u64,
@@ -31,6 +33,9 @@ pub struct Progress {
 
 impl Progress {
     pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
+        if let Some(remote) = plan.downcast_ref::<ClusterExec>() {
+            return remote.progress();
+        }
         let mut progress = Self::default();
         let (mut written, mut records) = (None, Self::default());
         let count = |plan: &Arc<dyn ExecutionPlan>, name: &str| {
@@ -62,7 +67,8 @@ impl Progress {
         progress.plus(records)
     }
 
-    fn plus(self, other: Self) -> Self {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             files: self.files + other.files,
             files_done: self.files_done + other.files_done,
@@ -93,6 +99,7 @@ pub(crate) struct ProgressDisplay {
     bar: Option<ProgressBar>,
     started: Instant,
     last_line: Instant,
+    is_stalled: bool,
 }
 
 /// How often a line is printed where there is no terminal.
@@ -102,7 +109,8 @@ pub(crate) const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl ProgressDisplay {
     pub(crate) fn new() -> Self {
-        Self { bar: std::io::stderr().is_terminal().then(new_bar), started: Instant::now(), last_line: Instant::now() }
+        let (bar, now) = (std::io::stderr().is_terminal().then(new_bar), Instant::now());
+        Self { bar, started: now, last_line: now, is_stalled: false }
     }
 
     pub(crate) fn update(&mut self, progress: Progress) {
@@ -116,6 +124,22 @@ impl ProgressDisplay {
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
             eprintln!("{}", line(progress, self.started.elapsed()));
+        }
+    }
+}
+
+impl ProgressDisplay {
+    /// Names what stands still, once.
+    pub(crate) fn stalled(&mut self, stalled: Option<String>) {
+        let Some(text) = stalled else {
+            self.is_stalled = false;
+            return;
+        };
+        if !std::mem::replace(&mut self.is_stalled, true) {
+            match &self.bar {
+                Some(bar) => bar.println(text),
+                None => eprintln!("{text}"),
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ballista_core::extension::{SessionConfigExt, SessionStateExt};
+use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::catalog::TableProviderFactory;
 use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -10,7 +12,11 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
 use crate::config::PixmillOptions;
-use crate::plan::{FuseThroughAlias, PixmillQueryPlanner, RewriteCopy};
+use crate::plan::{FuseThroughAlias, LogicalCodec, PhysicalCodec, PixmillQueryPlanner, RewriteCopy};
+use crate::role::MESSAGE_BYTES;
+use crate::role::client::Cluster;
+use crate::role::failure::MarkingPlanner;
+use crate::role::query::{ClusterPlanner, OpenJobs};
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::SourceRelationPlanner;
 use crate::source::cifar10::{self, Cifar10TableFactory};
@@ -43,6 +49,58 @@ pub(crate) fn session_config(threads: usize, io: Handle) -> SessionConfig {
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_bool("datafusion.execution.enable_file_stream_work_stealing", false)
+}
+
+/// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
+pub(crate) fn cluster_config(vcores: usize, io: Handle) -> SessionConfig {
+    session_config(vcores, io)
+        .upgrade_for_ballista()
+        // One partition is what is counted, tried again and cancelled.
+        .set_usize("ballista.scheduler.max_partitions_per_task", 1)
+        .set_bool("ballista.planner.adaptive.enabled", true)
+        // The client learns its job's name when the job begins, not at its end.
+        .set_bool("ballista.client.pull", true)
+        .set_usize("ballista.client.grpc_max_message_size", MESSAGE_BYTES as usize)
+        .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::default()))
+        .with_ballista_physical_extension_codec(Arc::new(PhysicalCodec::default()))
+}
+
+/// The state that a scheduler plans with.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(crate) fn scheduler_state(config: SessionConfig) -> Result<SessionState> {
+    let state = with_functions(session_state(config)?);
+    let planner = Arc::new(MarkingPlanner(PixmillQueryPlanner));
+    Ok(SessionStateBuilder::new_from_existing(state).with_query_planner(planner).build())
+}
+
+/// A session whose statements run on a cluster.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(crate) fn cluster_session(cluster: &Cluster, jobs: &OpenJobs, vcores: usize, io: Handle) -> Result<SessionContext> {
+    let url = format!("http://{}:{}", cluster.address().host, cluster.address().port);
+    let config = cluster_config(vcores, io);
+    let ballista = BallistaQueryPlanner::with_extension(
+        url.clone(),
+        config.ballista_config(),
+        config.ballista_logical_extension_codec(),
+    );
+    let planner = ClusterPlanner::new(cluster.clone(), jobs.clone(), ballista);
+    let config = config.with_ballista_query_planner(Arc::new(planner));
+    let state = session_state(config)?.upgrade_for_ballista(url)?;
+    let ctx = SessionContext::new_with_state(state);
+    // The upgrade leaves none but DataFusion's own.
+    pixmill_udfs::register_all(&ctx);
+    Ok(ctx)
+}
+
+/// The state with this crate's functions.
+pub(crate) fn with_functions(state: SessionState) -> SessionState {
+    let ctx = SessionContext::new_with_state(state);
+    pixmill_udfs::register_all(&ctx);
+    ctx.state()
 }
 
 /// The state of every role.

@@ -1,11 +1,16 @@
 //! The commands, one file each: its arguments and `run`.
 
+pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod contact_sheet;
+pub(crate) mod executor;
 pub(crate) mod functions;
 pub(crate) mod generate;
+pub(crate) mod jobs;
 mod output;
+mod process;
 pub(crate) mod run;
+pub(crate) mod scheduler;
 pub(crate) mod sql;
 mod statements;
 mod template;
@@ -15,12 +20,25 @@ use std::num::NonZero;
 
 use clap::Args;
 
+use crate::role::client::HostPort;
+
 /// How many threads decode.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Threads {
     /// Threads that decode images; as many as there are cores by default
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
+}
+
+/// Where statements run.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+
+    /// Run on the cluster of this scheduler instead of in this process
+    #[arg(long, value_name = "df://HOST:PORT", conflicts_with = "threads")]
+    pub(crate) cluster: Option<HostPort>,
 }
 
 impl Threads {

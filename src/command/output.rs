@@ -1,6 +1,7 @@
 //! Rows on stdout, in the format that was asked for.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -98,7 +99,24 @@ impl RowPrinter {
     }
 }
 
-fn print_text(text: &str) -> Result<()> {
+/// Rows as aligned columns, of which those of `numbers` are aligned to the right.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], numbers: Range<usize>) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells =
+            row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match numbers.contains(&column) {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+pub(super) fn print_text(text: &str) -> Result<()> {
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)
 }
 

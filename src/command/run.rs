@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Threads;
+use super::Place;
 use super::generate;
 use super::output::Format;
 use super::statements::run_all;
@@ -34,7 +34,7 @@ pub(crate) struct Run {
     format: Format,
 
     #[command(flatten)]
-    threads: Threads,
+    place: Place,
 }
 
 impl Run {
@@ -48,10 +48,10 @@ impl Run {
             template.set(name.trim(), value).map_err(|error| in_file(&self.file, error))?;
         }
         if let Some(request) = template.generate().map_err(|error| in_file(&self.file, error))? {
-            generate::make_default_input(&request, self.threads.count())?;
+            generate::make_default_input(&request, self.place.threads.count())?;
         }
         let sql = template.sql().map_err(|error| in_file(&self.file, error))?;
-        run_all(self.threads.count(), &sql, self.format)
+        run_all(&self.place, &sql, self.format)
     }
 }
 

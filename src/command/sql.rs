@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Threads;
+use super::Place;
 use super::output::Format;
 use super::statements::{piped_input, run_all};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub(crate) struct Sql {
     format: Format,
 
     #[command(flatten)]
-    threads: Threads,
+    place: Place,
 }
 
 impl Sql {
@@ -47,6 +47,6 @@ impl Sql {
             };
             texts.push(text);
         }
-        run_all(self.threads.count(), &texts.join("\n;\n"), self.format)
+        run_all(&self.place, &texts.join("\n;\n"), self.format)
     }
 }

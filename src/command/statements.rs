@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::Int64Type;
 use indicatif::{HumanBytes, HumanCount};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::Place;
 use super::output::{Format, RowPrinter};
 use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
@@ -18,8 +19,8 @@ use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a text of statements; Ctrl-C cancels the one under way.
-pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
-    with_engine(threads, async |engine| {
+pub(super) fn run_all(place: &Place, sql: &str, format: Format) -> Result<()> {
+    with_engine(place, async |engine| {
         for statement in engine.parse(sql)? {
             run_one(engine, statement, format).await?;
         }
@@ -28,10 +29,13 @@ pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
 }
 
 /// Does some work with an engine; Ctrl-C cancels it.
-pub(super) fn with_engine<T>(threads: usize, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+pub(super) fn with_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
-    let engine = Engine::local(threads)?;
+    let engine = match &place.cluster {
+        None => Engine::local(place.threads.count())?,
+        Some(address) => runtime.block_on(Engine::cluster(address))?,
+    };
     let result = runtime.block_on(async {
         tokio::select! {
             result = work(&engine) => result,
@@ -86,7 +90,10 @@ impl Watched {
         loop {
             tokio::select! {
                 batch = self.running.next() => return batch,
-                _ = self.tick.tick() => self.display.update(self.running.progress()),
+                _ = self.tick.tick() => {
+                    self.display.update(self.running.progress());
+                    self.display.stalled(self.running.stalled());
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Threads;
+use super::output::aligned;
 use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::progress::ProgressDisplay;
@@ -141,18 +142,7 @@ fn table(shards: &[ShardReport]) -> String {
             },
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..7).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            2..=5 => format!("{cell:>width$}"),
-            _ => format!("{cell:<width$}"),
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    aligned(&rows, 2..6)
 }
 
 fn sizes(report: &Report) -> String {

@@ -46,6 +46,10 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>> {
     }
 }
 
+fn json(bytes: &[u8]) -> Result<serde_json::Value> {
+    serde_json::from_slice(bytes).map_err(|error| internal_datafusion_err!("a plan can't be sent: {error}"))
+}
+
 /// Plans from the client to the scheduler.
 #[derive(Debug, Default)]
 pub(crate) struct LogicalCodec(BallistaLogicalExtensionCodec);
@@ -57,13 +61,12 @@ impl LogicalExtensionCodec for LogicalCodec {
         };
         let input = inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
-        let node = WriteShardsNode::from_message(message, input)?;
-        Ok(Extension { node: Arc::new(node) })
+        Ok(Extension { node: Arc::new(WriteShardsNode::decode(message.to_string().as_bytes(), input)?) })
     }
 
     fn try_encode(&self, node: &Extension, buf: &mut Vec<u8>) -> Result<()> {
         match node.node.as_any().downcast_ref::<WriteShardsNode>() {
-            Some(node) => encode(&node.to_message()?, buf),
+            Some(node) => encode(&json(&node.encode()?)?, buf),
             None => self.0.try_encode(node, buf),
         }
     }
@@ -143,17 +146,17 @@ impl NodeMessage {
             return Ok(Some(Self::Read { reader, fetch }));
         }
         if let Some(sink) = node.downcast_ref::<ShardSinkExec>() {
-            return Ok(Some(Self::Sink { sink: sink.to_message()? }));
+            return Ok(Some(Self::Sink { sink: json(&sink.encode()?)? }));
         }
         let commit = node.downcast_ref::<CommitExec>();
-        commit.map(|commit| Ok(Self::Commit { commit: commit.to_message()? })).transpose()
+        commit.map(|commit| Ok(Self::Commit { commit: json(&commit.encode()?)? })).transpose()
     }
 
     fn node(self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(match self {
             Self::Read { reader, fetch } => Arc::new(reader.node(input, fetch)?),
-            Self::Sink { sink } => Arc::new(ShardSinkExec::from_message(sink, input)?),
-            Self::Commit { commit } => Arc::new(CommitExec::from_message(commit, input)?),
+            Self::Sink { sink } => Arc::new(ShardSinkExec::decode(sink.to_string().as_bytes(), input)?),
+            Self::Commit { commit } => Arc::new(CommitExec::decode(commit.to_string().as_bytes(), input)?),
         })
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn result_schema() -> SchemaRef {
 #[derive(Debug)]
 pub struct CommitExec {
     input: Arc<dyn ExecutionPlan>,
-    target: Arc<Target>,
+    pub(super) target: Arc<Target>,
     properties: Arc<PlanProperties>,
 }
 

@@ -184,3 +184,75 @@ impl fmt::Display for Target {
         Ok(())
     }
 }
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Tmp {
+    directory: PathBuf,
+    options: SinkOptions,
+    partition_by: Vec<String>,
+    visible: Vec<String>,
+    reject_columns: Option<[usize; 3]>,
+    schema: Vec<u8>,
+    classes: Option<Vec<String>>,
+    class_column: Option<String>,
+    shuffle_seed: Option<u64>,
+}
+pub(crate) fn enc(t: &Target) -> Result<Vec<u8>> {
+    use prost::Message;
+    let m = datafusion_proto::protobuf::Schema::try_from(t.schema.as_ref())?;
+    let v = Tmp {
+        directory: t.directory.clone(),
+        options: t.options.clone(),
+        partition_by: t.partition_by.clone(),
+        visible: t.visible.clone(),
+        reject_columns: t.reject_columns,
+        schema: m.encode_to_vec(),
+        classes: t.classes.clone(),
+        class_column: t.class_column.clone(),
+        shuffle_seed: t.shuffle_seed,
+    };
+    Ok(serde_json::to_vec(&v).unwrap())
+}
+pub(crate) fn dec(b: &[u8]) -> Result<Target> {
+    use prost::Message;
+    let t: Tmp = serde_json::from_slice(b).unwrap();
+    let m = datafusion_proto::protobuf::Schema::decode(t.schema.as_slice()).unwrap();
+    Ok(Target {
+        directory: t.directory,
+        options: t.options,
+        partition_by: t.partition_by,
+        visible: t.visible,
+        reject_columns: t.reject_columns,
+        schema: std::sync::Arc::new(Schema::try_from(&m)?),
+        classes: t.classes,
+        class_column: t.class_column,
+        shuffle_seed: t.shuffle_seed,
+    })
+}
+impl ShardSinkExec {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        enc(&self.target)
+    }
+    pub(crate) fn decode(b: &[u8], i: std::sync::Arc<dyn datafusion::physical_plan::ExecutionPlan>) -> Result<Self> {
+        Ok(Self::new(i, std::sync::Arc::new(dec(b)?), 64))
+    }
+}
+impl CommitExec {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        enc(&self.target)
+    }
+    pub(crate) fn decode(b: &[u8], i: std::sync::Arc<dyn datafusion::physical_plan::ExecutionPlan>) -> Result<Self> {
+        Ok(Self::new(i, std::sync::Arc::new(dec(b)?)))
+    }
+}
+impl WriteShardsNode {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        Ok(serde_json::to_vec(&(&self.target, &self.options, &self.partition_by, self.visible, self.shuffle_seed))
+            .unwrap())
+    }
+    pub(crate) fn decode(b: &[u8], i: datafusion::logical_expr::LogicalPlan) -> Result<Self> {
+        let (t, o, p, v, s): (String, SinkOptions, Vec<String>, usize, Option<u64>) =
+            serde_json::from_slice(b).unwrap();
+        Self::try_new(i, t, o, p, v, s)
+    }
+}

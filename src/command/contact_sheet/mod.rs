@@ -21,7 +21,7 @@ use indicatif::HumanBytes;
 use self::columns::{Asked, Columns, Rows};
 use self::sample::{Sample, bytes_of};
 use self::source::{Source, identifier, quoted};
-use super::Threads;
+use super::Place;
 use super::statements::{Watched, with_engine};
 use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ pub(crate) struct ContactSheet {
     label: Option<String>,
 
     #[command(flatten)]
-    threads: Threads,
+    place: Place,
 }
 
 /// The pixels of all cells together, thumbnails being held in memory until they are drawn.
@@ -97,7 +97,7 @@ impl ContactSheet {
         let started = Instant::now();
         let format = self.format()?;
         self.check()?;
-        let sheet = with_engine(self.threads.count(), async |engine| self.sheet(engine).await)?;
+        let sheet = with_engine(&self.place, async |engine| self.sheet(engine).await)?;
         let drawn = match format {
             SheetFormat::Png => picture(&sheet),
             SheetFormat::Html => page(&sheet).map(String::into_bytes),

@@ -52,8 +52,7 @@ impl Cifar10Reader {
     /// Columns that there aren't.
     pub(in crate::source) fn from_message(message: Cifar10ReaderMessage) -> Result<Self> {
         let all = schema();
-        let fields: Result<Vec<_>, _> =
-            message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
+        let fields: Result<Vec<_>, _> = message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
         Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes))
     }
 }

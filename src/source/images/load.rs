@@ -55,8 +55,7 @@ impl ImageReader {
     /// Columns that images don't have.
     pub(in crate::source) fn from_message(message: ImageReaderMessage) -> Result<Self> {
         let all = schema(true);
-        let fields: Result<Vec<_>, _> =
-            message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
+        let fields: Result<Vec<_>, _> = message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
         Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes))
     }
 }

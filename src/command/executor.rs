@@ -1,0 +1,96 @@
+//! `pixmill executor`: a process of a cluster that does the work.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use datafusion::prelude::SessionContext;
+
+use super::Threads;
+use super::process::{Listen, runtime, terminate};
+use crate::error::{Error, Result};
+use crate::role::client::HostPort;
+use crate::role::executor::{self, ExecutorOptions};
+
+/// Run an executor of a cluster
+///
+/// On SIGTERM it takes no more tasks, and ends when those under way have.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  pixmill executor --scheduler 127.0.0.1:50050 --vcores 4 --work-dir work --memory 8G"
+)]
+pub(crate) struct Executor {
+    /// Where the scheduler is
+    #[arg(long, value_name = "HOST:PORT")]
+    scheduler: HostPort,
+
+    /// Tasks at the same time; as many as there are cores by default
+    #[arg(long, value_name = "N")]
+    vcores: Option<std::num::NonZero<usize>>,
+
+    /// A directory for rows on their way to the next stage, and for what doesn't fit into memory; a temporary one by default
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
+
+    /// Memory for sorting, grouping and joining, all tasks together, such as 8G; 70 % of the machine's by default
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+
+    /// The address to listen on and the first of two ports; 0 for any that are free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    bind: SocketAddr,
+
+    /// Seconds to wait for a scheduler that isn't there yet
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    patience: u64,
+
+    #[command(flatten)]
+    listen: Listen,
+}
+
+impl Executor {
+    pub(crate) fn run(self) -> Result<()> {
+        Listen::warn(self.bind);
+        let memory = self.memory.as_deref().map(|text| SessionContext::parse_capacity_limit("--memory", text));
+        let memory = memory.transpose().map_err(|error| Error::Usage(error.strip_backtrace()))?;
+        let temporary = match self.work_dir {
+            Some(_) => None,
+            None => Some(temporary_directory()?),
+        };
+        let work_dir = self.work_dir.clone().or(temporary.clone()).unwrap_or_default();
+        let vcores = self.vcores.map_or_else(|| Threads::default().count(), std::num::NonZero::get);
+        let options = ExecutorOptions {
+            scheduler: self.scheduler,
+            bind: self.bind,
+            external_host: self.listen.external_host.clone(),
+            vcores,
+            work_dir,
+            memory: memory.map(|bytes| bytes as u64),
+            patience: Duration::from_secs(self.patience),
+        };
+        let ended = runtime()?.block_on(async {
+            let stopped = self.listen.stopped();
+            let run = executor::run(options);
+            tokio::pin!(stopped, run);
+            tokio::select! {
+                ended = &mut run => return ended,
+                // Ballista has heard the signal, too, and ends when its tasks have; it doesn't hear of a parent's end.
+                () = &mut stopped => terminate(std::process::id()),
+            }
+            run.await
+        });
+        if let Some(directory) = temporary {
+            // What is left is the system's to clean.
+            let _ = std::fs::remove_dir_all(directory);
+        }
+        ended
+    }
+}
+
+/// A directory of this process's own.
+fn temporary_directory() -> Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("pixmill-executor-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
+    Ok(directory)
+}

@@ -1,0 +1,163 @@
+//! The client: finds the scheduler, sends it plans, and watches their jobs.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::report::{ClusterReport, ExecutorReport, JobReport};
+use crate::error::{Error, Result};
+
+/// Where a scheduler listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    /// `HOST:PORT`, with or without `df://` before it.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let address = text.strip_prefix("df://").unwrap_or(text).trim_end_matches('/');
+        let parsed = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match parsed {
+            Some((host, port)) if !host.is_empty() && port != 0 && !host.contains('/') => {
+                Ok(Self { host: host.to_string(), port })
+            }
+            _ => Err(format!("must be df://HOST:PORT, as in df://127.0.0.1:50050, got '{text}'")),
+        }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "df://{}:{}", self.host, self.port)
+    }
+}
+
+/// How long the scheduler may take to answer: what has no answer by then counts as gone.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long between two attempts to find the scheduler.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// A scheduler to talk to.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    address: Arc<HostPort>,
+    http: reqwest::Client,
+}
+
+impl Cluster {
+    /// Finds a scheduler of this version.
+    ///
+    /// # Errors
+    /// Nothing there, something else there, or another version.
+    pub(crate) async fn connect(address: &HostPort) -> Result<(Self, ClusterReport)> {
+        let http = reqwest::Client::builder().timeout(ANSWER).no_proxy().build();
+        let http = http.map_err(|error| Error::Failed(format!("cannot talk to {address}: {error}")))?;
+        let cluster = Self { address: Arc::new(address.clone()), http };
+        let report = cluster.report().await?;
+        match report.mismatch() {
+            Some(mismatch) => Err(Error::Failed(format!("the scheduler at {address} {mismatch}"))),
+            None => Ok((cluster, report)),
+        }
+    }
+
+    /// Finds a scheduler that may take so long to appear.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub(crate) async fn connect_within(address: &HostPort, patience: Duration) -> Result<Self> {
+        let started = Instant::now();
+        loop {
+            match Self::connect(address).await {
+                Ok((cluster, _)) => return Ok(cluster),
+                Err(Error::Unreachable(_)) if started.elapsed() < patience => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn address(&self) -> &HostPort {
+        &self.address
+    }
+
+    /// How the scheduler describes itself.
+    pub(crate) async fn report(&self) -> Result<ClusterReport> {
+        self.get("cluster").await
+    }
+
+    /// All jobs that the scheduler remembers.
+    pub(crate) async fn jobs(&self) -> Result<Vec<JobReport>> {
+        self.get("jobs").await
+    }
+
+    /// One job.
+    pub(crate) async fn job(&self, id: &str) -> Result<JobReport> {
+        self.get(&format!("jobs/{id}")).await
+    }
+
+    /// Cancels a job; its state tells whether it was still there to be cancelled.
+    pub(crate) async fn cancel(&self, id: &str) -> Result<JobReport> {
+        let request = self.http.delete(self.url(&format!("jobs/{id}")));
+        self.answer(request).await
+    }
+
+    /// Tells the scheduler what an executor's tasks have done.
+    pub(crate) async fn tell(&self, executor: &str, report: &ExecutorReport) -> Result<()> {
+        let request = self.http.post(self.url(&format!("executors/{executor}"))).json(report);
+        self.answer::<()>(request).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}:{}/pixmill/{path}", self.address.host, self.address.port)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.answer(self.http.get(self.url(path))).await
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
+        let address = &self.address;
+        let response = request.send().await.map_err(|error| {
+            let cause = root(&error);
+            Error::Unreachable(format!(
+                "no scheduler answers at {address}: {cause}; start one with `pixmill scheduler --bind {}:{}` or a whole cluster \
+                 with `pixmill cluster`",
+                address.host, address.port
+            ))
+        })?;
+        match response.status() {
+            StatusCode::OK => response.json().await.map_err(|error| {
+                Error::Failed(format!(
+                    "the scheduler at {address} gives an answer that can't be read: {}",
+                    root(&error)
+                ))
+            }),
+            StatusCode::NOT_FOUND => {
+                let said = response.text().await.unwrap_or_default();
+                let said = if said.starts_with("no job") {
+                    said
+                } else {
+                    format!("what answers at {address} is no pixmill scheduler")
+                };
+                Err(Error::Failed(said))
+            }
+            status => Err(Error::Failed(format!("the scheduler at {address} answers {status}"))),
+        }
+    }
+}
+
+/// What lies at the bottom of an error.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

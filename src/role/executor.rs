@@ -1,0 +1,133 @@
+//! The executor: runs tasks of the scheduler's, and tells it what they have done.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use tokio::runtime::Handle;
+
+use super::client::{Cluster, HostPort};
+use super::report::ExecutorReport;
+use super::tasks::{RunningTasks, TaskEngine};
+use super::{MESSAGE_BYTES, Timing};
+use crate::error::{Error, Result};
+use crate::plan::{LogicalCodec, PhysicalCodec};
+use crate::session::{cluster_config, session_state, with_functions};
+
+/// How an executor runs.
+#[derive(Debug, Clone)]
+pub(crate) struct ExecutorOptions {
+    /// Where the scheduler is.
+    pub(crate) scheduler: HostPort,
+    /// The address to listen on, and the first of two ports; 0 for any that are free.
+    pub(crate) bind: SocketAddr,
+    /// The name by which others reach it.
+    pub(crate) external_host: Option<String>,
+    /// Tasks at the same time.
+    pub(crate) vcores: usize,
+    /// Where rows wait for the next stage, and what doesn't fit into memory.
+    pub(crate) work_dir: PathBuf,
+    /// Bytes for sorting, grouping and joining, all tasks together.
+    pub(crate) memory: Option<u64>,
+    /// How long to wait for the scheduler.
+    pub(crate) patience: Duration,
+}
+
+/// How often the scheduler is told what tasks have done.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Runs until it is told to stop by a signal, or by the scheduler.
+///
+/// # Errors
+/// A scheduler that isn't there or of another version, ports or directories that can't be had.
+pub(crate) async fn run(options: ExecutorOptions) -> Result<()> {
+    let cluster = Cluster::connect_within(&options.scheduler, options.patience).await?;
+    let (port, grpc_port) = ports(options.bind)?;
+    std::fs::create_dir_all(&options.work_dir).map_err(Error::file("create", &options.work_dir))?;
+    let id = format!("{}-{port}-{:08x}", options.bind.ip(), getrandom::u32().unwrap_or_default());
+    let tasks = RunningTasks::default();
+    let config = process_config(&options, &id, (port, grpc_port), tasks.clone())?;
+    eprintln!("executor {id} with {} vcores, for the scheduler at {}", options.vcores, options.scheduler);
+    let reporter = tokio::spawn(report(cluster, id, tasks));
+    let ended = start_executor_process(Arc::new(config)).await;
+    reporter.abort();
+    ended.map_err(|error| Error::Failed(format!("the executor stopped: {error}")))
+}
+
+/// Two ports that are free, or the two that were asked for.
+fn ports(bind: SocketAddr) -> Result<(u16, u16)> {
+    if bind.port() != 0 {
+        return Ok((bind.port(), bind.port().wrapping_add(1)));
+    }
+    let free = || TcpListener::bind((bind.ip(), 0));
+    // Both are held until both are known, so that they differ.
+    let both = free().and_then(|first| free().map(|second| (first, second)));
+    let ports = both.and_then(|(first, second)| Ok((first.local_addr()?.port(), second.local_addr()?.port())));
+    ports.map_err(|error| Error::Failed(format!("cannot listen on {}: {error}", bind.ip())))
+}
+
+fn process_config(
+    options: &ExecutorOptions,
+    id: &str,
+    (port, grpc_port): (u16, u16),
+    tasks: RunningTasks,
+) -> Result<ExecutorProcessConfig> {
+    let (io, vcores) = (Handle::current(), options.vcores);
+    let state = with_functions(session_state(cluster_config(vcores, io.clone()))?);
+    let work_dir = options.work_dir.to_string_lossy().into_owned();
+    let spill = work_dir.clone();
+    Ok(ExecutorProcessConfig {
+        executor_id: id.to_string(),
+        bind_host: shown(options.bind.ip()),
+        external_host: options.external_host.clone(),
+        port,
+        grpc_port,
+        scheduler_host: options.scheduler.host.clone(),
+        scheduler_port: options.scheduler.port,
+        scheduler_connect_timeout_seconds: u16::try_from(options.patience.as_secs()).unwrap_or(u16::MAX).max(1),
+        vcores,
+        task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
+        work_dir: Some(work_dir),
+        grpc_max_decoding_message_size: MESSAGE_BYTES,
+        grpc_max_encoding_message_size: MESSAGE_BYTES,
+        executor_heartbeat_interval_seconds: Timing::from_environment().heartbeat.as_secs().max(1),
+        memory_pool_size: options.memory,
+        override_execution_engine: Some(Arc::new(TaskEngine::new(tasks))),
+        override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(&state))),
+        override_runtime_producer: Some(Arc::new(move |_| {
+            RuntimeEnvBuilder::new().with_temp_file_path(&spill).build_arc()
+        })),
+        override_config_producer: Some(Arc::new(move || cluster_config(vcores, io.clone()))),
+        override_logical_codec: Some(Arc::new(LogicalCodec::default())),
+        override_physical_codec: Some(Arc::new(PhysicalCodec::default())),
+        ..ExecutorProcessConfig::default()
+    })
+}
+
+fn shown(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// Tells the scheduler what tasks have done, now and then.
+async fn report(cluster: Cluster, id: String, tasks: RunningTasks) {
+    let mut interval = tokio::time::interval(REPORT_INTERVAL);
+    loop {
+        interval.tick().await;
+        let reports = tasks.take_reports();
+        if reports.is_empty() {
+            continue;
+        }
+        // Progress that isn't seen is told again next time.
+        if let Err(error) = cluster.tell(&id, &ExecutorReport { tasks: reports }).await {
+            tracing::debug!("the scheduler can't be told of tasks: {error}");
+        }
+    }
+}

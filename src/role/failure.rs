@@ -1,0 +1,80 @@
+//! Errors across processes: Ballista hands on texts, in which ours are marked, so that a user reads what a local run would say.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::error::{is_question, message};
+
+/// What begins a marked message of a wrong question, of a failed run, and what ends it: no message holds these.
+const MARKS: (char, char, char) = ('\u{1}', '\u{2}', '\u{3}');
+
+/// A planner whose errors are marked.
+#[derive(Debug)]
+pub(crate) struct MarkingPlanner<P>(pub(crate) P);
+
+#[async_trait]
+impl<P: QueryPlanner + Send + Sync> QueryPlanner for MarkingPlanner<P> {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.create_physical_plan(plan, session).await.map_err(marked)
+    }
+}
+
+/// Marks what an error says. Errors that Ballista tries again stay what they are.
+pub(super) fn marked(error: DataFusionError) -> DataFusionError {
+    if matches!(error.find_root(), DataFusionError::IoError(_)) {
+        return error;
+    }
+    let (question, run, end) = MARKS;
+    let begin = if is_question(&error) { question } else { run };
+    DataFusionError::Execution(format!("{begin}{}{end}", message(&error)))
+}
+
+/// The error that was marked on its way here; what Ballista says where none was.
+pub(super) fn unmarked(error: DataFusionError) -> DataFusionError {
+    let text = error.to_string();
+    let (question, run, end) = MARKS;
+    let found = text.char_indices().find(|(_, c)| *c == question || *c == run);
+    let Some((at, begin)) = found else { return exec_datafusion_err!("{}", plain(&error)) };
+    let said = text[at + begin.len_utf8()..].split(end).next().unwrap_or_default();
+    match begin == question {
+        true => plan_datafusion_err!("{said}"),
+        false => exec_datafusion_err!("{said}"),
+    }
+}
+
+/// Ballista's own words, without the names of its error types around them.
+fn plain(error: &DataFusionError) -> String {
+    let mut text = message(error);
+    for wrapped in ["Job failed due to ", "Execution error: ", "DataFusion error: "] {
+        text = text.replace(wrapped, "");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_there_is_said_here() {
+        let there = marked(plan_datafusion_err!("no images match 'x'"));
+        let wrapped = exec_datafusion_err!("Job 7 failed: Error planning job 7: DataFusionError({there})");
+        let here = unmarked(wrapped);
+        assert!(matches!(&here, DataFusionError::Plan(text) if text == "no images match 'x'"), "{here}");
+        let there = marked(exec_datafusion_err!("disk full"));
+        let here = unmarked(exec_datafusion_err!("Task failed: {there:?}"));
+        assert_eq!(message(&here), "disk full");
+    }
+
+    #[test]
+    fn errors_that_may_pass_stay_what_they_are() {
+        let error = DataFusionError::IoError(std::io::Error::other("timed out")).context("shard 3");
+        assert!(matches!(marked(error).find_root(), DataFusionError::IoError(_)));
+    }
+}

@@ -1,0 +1,348 @@
+//! The scheduler's jobs: what is known of them beyond what Ballista tells, and which of them may not be believed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ballista_core::JobId;
+use ballista_core::execution_plans::ShuffleReaderExec;
+use ballista_core::serde::protobuf::job_status::Status;
+use ballista_core::serde::protobuf::task_status;
+use ballista_scheduler::cluster::JobState as BallistaJobs;
+use ballista_scheduler::scheduler_server::SchedulerServer;
+use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
+use ballista_scheduler::state::execution_stage::ExecutionStage;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+
+use super::report::{ExecutorReport, JobReport, JobState, Tasks};
+use crate::progress::Progress;
+use crate::sink::ShardSinkExec;
+
+/// Ballista's scheduler, as this crate runs it.
+pub(super) type Server = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
+
+/// Jobs that are remembered after their end.
+const MOST_REMEMBERED: usize = 1000;
+/// After how long a job that doesn't get on is said to stand still.
+const STALLED: Duration = Duration::from_secs(60);
+/// After how long a job of which no task runs, though there are executors, is given up.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// What the scheduler's process knows of its jobs.
+pub(super) struct Jobs {
+    server: Server,
+    state: Arc<dyn BallistaJobs>,
+    known: Mutex<BTreeMap<String, Job>>,
+}
+
+struct Job {
+    report: JobReport,
+    /// What tasks have done, by stage and partitions.
+    done: HashMap<(usize, Vec<usize>), Progress>,
+    /// What there is to do, by its stages' plans.
+    totals: Progress,
+    /// A stage has begun to read what others have written.
+    has_exchanged: bool,
+    /// What was last seen to change, and when.
+    moved: (Tasks, Progress, Instant),
+    /// Why it has to be run again.
+    lost: Option<String>,
+    is_cancelled: bool,
+}
+
+/// What a look at a job's graph shows.
+struct Look {
+    name: String,
+    tasks: Tasks,
+    totals: Progress,
+    has_exchanged: bool,
+    /// A stage was run again whose rows others may have read.
+    was_rolled_back: bool,
+    /// The stage that runs, in words.
+    stage: Option<String>,
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Job {
+    fn new(id: &str) -> Self {
+        let report = JobReport {
+            id: id.to_string(),
+            name: String::new(),
+            state: JobState::Queued,
+            queued_at: now(),
+            ended_at: None,
+            progress: Progress::default(),
+            tasks: Tasks::default(),
+            stalled: None,
+            reason: None,
+            executors: 0,
+        };
+        Self {
+            report,
+            done: HashMap::new(),
+            totals: Progress::default(),
+            has_exchanged: false,
+            moved: (Tasks::default(), Progress::default(), Instant::now()),
+            lost: None,
+            is_cancelled: false,
+        }
+    }
+
+    /// Takes up what a look at the graph shows.
+    fn update(&mut self, look: Look) {
+        self.has_exchanged |= look.has_exchanged;
+        if look.was_rolled_back && self.lost.is_none() {
+            self.lost = Some("an executor was lost while its rows were exchanged".to_string());
+        }
+        self.totals = look.totals;
+        let report = &mut self.report;
+        report.name = look.name;
+        report.state = JobState::Running;
+        report.tasks = look.tasks;
+        self.count();
+        let moved = (self.report.tasks, self.report.progress);
+        if (self.moved.0, self.moved.1) != moved {
+            self.moved = (moved.0, moved.1, Instant::now());
+        }
+        let still = self.moved.2.elapsed();
+        self.report.stalled = (still >= STALLED).then(|| {
+            let stage = look.stage.unwrap_or_else(|| "no stage runs".to_string());
+            format!("nothing has moved for {} s: {stage}", still.as_secs())
+        });
+    }
+
+    /// Adds up what tasks have done.
+    fn count(&mut self) {
+        let done = self.done.values().fold(Progress::default(), |sum, done| sum.plus(*done));
+        let totals = self.totals;
+        self.report.progress = Progress {
+            files: totals.files,
+            bytes: totals.bytes,
+            files_done: done.files_done.min(totals.files),
+            bytes_done: done.bytes_done.min(totals.bytes),
+            ..done
+        };
+    }
+
+    fn end(&mut self, status: Option<Status>) {
+        let (state, reason) = match status {
+            _ if self.lost.is_some() => (JobState::Lost, self.lost.clone()),
+            Some(Status::Successful(_)) => (JobState::Done, None),
+            _ if self.is_cancelled => (JobState::Cancelled, None),
+            Some(Status::Failed(failed)) => (JobState::Failed, Some(failed.error)),
+            _ => (JobState::Failed, Some("the scheduler has forgotten it".to_string())),
+        };
+        self.report.state = state;
+        self.report.reason = reason;
+        self.report.stalled = None;
+        self.report.ended_at = Some(now());
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.report.tasks.running == 0 && self.report.executors > 0 && self.moved.2.elapsed() >= STUCK
+    }
+}
+
+impl Jobs {
+    pub(super) fn new(server: Server, state: Arc<dyn BallistaJobs>) -> Self {
+        Self { server, state, known: Mutex::new(BTreeMap::new()) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Job>) -> T) -> T {
+        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Executors that are alive, and their vcores.
+    pub(super) async fn executors(&self) -> (usize, usize) {
+        let states = self.server.state.executor_manager.get_executors_state().await.unwrap_or_default();
+        let vcores = states.iter().map(|(metadata, ..)| metadata.specification.vcores as usize);
+        (states.len(), vcores.sum())
+    }
+
+    /// Looks at all jobs that run; those that can't come to a right end are cancelled.
+    pub(super) async fn refresh(&self) {
+        let (executors, _) = self.executors().await;
+        let running = self.server.state.task_manager.get_running_job_cache();
+        for (id, info) in running.iter() {
+            let look = look(&*info.execution_graph.read().await);
+            let is_lost = self.with(|known| {
+                let job = known.entry(id.to_string()).or_insert_with(|| Job::new(id.as_str()));
+                job.report.executors = executors;
+                job.update(look);
+                if job.is_stuck() && job.lost.is_none() {
+                    job.lost =
+                        Some(format!("no task of it ran for {} s, though executors were there", STUCK.as_secs()));
+                }
+                job.lost.is_some()
+            });
+            if is_lost {
+                self.stop(id).await;
+            }
+        }
+        let open = |job: &&Job| job.report.ended_at.is_none() && !running.contains_key(job.report.id.as_str());
+        let gone: Vec<String> =
+            self.with(|known| known.values().filter(open).map(|job| job.report.id.clone()).collect());
+        for id in gone {
+            self.close(&id, executors).await;
+        }
+        self.with(|known| {
+            while known.len() > MOST_REMEMBERED {
+                known.pop_first();
+            }
+        });
+    }
+
+    /// Takes up the end of a job that doesn't run any more, or not yet.
+    async fn close(&self, id: &str, executors: usize) {
+        let job_id = JobId::new(id);
+        let status = self.server.state.task_manager.get_job_status(&job_id).await.ok().flatten();
+        let status = status.and_then(|status| status.status);
+        let graph = self.state.get_execution_graph(&job_id).await.ok().flatten();
+        let last = graph.as_ref().map(look);
+        self.with(|known| {
+            let Some(job) = known.get_mut(id) else { return };
+            job.report.executors = executors;
+            match status {
+                Some(Status::Queued(_) | Status::Running(_)) => {}
+                status => {
+                    if let Some(look) = last {
+                        job.update(look);
+                    }
+                    job.end(status);
+                }
+            }
+        });
+    }
+
+    /// Judges the jobs that run when an executor is gone: rows that a stage is reading from it are lost, and Ballista goes on
+    /// with some of them twice or not at all.
+    pub(super) async fn executor_lost(&self, executor: &str) {
+        self.refresh().await;
+        let running = self.server.state.task_manager.get_running_job_cache();
+        for id in running.keys() {
+            let is_lost = self.with(|known| {
+                let job = known.get_mut(id.as_str()).filter(|job| job.has_exchanged && job.report.ended_at.is_none());
+                job.map(|job| job.lost = Some(format!("executor {executor} was lost while its rows were exchanged")))
+            });
+            if is_lost.is_some() {
+                self.stop(id).await;
+            }
+        }
+    }
+
+    /// What is known of a job; `None` of one that never was.
+    pub(super) async fn job(&self, id: &str) -> Option<JobReport> {
+        let (executors, _) = self.executors().await;
+        let status = self.server.state.task_manager.get_job_status(&JobId::new(id)).await.ok().flatten();
+        let is_known = self.with(|known| known.contains_key(id));
+        if !is_known && status.is_none() {
+            return None;
+        }
+        if !is_known {
+            self.with(|known| known.insert(id.to_string(), Job::new(id)));
+        }
+        // What a client is told of a job's end is judged by the last state of its graph, not by the last look at it.
+        let is_open = self.with(|known| known.get(id).is_some_and(|job| job.report.ended_at.is_none()));
+        if is_open {
+            self.close(id, executors).await;
+        }
+        self.with(|known| known.get(id).map(|job| job.report.clone()))
+    }
+
+    /// All jobs that are remembered, the last ones first.
+    pub(super) async fn all(&self) -> Vec<JobReport> {
+        self.refresh().await;
+        let mut jobs: Vec<JobReport> = self.with(|known| known.values().map(|job| job.report.clone()).collect());
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.queued_at));
+        jobs
+    }
+
+    /// Cancels a job that somebody doesn't want any more.
+    pub(super) async fn cancel(&self, id: &str) -> Option<JobReport> {
+        let job = self.job(id).await?;
+        if job.ended_at.is_some() {
+            return Some(job);
+        }
+        self.with(|known| known.get_mut(id).map(|job| job.is_cancelled = true));
+        self.stop(&JobId::new(id)).await;
+        self.job(id).await
+    }
+
+    async fn stop(&self, id: &JobId) {
+        if let Err(error) = self.server.cancel_job(id.clone()).await {
+            tracing::warn!("job {id} can't be cancelled: {error}");
+        }
+    }
+
+    /// Takes up what an executor tells of its tasks.
+    pub(super) fn told(&self, report: ExecutorReport) {
+        self.with(|known| {
+            for task in report.tasks {
+                let job = known.entry(task.job.clone()).or_insert_with(|| Job::new(&task.job));
+                job.done.insert((task.stage, task.partitions), task.done);
+                job.count();
+            }
+        });
+    }
+}
+
+/// Looks at a job's graph.
+fn look(graph: &ExecutionGraphBox) -> Look {
+    let mut look = Look {
+        name: graph.job_name().to_string(),
+        tasks: Tasks::default(),
+        totals: Progress::default(),
+        has_exchanged: false,
+        was_rolled_back: false,
+        stage: None,
+    };
+    for (number, stage) in graph.stages() {
+        let (plan, attempt, partitions, infos) = match stage {
+            ExecutionStage::UnResolved(stage) => (&stage.plan, stage.stage_attempt_num, 0, None),
+            ExecutionStage::Resolved(stage) => (&stage.plan, stage.stage_attempt_num, stage.partitions, None),
+            ExecutionStage::Running(stage) => {
+                (&stage.plan, stage.stage_attempt_num, stage.partitions, Some(&stage.task_infos))
+            }
+            ExecutionStage::Successful(stage) => {
+                (&stage.plan, stage.stage_attempt_num, stage.partitions, Some(&stage.task_infos))
+            }
+            ExecutionStage::Failed(_) => continue,
+        };
+        let is_exchange = reads_exchange(plan);
+        // A commit takes each partition once and knows whether one is missing: only what a sink writes must not be exchanged.
+        look.was_rolled_back |= attempt > 0 && (is_exchange && !is_commit(plan) || !has_sink(plan) && !is_commit(plan));
+        look.has_exchanged |= is_exchange && infos.is_some();
+        look.totals = look.totals.plus(Progress::of(plan));
+        look.tasks.all += partitions;
+        let in_state = |wanted: fn(&task_status::Status) -> bool| {
+            let infos = infos.into_iter().flatten().filter(|info| wanted(&info.task_status));
+            infos.map(|info| info.global_input_partition_ids.len()).sum::<usize>()
+        };
+        let done = in_state(|status| matches!(status, task_status::Status::Successful(_)));
+        look.tasks.done += done.min(partitions);
+        look.tasks.running += in_state(|status| matches!(status, task_status::Status::Running(_)));
+        if matches!(stage, ExecutionStage::Running(_)) {
+            let name = plan.children().first().map_or_else(|| plan.name(), |plan| plan.name()).to_string();
+            look.stage = Some(format!("stage {number} ({name}), {done} of {partitions} partitions done"));
+        }
+    }
+    look
+}
+
+fn reads_exchange(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.exists(|plan| Ok(plan.is::<ShuffleReaderExec>())).unwrap_or(true)
+}
+
+fn has_sink(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.exists(|plan| Ok(plan.is::<ShardSinkExec>())).unwrap_or(false)
+}
+
+fn is_commit(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.exists(|plan| Ok(plan.is::<crate::sink::CommitExec>())).unwrap_or(false)
+}

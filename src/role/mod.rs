@@ -1,0 +1,48 @@
+//! What each role adds to the session: the client of a cluster, its scheduler, its executors.
+
+pub(crate) mod client;
+pub(crate) mod executor;
+pub(crate) mod query;
+pub(crate) mod report;
+pub(crate) mod scheduler;
+
+pub(crate) mod failure;
+mod jobs;
+mod pool;
+mod tasks;
+mod watch;
+
+use std::time::Duration;
+
+/// Most bytes of a message between the processes of a cluster: a task's plan holds its work items.
+pub(crate) const MESSAGE_BYTES: u32 = 256 << 20;
+
+/// Plans nest as deep as queries do, and Ballista's planning recurses.
+pub(crate) const STACK_BYTES: usize = 32 << 20;
+
+/// How soon the loss of an executor is seen.
+#[derive(Debug, Clone, Copy)]
+struct Timing {
+    /// How often an executor says that it is alive.
+    heartbeat: Duration,
+    /// After how long without a word it counts as lost.
+    executor_timeout: Duration,
+    /// How often that is looked at.
+    expiry_check: Duration,
+    /// How long jobs wait for an executor when there is none left.
+    no_executors: Duration,
+}
+
+impl Timing {
+    /// Whole seconds, because Ballista counts in them. The environment's `PIXMILL_EXECUTOR_TIMEOUT` is in seconds, too.
+    fn from_environment() -> Self {
+        let given = std::env::var("PIXMILL_EXECUTOR_TIMEOUT").ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let timeout = given.unwrap_or(20).max(3);
+        Self {
+            heartbeat: Duration::from_secs((timeout / 4).max(1)),
+            executor_timeout: Duration::from_secs(timeout),
+            expiry_check: Duration::from_secs((timeout / 4).max(1)),
+            no_executors: Duration::from_secs(timeout.max(60)),
+        }
+    }
+}
