@@ -24,6 +24,7 @@ use crate::role::client::{Cluster, HostPort};
 use crate::role::query::{ClusterExec, OpenJobs};
 use crate::session::{cluster_session, local_session};
 use crate::sink::CommitExec;
+use crate::task::with_config;
 
 /// Runs SQL in this process.
 ///
@@ -82,9 +83,9 @@ impl Engine {
     /// # Errors
     /// A scheduler that isn't there, or of another version.
     pub async fn cluster(address: &HostPort) -> Result<Self> {
+        let (cluster, report) = Cluster::connect(address).await?;
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", 1)?;
-        let (cluster, report) = Cluster::connect(address).await?;
         let jobs = OpenJobs::default();
         let ctx = cluster_session(&cluster, &jobs, report.vcores.max(1), io.handle().clone())?;
         Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: Some((cluster, jobs)) })
@@ -122,10 +123,15 @@ impl Engine {
     /// A statement that can't be planned.
     pub async fn start(&self, statement: Statement) -> Result<Running> {
         let ctx = self.ctx.clone();
+        let name = beginning(&statement);
         let planned = self.spawn(async move { plan(&ctx, statement).await }).await;
         let plan = joined(planned)?;
         let (rows, receiver) = mpsc::channel(2);
-        let (task_ctx, executed) = (self.ctx.task_ctx(), Arc::clone(&plan));
+        let (mut task_ctx, executed) = (self.ctx.task_ctx(), Arc::clone(&plan));
+        if self.cluster.is_some() {
+            let config = task_ctx.session_config().clone().set_str("ballista.job.name", &name);
+            task_ctx = with_config(&task_ctx, config);
+        }
         let task = self.spawn(async move {
             let mut stream = match execute_stream(executed, task_ctx) {
                 Ok(stream) => stream,
@@ -240,6 +246,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Most characters of a statement that name its job.
+const NAME_LENGTH: usize = 80;
+
+/// A statement's beginning, in one line.
+fn beginning(statement: &Statement) -> String {
+    let text = statement.to_string();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(NAME_LENGTH).collect()
 }
 
 fn runtime(name: &str, workers: usize) -> Result<Runtime> {

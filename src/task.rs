@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::common::{Result, exec_err};
+use datafusion::execution::TaskContext;
 use datafusion::prelude::SessionConfig;
 
 /// A task of a cluster: a part of a plan's partitions. In one process there are no tasks, and a plan is run whole.
@@ -45,6 +46,20 @@ impl Task {
             false => Ok(()),
         }
     }
+}
+
+/// The same context with another configuration.
+pub(crate) fn with_config(context: &TaskContext, config: SessionConfig) -> Arc<TaskContext> {
+    Arc::new(TaskContext::new(
+        context.task_id(),
+        context.session_id(),
+        config,
+        context.scalar_functions().clone(),
+        context.higher_order_functions().clone(),
+        context.aggregate_functions().clone(),
+        context.window_functions().clone(),
+        context.runtime_env(),
+    ))
 }
 
 #[cfg(test)]

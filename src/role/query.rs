@@ -28,12 +28,12 @@ use tokio::task::JoinHandle;
 use super::client::Cluster;
 use super::failure::unmarked;
 use super::report::{JobReport, JobState};
-use super::tasks::with_config;
 use crate::config::PixmillOptions;
 use crate::progress::Progress;
 use crate::session::io_runtime;
 use crate::sink::WriteShardsNode;
 use crate::storage;
+use crate::task::with_config;
 
 /// How often a statement is run whose rows were lost.
 const MOST_RUNS: usize = 3;

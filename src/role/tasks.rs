@@ -19,7 +19,7 @@ use super::failure::marked;
 use super::pool::ClientPool;
 use super::report::TaskReport;
 use crate::progress::Progress;
-use crate::task::Task;
+use crate::task::{Task, with_config};
 
 /// The tasks that run, and those that have ended since their counters were last asked for.
 #[derive(Clone, Default)]
@@ -45,11 +45,6 @@ impl RunningTasks {
             tasks.retain(|_, task| !task.has_ended);
             reports
         })
-    }
-
-    /// How many tasks run.
-    pub(super) fn count(&self) -> usize {
-        self.with(|tasks| tasks.values().filter(|task| !task.has_ended).count())
     }
 }
 
@@ -90,7 +85,7 @@ impl ExecutionEngine for TaskEngine {
         let inner =
             self.inner.create_query_stage_exec(job_id, stage_id, task_id, partitions, plan, work_dir, config)?;
         self.tasks.with(|tasks| tasks.insert(number, counted));
-        Ok(Arc::new(TaskStage { inner, task, ended: Ended { tasks: self.tasks.clone(), number } }))
+        Ok(Arc::new(TaskStage { inner, task, _ended: Ended { tasks: self.tasks.clone(), number } }))
     }
 }
 
@@ -99,7 +94,8 @@ impl ExecutionEngine for TaskEngine {
 struct TaskStage {
     inner: Arc<dyn QueryStageExecutor>,
     task: Arc<Task>,
-    ended: Ended,
+    /// Dropped with the stage.
+    _ended: Ended,
 }
 
 /// Says that a task has ended, however it does.
@@ -171,18 +167,4 @@ impl QueryStageExecutor for TaskStage {
     fn collect_column_stats(&self) -> Vec<TaskColumnStats> {
         self.inner.collect_column_stats()
     }
-}
-
-/// The same context with another configuration.
-pub(super) fn with_config(context: &TaskContext, config: SessionConfig) -> Arc<TaskContext> {
-    Arc::new(TaskContext::new(
-        context.task_id(),
-        context.session_id(),
-        config,
-        context.scalar_functions().clone(),
-        context.higher_order_functions().clone(),
-        context.aggregate_functions().clone(),
-        context.window_functions().clone(),
-        context.runtime_env(),
-    ))
 }
