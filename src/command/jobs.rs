@@ -49,6 +49,11 @@ impl Jobs {
             return print_text(&format!("{text}\n"));
         }
         print_text(&table(&jobs, now()))?;
+        for job in jobs.iter().filter(|_| self.job.is_some()) {
+            for (executor, tasks) in &job.tasks.by_executor {
+                print_text(&format!("executor {executor}: {tasks} tasks\n"))?;
+            }
+        }
         let said = jobs.iter().filter(|_| self.job.is_some()).flat_map(|job| [&job.stalled, &job.reason]).flatten();
         said.map(|text| print_text(&format!("{text}\n"))).collect()
     }
@@ -115,7 +120,7 @@ mod tests {
             queued_at: 1000,
             ended_at: None,
             progress: Progress { files: 3000, files_done: 1200, bytes_done: 5 << 20, ..Progress::default() },
-            tasks: Tasks { done: 3, running: 2, all: 16 },
+            tasks: Tasks { done: 3, running: 2, all: 16, ..Tasks::default() },
             stalled: None,
             reason: None,
             executors: 2,

@@ -8,7 +8,7 @@ use ballista_core::JobId;
 use ballista_core::execution_plans::ShuffleReaderExec;
 use ballista_core::serde::protobuf::job_status::Status;
 use ballista_core::serde::protobuf::task_status;
-use ballista_scheduler::cluster::JobState as BallistaJobs;
+use ballista_scheduler::cluster::{ClusterState, JobState as BallistaJobs};
 use ballista_scheduler::scheduler_server::SchedulerServer;
 use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
 use ballista_scheduler::state::execution_stage::ExecutionStage;
@@ -16,7 +16,8 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 
-use super::report::{ExecutorReport, JobReport, JobState, Tasks};
+use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks};
+use super::slots::Slots;
 use crate::progress::Progress;
 use crate::sink::ShardSinkExec;
 
@@ -34,6 +35,7 @@ const STUCK: Duration = Duration::from_secs(30);
 pub(super) struct Jobs {
     server: Server,
     state: Arc<dyn BallistaJobs>,
+    slots: Arc<Slots>,
     known: Mutex<BTreeMap<String, Job>>,
 }
 
@@ -62,6 +64,8 @@ struct Look {
     was_rolled_back: bool,
     /// The stage that runs, in words.
     stage: Option<String>,
+    /// The slots that its tasks are in, by executor.
+    taken: HashMap<String, u32>,
 }
 
 fn now() -> u64 {
@@ -106,9 +110,8 @@ impl Job {
         report.state = JobState::Running;
         report.tasks = look.tasks;
         self.count();
-        let moved = (self.report.tasks, self.report.progress);
-        if (self.moved.0, self.moved.1) != moved {
-            self.moved = (moved.0, moved.1, Instant::now());
+        if (&self.moved.0, self.moved.1) != (&self.report.tasks, self.report.progress) {
+            self.moved = (self.report.tasks.clone(), self.report.progress, Instant::now());
         }
         let still = self.moved.2.elapsed();
         self.report.stalled = (still >= STALLED).then(|| {
@@ -150,8 +153,8 @@ impl Job {
 }
 
 impl Jobs {
-    pub(super) fn new(server: Server, state: Arc<dyn BallistaJobs>) -> Self {
-        Self { server, state, known: Mutex::new(BTreeMap::new()) }
+    pub(super) fn new(server: Server, state: Arc<dyn BallistaJobs>, slots: Arc<Slots>) -> Self {
+        Self { server, state, slots, known: Mutex::new(BTreeMap::new()) }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Job>) -> T) -> T {
@@ -160,17 +163,27 @@ impl Jobs {
 
     /// Executors that are alive, and their vcores.
     pub(super) async fn executors(&self) -> (usize, usize) {
-        let states = self.server.state.executor_manager.get_executors_state().await.unwrap_or_default();
-        let vcores = states.iter().map(|(metadata, ..)| metadata.specification.vcores as usize);
-        (states.len(), vcores.sum())
+        let executors = self.slots.registered_executor_metadata().await;
+        let vcores = executors.iter().map(|metadata| metadata.specification.vcores as usize);
+        (executors.len(), vcores.sum())
+    }
+
+    /// The cluster's size, and how much of it is free.
+    pub(super) async fn cluster(&self) -> ClusterReport {
+        let (executors, vcores) = self.executors().await;
+        ClusterReport::new(executors, vcores, vcores.saturating_sub(self.slots.taken()))
     }
 
     /// Looks at all jobs that run; those that can't come to a right end are cancelled.
     pub(super) async fn refresh(&self) {
         let (executors, _) = self.executors().await;
         let running = self.server.state.task_manager.get_running_job_cache();
+        let mut taken: HashMap<String, u32> = HashMap::new();
         for (id, info) in running.iter() {
             let look = look(&*info.execution_graph.read().await);
+            for (executor, vcores) in &look.taken {
+                *taken.entry(executor.clone()).or_default() += vcores;
+            }
             let is_lost = self.with(|known| {
                 let job = known.entry(id.to_string()).or_insert_with(|| Job::new(id.as_str()));
                 job.report.executors = executors;
@@ -185,6 +198,7 @@ impl Jobs {
                 self.stop(id).await;
             }
         }
+        self.slots.reconcile(&taken).await;
         let open = |job: &&Job| job.report.ended_at.is_none() && !running.contains_key(job.report.id.as_str());
         let gone: Vec<String> =
             self.with(|known| known.values().filter(open).map(|job| job.report.id.clone()).collect());
@@ -301,6 +315,7 @@ fn look(graph: &ExecutionGraphBox) -> Look {
         has_exchanged: false,
         was_rolled_back: false,
         stage: None,
+        taken: HashMap::new(),
     };
     for (number, stage) in graph.stages() {
         let (plan, attempt, partitions, infos) = match stage {
@@ -320,13 +335,24 @@ fn look(graph: &ExecutionGraphBox) -> Look {
         look.has_exchanged |= is_exchange && infos.is_some();
         look.totals = look.totals.plus(Progress::of(plan));
         look.tasks.all += partitions;
-        let in_state = |wanted: fn(&task_status::Status) -> bool| {
-            let infos = infos.into_iter().flatten().filter(|info| wanted(&info.task_status));
-            infos.map(|info| info.global_input_partition_ids.len()).sum::<usize>()
-        };
-        let done = in_state(|status| matches!(status, task_status::Status::Successful(_)));
+        let mut done = 0;
+        for info in infos.into_iter().flatten() {
+            let partitions = info.global_input_partition_ids.len();
+            let executor = match &info.task_status {
+                task_status::Status::Running(task) => {
+                    look.tasks.running += partitions;
+                    *look.taken.entry(task.executor_id.clone()).or_default() += info.vcores_consumed;
+                    &task.executor_id
+                }
+                task_status::Status::Successful(task) => {
+                    done += partitions;
+                    &task.executor_id
+                }
+                task_status::Status::Failed(_) => continue,
+            };
+            *look.tasks.by_executor.entry(executor.clone()).or_default() += 1;
+        }
         look.tasks.done += done.min(partitions);
-        look.tasks.running += in_state(|status| matches!(status, task_status::Status::Running(_)));
         if matches!(stage, ExecutionStage::Running(_)) {
             let name = plan.children().first().map_or_else(|| plan.name(), |plan| plan.name()).to_string();
             look.stage = Some(format!("stage {number} ({name}), {done} of {partitions} partitions done"));

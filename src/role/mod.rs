@@ -9,6 +9,7 @@ pub(crate) mod scheduler;
 pub(crate) mod failure;
 mod jobs;
 mod pool;
+mod slots;
 mod tasks;
 mod watch;
 
@@ -37,11 +38,11 @@ impl Timing {
     /// Whole seconds, because Ballista counts in them. The environment's `PIXMILL_EXECUTOR_TIMEOUT` is in seconds, too.
     fn from_environment() -> Self {
         let given = std::env::var("PIXMILL_EXECUTOR_TIMEOUT").ok().and_then(|text| text.trim().parse::<u64>().ok());
-        let timeout = given.unwrap_or(20).max(3);
+        let timeout = given.unwrap_or(15).max(3);
         Self {
-            heartbeat: Duration::from_secs((timeout / 4).max(1)),
+            heartbeat: Duration::from_secs((timeout / 5).max(1)),
             executor_timeout: Duration::from_secs(timeout),
-            expiry_check: Duration::from_secs((timeout / 4).max(1)),
+            expiry_check: Duration::from_secs((timeout / 5).max(1)),
             no_executors: Duration::from_secs(timeout.max(60)),
         }
     }

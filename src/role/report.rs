@@ -1,5 +1,6 @@
 //! What the scheduler tells of itself and of its jobs, and executors of their tasks: JSON over HTTP at `/pixmill/`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,13 @@ pub(crate) struct ClusterReport {
     pub(crate) executors: usize,
     /// Their vcores.
     pub(crate) vcores: usize,
+    /// Those of them without a task.
+    pub(crate) free_vcores: usize,
 }
 
 impl ClusterReport {
-    pub(crate) fn new(executors: usize, vcores: usize) -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_string(), wire: WIRE_VERSION, executors, vcores }
+    pub(crate) fn new(executors: usize, vcores: usize, free_vcores: usize) -> Self {
+        Self { version: env!("CARGO_PKG_VERSION").to_string(), wire: WIRE_VERSION, executors, vcores, free_vcores }
     }
 
     /// Whether plans of this process can be read there; if not, why.
@@ -90,11 +93,13 @@ pub(crate) struct JobReport {
 }
 
 /// How many tasks a job has, as far as its stages are planned.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tasks {
     pub(crate) done: usize,
     pub(crate) running: usize,
     pub(crate) all: usize,
+    /// Tasks that each executor has done or runs.
+    pub(crate) by_executor: BTreeMap<String, usize>,
 }
 
 /// What an executor's tasks have done.
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told() {
-        let report = ClusterReport::new(1, 2);
+        let report = ClusterReport::new(1, 2, 2);
         assert_eq!(report.mismatch(), None);
         let other = ClusterReport { version: "0.0.9".to_string(), ..report };
         assert!(other.mismatch().is_some_and(|text| text.starts_with("runs pixmill 0.0.9 (messages 1), and this is")));

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use ballista_scheduler::api::get_routes;
-use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::cluster::{BallistaCluster, ClusterState};
 use ballista_scheduler::config::SchedulerConfig;
 use ballista_scheduler::scheduler_process::create_scheduler;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 
 use super::jobs::{Jobs, Server};
 use super::report::{ClusterReport, ExecutorReport, JobReport};
+use super::slots::Slots;
 use super::watch::watch;
 use super::{MESSAGE_BYTES, Timing};
 use crate::error::{Error, Result};
@@ -53,10 +54,11 @@ impl Scheduler {
         let address = listener.local_addr().map_err(|error| cannot(&error))?;
         let config = Arc::new(config(address, options.external_host.clone()));
         let cluster = BallistaCluster::new_from_config(&config).await.map_err(|error| cannot(&error))?;
-        let state = cluster.job_state();
+        let (slots, state) = (Arc::new(Slots::default()), cluster.job_state());
+        let cluster = BallistaCluster::new(Arc::clone(&slots) as Arc<dyn ClusterState>, Arc::clone(&state));
         let server = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, config).await;
         let server: Server = server.map_err(|error| cannot(&error))?;
-        let jobs = Arc::new(Jobs::new(server.clone(), state));
+        let jobs = Arc::new(Jobs::new(server.clone(), state, slots));
         tokio::spawn(watch(server.clone(), Arc::clone(&jobs)));
         Ok(Self { listener, address, router: router(server, jobs) })
     }
@@ -130,8 +132,7 @@ async fn ready(State(jobs): State<Arc<Jobs>>) -> (StatusCode, &'static str) {
 }
 
 async fn cluster(State(jobs): State<Arc<Jobs>>) -> Json<ClusterReport> {
-    let (executors, vcores) = jobs.executors().await;
-    Json(ClusterReport::new(executors, vcores))
+    Json(jobs.cluster().await)
 }
 
 async fn all_jobs(State(jobs): State<Arc<Jobs>>) -> Json<Vec<JobReport>> {

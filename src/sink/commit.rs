@@ -38,7 +38,7 @@ pub(crate) fn result_schema() -> SchemaRef {
 #[derive(Debug)]
 pub struct CommitExec {
     input: Arc<dyn ExecutionPlan>,
-    pub(super) target: Arc<Target>,
+    target: Arc<Target>,
     properties: Arc<PlanProperties>,
 }
 

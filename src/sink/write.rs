@@ -29,7 +29,7 @@ use crate::session::io_runtime;
 #[derive(Debug)]
 pub struct ShardSinkExec {
     input: Arc<dyn ExecutionPlan>,
-    pub(super) target: Arc<Target>,
+    target: Arc<Target>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
     /// Partitions that are written at the same time. The others hold neither file nor memory.

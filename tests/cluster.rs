@@ -1,0 +1,352 @@
+//! A cluster of real processes: the same rows and bytes as in one process, whatever is lost on the way.
+
+#![cfg(unix)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::Workspace;
+use support::cluster::{Cluster, eventually};
+
+/// Work that takes each of two cores some seconds: pixels in numbers, and a slow codec.
+const SLOW: &str = "image_encode(image_resize(image_decode(content), 1200, 1200), 'png')";
+
+fn slow_copy(target: &str) -> String {
+    format!(
+        "COPY (SELECT {SLOW} AS image, class, path FROM read_images('photos')) TO '{target}' STORED AS TFRECORD \
+         OPTIONS (shards 14)"
+    )
+}
+
+/// What the slow COPY writes in one process.
+fn expected(workspace: &Workspace) -> Vec<(String, Vec<u8>)> {
+    workspace.sql(&slow_copy("expected")).success();
+    workspace.files("expected")
+}
+
+#[track_caller]
+fn same(left: &[(String, Vec<u8>)], right: &[(String, Vec<u8>)]) {
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(left), names(right));
+    assert!(left == right, "the files' bytes differ");
+}
+
+#[test]
+fn rows_are_those_of_one_process() {
+    let workspace = Workspace::with_photos(70, 5);
+    workspace.write("names.csv", b"label,name\ndaisy,Daisy\nroses,Rose\n");
+    workspace.sql("COPY (SELECT content AS image, class FROM read_images('photos')) TO 'records' STORED AS TFRECORD OPTIONS (shards 7)").success();
+    let cluster = Cluster::start(&workspace, 3);
+    let setup = "CREATE EXTERNAL TABLE photos STORED AS IMAGES LOCATION 'photos' OPTIONS (partitions 7); \
+                 CREATE EXTERNAL TABLE one STORED AS IMAGES LOCATION 'photos' OPTIONS (partitions 1); \
+                 CREATE EXTERNAL TABLE names STORED AS CSV LOCATION 'names.csv' OPTIONS ('format.has_header' 'true');";
+    for query in [
+        "SELECT count(*), sum(length), sum(octet_length(encode(content, 'hex'))) FROM photos",
+        "SELECT count(*) FROM (SELECT path FROM photos UNION ALL SELECT path FROM one)",
+        "SELECT path, length FROM photos ORDER BY path",
+        "SELECT count(*), sum(octet_length(encode(content, 'hex'))) FROM (SELECT content FROM photos LIMIT 13)",
+        "SELECT count(*) FROM (SELECT content FROM one LIMIT 13)",
+        "SELECT count(*) FROM (SELECT path FROM photos LIMIT 50 OFFSET 5)",
+        "SELECT p.label, n.name, count(*) FROM photos p JOIN names n ON p.label = n.label GROUP BY 1, 2 ORDER BY 1",
+        "SELECT p.label, count(n.name) FROM photos p LEFT JOIN names n ON p.label = n.label GROUP BY 1 ORDER BY 1",
+        "SELECT count(*) FROM photos WHERE length > (SELECT avg(length) FROM one)",
+        "SELECT count(*) FROM photos WHERE path IN (SELECT path FROM one WHERE label = 'daisy')",
+        "SELECT label, avg(image_info(content)['width']), count(*) FROM photos GROUP BY label ORDER BY label",
+        "SELECT class, count(image) FROM read_tfrecord('records', partitions => 7) GROUP BY class ORDER BY class",
+        "SELECT count(*) FROM read_tfrecord('records')",
+        "SELECT path FROM photos TABLESAMPLE BERNOULLI (30) REPEATABLE (7) ORDER BY path",
+        "SELECT image_resize(image_decode(content), width => 3, height => 2)['data'] FROM photos ORDER BY path LIMIT 3",
+    ] {
+        let sql = format!("{setup} {query}");
+        assert_eq!(cluster.sql(&sql).success(), workspace.sql(&sql).success(), "{query}");
+    }
+}
+
+#[test]
+fn datasets_are_those_of_one_process() {
+    let workspace = Workspace::with_photos(30, 3);
+    workspace.write("photos/roses/broken.jpg", b"hello");
+    let cluster = Cluster::start(&workspace, 3);
+    let image = "image_encode(image_resize(image_decode(content), 32, 32)) AS image";
+    for (name, copy) in [
+        ("plain", format!("COPY (SELECT {image}, class FROM read_images('photos')) TO '$' STORED AS TFRECORD OPTIONS (shards 7)")),
+        ("default", "COPY (SELECT content AS image, class FROM read_images('photos', shuffle_seed => 3)) TO '$' STORED AS TFRECORD".to_string()),
+        (
+            "options",
+            format!(
+                "COPY (SELECT {image}, label FROM read_images('photos')) TO '$' STORED AS TFRECORD PARTITIONED BY (label) OPTIONS \
+                 (shards 3, compression 'gzip', index true, prefix 'x', name_template '{{prefix}}-{{shard}}-of-{{shards}}-{{records}}')"
+            ),
+        ),
+        ("tar", format!("COPY (SELECT {image} , class, path AS __key__ FROM read_images('photos')) TO '$' STORED AS WEBDATASET OPTIONS (shards 4)").replace("AS image ", "AS jpg ")),
+        ("hf", format!("COPY (SELECT {image}, class AS label FROM read_images('photos')) TO '$' STORED AS PARQUET OPTIONS (huggingface true, shards 2)")),
+        ("union", format!("COPY (SELECT {image} FROM read_images('photos', partitions => 3) UNION ALL SELECT {image} FROM read_images('photos/roses', partitions => 2)) TO '$' STORED AS TFRECORD")),
+    ] {
+        let (local, remote) = (format!("local-{name}"), format!("cluster-{name}"));
+        let said = workspace.sql(&copy.replace('$', &local)).success();
+        assert_eq!(cluster.sql(&copy.replace('$', &remote)).success(), said, "{name}");
+        same(&workspace.files(&local), &workspace.files(&remote));
+    }
+}
+
+#[test]
+fn errors_are_those_of_one_process() {
+    let workspace = Workspace::with_photos(6, 2);
+    workspace.write("photos/roses/broken.jpg", b"hello");
+    let cluster = Cluster::start(&workspace, 1);
+    workspace.sql("COPY (SELECT class FROM read_images('photos')) TO 'there' STORED AS TFRECORD").success();
+    for (sql, code) in [
+        ("SELECT nosuch(content) FROM read_images('photos')", 2),
+        ("SELECT count(*) FROM read_images('photos', extensions => 'xyz')", 2),
+        ("COPY (SELECT class FROM read_images('photos')) TO 'there' STORED AS TFRECORD", 1),
+        (
+            "COPY (SELECT image_encode(image_decode(content)) AS i FROM read_images('photos')) TO 'out' STORED AS TFRECORD OPTIONS (on_reject 'fail')",
+            1,
+        ),
+        ("SELECT CAST(label AS INT) FROM read_images('photos')", 1),
+    ] {
+        assert_eq!(cluster.sql(sql).failure(code), workspace.sql(sql).failure(code), "{sql}");
+    }
+}
+
+#[test]
+fn two_executors_killed_while_a_dataset_is_written_change_nothing() {
+    let workspace = Workspace::with_photos(140, 2);
+    let expected = expected(&workspace);
+    let mut cluster = Cluster::start(&workspace, 3);
+    let client = cluster.start_sql(&slow_copy("out"));
+    cluster.wait_for_tasks(2);
+    cluster.kill(0);
+    std::thread::sleep(Duration::from_secs(1));
+    cluster.kill(1);
+    client.finish().success();
+    same(&expected, &workspace.files("out"));
+}
+
+#[test]
+fn a_suspended_executor_that_goes_on_later_changes_nothing() {
+    let workspace = Workspace::with_photos(140, 2);
+    let expected = expected(&workspace);
+    let mut cluster = Cluster::start(&workspace, 3);
+    let client = cluster.start_sql(&slow_copy("out"));
+    cluster.wait_for_tasks(2);
+    cluster.signal(0, "STOP");
+    client.finish().success();
+    same(&expected, &workspace.files("out"));
+    cluster.signal(0, "CONT");
+    // It notices that it was given up, and starts anew; what it had begun to write is gone.
+    cluster.wait_for(3);
+    std::thread::sleep(Duration::from_secs(2));
+    same(&expected, &workspace.files("out"));
+}
+
+#[test]
+fn an_executor_that_comes_later_gets_work() {
+    let workspace = Workspace::with_photos(140, 2);
+    let mut cluster = Cluster::start(&workspace, 1);
+    let client = cluster.start_sql(&slow_copy("out"));
+    cluster.wait_for_tasks(1);
+    cluster.add_executor();
+    client.finish().success();
+    let jobs: serde_json::Value = serde_json::from_str(&cluster.get("pixmill/jobs")).expect("JSON");
+    let by_executor = jobs[0]["tasks"]["by_executor"].as_object().expect("tasks of executors");
+    assert_eq!(by_executor.len(), 2, "{jobs}");
+    assert_eq!(jobs[0]["progress"]["files_done"], 140, "{jobs}");
+}
+
+/// Runs a query that exchanges rows, and kills an executor in the stage that reads them.
+fn survives_a_loss(query: &str) {
+    let workspace = Workspace::with_photos(60, 5);
+    let expected = workspace.sql(query).success();
+    let mut cluster = Cluster::start(&workspace, 3);
+    for _ in 0..2 {
+        let executors = 3;
+        let victim = cluster.add_executor();
+        cluster.wait_for(executors + 1);
+        let client = cluster.start_sql(query);
+        // The stage behind the exchange runs when all 16 tasks of the first are done.
+        cluster.wait_for_tasks(17);
+        cluster.kill(victim);
+        let finished = client.finish();
+        match finished.code {
+            0 => assert_eq!(finished.stdout, expected),
+            _ => assert!(finished.failure(1).contains("run the statement again"), "an unclear error"),
+        }
+        // No slot is lost: three tasks that each take their time run at once, one on each executor.
+        cluster.wait_for(executors);
+        assert_eq!(cluster.sql(query).success(), expected);
+        eventually("free slots", || {
+            let executors: serde_json::Value = serde_json::from_str(&cluster.get("pixmill/cluster")).expect("JSON");
+            executors["free_vcores"] == executors["vcores"]
+        });
+    }
+}
+
+#[test]
+fn a_group_by_that_loses_an_executor_gives_the_right_rows_or_none() {
+    survives_a_loss(
+        "SELECT k % 40 AS g, count(*), sum(s) FROM (SELECT length AS k, count(*) AS n, \
+         sum(octet_length(encode(image_encode(image_resize(image_decode(content), 900, 900), 'png'), 'hex'))) AS s \
+         FROM read_images('photos', partitions => 16) GROUP BY length) GROUP BY 1 ORDER BY 1",
+    );
+}
+
+#[test]
+fn a_join_that_loses_an_executor_gives_the_right_rows_or_none() {
+    survives_a_loss(
+        "SELECT a.label, count(*), sum(octet_length(encode(image_encode(image_resize(image_decode(a.content), 900, 900), 'png'), 'hex'))) \
+         FROM read_images('photos', partitions => 16) a JOIN (SELECT path, count(*) AS n FROM read_images('photos', partitions => 4) GROUP BY path) b \
+         ON a.path = b.path GROUP BY a.label ORDER BY a.label",
+    );
+}
+
+#[test]
+fn a_cancelled_statement_writes_nothing_more() {
+    let workspace = Workspace::with_photos(140, 2);
+    let cluster = Cluster::start(&workspace, 2);
+    for how in ["Ctrl-C", "pixmill jobs"] {
+        let client = cluster.start_sql(&slow_copy("out"));
+        cluster.wait_for_tasks(1);
+        if how == "Ctrl-C" {
+            client.signal("INT");
+            let finished = client.finish();
+            assert_eq!(finished.code, 130, "{}", finished.stderr);
+        } else {
+            let jobs: serde_json::Value = serde_json::from_str(&cluster.get("pixmill/jobs")).expect("JSON");
+            let id = jobs[0]["id"].as_str().expect("an id");
+            let said = workspace.pixmill(&["jobs", "--cluster", &cluster.address, "--cancel", id]).success();
+            assert!(said.contains("cancelled"), "{said}");
+            let message = client.finish().failure(1);
+            assert!(message.contains("was cancelled"), "{message}");
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        let before = workspace.names("out");
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(workspace.names("out"), before, "{how}");
+        assert!(!before.iter().any(|name| name == "_manifest.json" || name.ends_with(".tmp")), "{before:?}");
+    }
+    // The cluster is free for others.
+    assert!(cluster.sql("SELECT count(*) FROM read_images('photos', partitions => 4)").success().contains("140"));
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_a_whole_dataset_or_none() {
+    let workspace = Workspace::with_photos(56, 2);
+    let expected = expected(&workspace);
+    let cluster = Cluster::start(&workspace, 2);
+    let client = cluster.start_sql(&slow_copy("out"));
+    cluster.wait_for_tasks(1);
+    client.signal("KILL");
+    // Nobody has cancelled it: the job goes on.
+    eventually("the manifest", || workspace.path("out/_manifest.json").exists());
+    same(&expected, &workspace.files("out"));
+}
+
+#[test]
+fn a_scheduler_that_dies_is_told_of_and_the_dataset_is_finished_later() {
+    let workspace = Workspace::with_photos(140, 2);
+    let expected = expected(&workspace);
+    let mut cluster = Cluster::start(&workspace, 2);
+    let client = cluster.start_sql(&slow_copy("out"));
+    cluster.wait_for_tasks(4);
+    let killed = std::time::Instant::now();
+    cluster.kill_scheduler();
+    let message = client.finish().failure(1);
+    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
+    assert!(message.contains("the scheduler is gone") && message.contains("--resume"), "{message}");
+    drop(cluster);
+    let cluster = Cluster::start(&workspace, 2);
+    let sql = slow_copy("out");
+    let resumed = workspace.pixmill(&["sql", "--cluster", &cluster.address, "--resume", "-c", &sql]);
+    resumed.success();
+    same(&expected, &workspace.files("out"));
+}
+
+#[test]
+fn an_executor_that_is_told_to_stop_hands_its_work_on() {
+    let workspace = Workspace::with_photos(140, 2);
+    let expected = expected(&workspace);
+    let mut cluster = Cluster::start(&workspace, 3);
+    let client = cluster.start_sql(&slow_copy("out"));
+    cluster.wait_for_tasks(2);
+    cluster.signal(0, "TERM");
+    assert_eq!(cluster.wait_for_end(0), 0);
+    client.finish().success();
+    same(&expected, &workspace.files("out"));
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let workspace = Workspace::with_photos(4, 2);
+    let message = workspace.pixmill(&["sql", "--cluster", "df://127.0.0.1:9", "-c", "SELECT 1"]).failure(1);
+    assert!(
+        message.contains("no scheduler answers at df://127.0.0.1:9: ") && message.contains("pixmill cluster"),
+        "{message}"
+    );
+    let message = workspace.pixmill(&["sql", "--cluster", "127.0.0.1", "-c", "SELECT 1"]).failure(2);
+    assert!(message.contains("must be df://HOST:PORT"), "{message}");
+    let cluster = Cluster::start(&workspace, 0);
+    let sql = "SET pixmill.executor_wait = 1; SELECT count(content) FROM read_images('photos')";
+    let message = cluster.sql(sql).failure(1);
+    assert!(message.contains("no executor has been there for 1 s"), "{message}");
+    let args = ["executor", "--scheduler", "127.0.0.1:9", "--patience", "0"];
+    let message = workspace.pixmill(&args).failure(1);
+    assert!(message.contains("no scheduler answers at df://127.0.0.1:9"), "{message}");
+    let message = workspace.pixmill(&["jobs", "--cluster", &cluster.address, "nosuch"]).failure(1);
+    assert!(message.contains("no job 'nosuch' is known to the scheduler"), "{message}");
+}
+
+#[test]
+fn options_reach_the_executors() {
+    let workspace = Workspace::with_photos(12, 2);
+    let cluster = Cluster::start(&workspace, 1);
+    let sql = "EXPLAIN ANALYZE SELECT image_info(content) FROM read_images('photos', partitions => 1)";
+    // Each batch holds one file where a batch may hold one byte.
+    let batches = |text: &str, count: usize| {
+        text.contains(&format!("output_batches={count},")) || text.contains(&format!("output_batches={count}]"))
+    };
+    let text = cluster.sql(sql).success();
+    assert!(batches(&text, 1), "{text}");
+    let text = cluster.sql(&format!("SET pixmill.batch_bytes = 1; {sql}")).success();
+    assert!(batches(&text, 12), "{text}");
+}
+
+#[test]
+fn plans_can_be_looked_at() {
+    let workspace = Workspace::with_photos(12, 2);
+    let cluster = Cluster::start(&workspace, 1);
+    let copy = "COPY (SELECT image_encode(image_resize(image_decode(content), 32, 32)) AS image FROM read_images('photos')) TO 'out' STORED AS TFRECORD OPTIONS (shards 3)";
+    let text = cluster.sql(&format!("EXPLAIN {copy}")).success();
+    assert!(
+        text.contains("CommitExec") && text.contains("ShardSinkExec") && text.contains("LoadContentExec"),
+        "{text}"
+    );
+    assert!(!workspace.path("out").exists());
+    let text = cluster.sql(&format!("EXPLAIN ANALYZE {copy}")).success();
+    for metric in [
+        "bytes_read=",
+        "images_decoded=12",
+        "decode_time=",
+        "resize_time=",
+        "encode_time=",
+        "read_time=",
+        "write_time=",
+    ] {
+        assert!(text.contains(metric), "{metric} in {text}");
+    }
+    assert!(workspace.path("out/_manifest.json").exists());
+}
+
+#[test]
+fn the_scheduler_tells_of_itself() {
+    let workspace = Workspace::with_photos(12, 2);
+    let cluster = Cluster::start(&workspace, 1);
+    cluster.sql("SELECT count(content) FROM read_images('photos')").success();
+    let jobs = workspace.pixmill(&["jobs", "--cluster", &cluster.address]).success();
+    assert!(jobs.contains("done") && jobs.contains("SELECT count(content)"), "{jobs}");
+    assert!(cluster.get("api/metrics").contains("job_completed_total 1"), "{}", cluster.get("api/metrics"));
+    assert!(cluster.get("api/executors").contains("127.0.0.1"), "{}", cluster.get("api/executors"));
+    assert_eq!((cluster.get("healthz").as_str(), cluster.get("readyz").as_str()), ("ok", "ok"));
+}
