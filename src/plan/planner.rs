@@ -86,9 +86,8 @@ fn finished(node: &WriteShardsNode, statement: &str) -> Result<Option<Arc<dyn Ex
     let Some(directory) = storage::local_path(&node.target) else { return Ok(None) };
     // A manifest that can't be read is no finished dataset; what is to become of it is asked later.
     let Ok(Some(manifest)) = Manifest::read(&directory) else { return Ok(None) };
-    let is_there = |shard: &Shard| {
-        directory.join(&shard.path).metadata().is_ok_and(|metadata| metadata.len() == shard.bytes)
-    };
+    let is_there =
+        |shard: &Shard| directory.join(&shard.path).metadata().is_ok_and(|metadata| metadata.len() == shard.bytes);
     if manifest.statement.as_deref() != Some(statement) || !manifest.shards.iter().all(is_there) {
         return Ok(None);
     }

@@ -223,7 +223,11 @@ fn check_whole(directory: &Path, partitions: usize, reports: &BTreeMap<usize, Ve
 /// Checks that not more rows are rejected than may be: each process has counted its own alone.
 fn check_rejects(target: &Target, rejects: &[Reject]) -> Result<()> {
     let Some(most) = target.options.max_rejects.filter(|most| rejects.len() as u64 > *most) else { return Ok(()) };
-    exec_err!("{} rows are rejected, more than {most} (max_rejects), the first of them {}", rejects.len(), first(rejects))
+    exec_err!(
+        "{} rows are rejected, more than {most} (max_rejects), the first of them {}",
+        rejects.len(),
+        first(rejects)
+    )
 }
 
 fn first(rejects: &[Reject]) -> String {
@@ -335,9 +339,10 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
 /// The rows of a dataset that is finished already. Which partition rejected rows is not in its manifest.
 pub(crate) fn finished_rows(manifest: &Manifest) -> Result<RecordBatch> {
     let mut rejected = manifest.rejected;
-    let rows = manifest.shards.iter().map(|shard| {
-        (Some(shard.path.as_str()), [shard.records, shard.bytes, std::mem::take(&mut rejected)])
-    });
+    let rows = manifest
+        .shards
+        .iter()
+        .map(|shard| (Some(shard.path.as_str()), [shard.records, shard.bytes, std::mem::take(&mut rejected)]));
     to_batch(rows.collect())
 }
 

@@ -24,6 +24,8 @@ mod shard;
 mod sweep;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod write;
 

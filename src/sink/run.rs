@@ -55,8 +55,7 @@ impl Target {
             return self.over();
         }
         let shown = self.directory.display();
-        fs::create_dir_all(&self.directory)
-            .map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
+        fs::create_dir_all(&self.directory).map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
         let marked = || -> io::Result<()> {
             put(&self.mark(), &serde_json::to_vec(&ShardNames::of(self))?)?;
             let notice = self.directory.join(UNFINISHED);

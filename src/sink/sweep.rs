@@ -91,7 +91,8 @@ impl Target {
             return None;
         }
         let runs = self.runs();
-        let is_ours = |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
+        let is_ours =
+            |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
         let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory);
         foreign.retain(|path| !is_ours(path));
         if runs.is_empty() {
