@@ -28,6 +28,9 @@ extensions_options! {
 
         /// Memory for sorting, grouping and joining, such as '2G' or '512M'; what doesn't fit goes to temporary files.
         pub memory_limit: String, default = "2G".to_string()
+
+        /// Whether a COPY keeps the finished shards that a run of the same statement has left, and writes only the others.
+        pub resume: bool, default = false
     }
 }
 
@@ -91,6 +94,11 @@ impl PixmillOptions {
     /// Memory for sorting, grouping and joining.
     pub fn memory_limit(&self) -> &str {
         &self.0.memory_limit
+    }
+
+    /// Whether a COPY keeps finished shards.
+    pub fn resume(&self) -> bool {
+        self.0.resume
     }
 }
 

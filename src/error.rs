@@ -127,6 +127,8 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         | DataFusionError::Configuration(text)
         | DataFusionError::NotImplemented(text)
         | DataFusionError::Execution(text) => argument_error(text).unwrap_or(text).to_string(),
+        // These say themselves what failed.
+        DataFusionError::IoError(error) => error.to_string(),
         other => other.strip_backtrace(),
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::Place;
 use super::generate;
 use super::output::Format;
-use super::statements::run_all;
+use super::statements::{Resume, run_all};
 use super::template::Template;
 use crate::error::{Error, Result};
 
@@ -34,6 +34,9 @@ pub(crate) struct Run {
     format: Format,
 
     #[command(flatten)]
+    resume: Resume,
+
+    #[command(flatten)]
     place: Place,
 }
 
@@ -51,7 +54,7 @@ impl Run {
             generate::make_default_input(&request, self.place.threads.count())?;
         }
         let sql = template.sql().map_err(|error| in_file(&self.file, error))?;
-        run_all(&self.place, &sql, self.format)
+        run_all(&self.place, &sql, self.format, &self.resume)
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Place;
 use super::output::Format;
-use super::statements::{piped_input, run_all};
+use super::statements::{Resume, piped_input, run_all};
 use crate::error::{Error, Result};
 
 /// Run SQL statements and print their rows
@@ -29,6 +29,9 @@ pub(crate) struct Sql {
     format: Format,
 
     #[command(flatten)]
+    resume: Resume,
+
+    #[command(flatten)]
     place: Place,
 }
 
@@ -47,6 +50,6 @@ impl Sql {
             };
             texts.push(text);
         }
-        run_all(&self.place, &texts.join("\n;\n"), self.format)
+        run_all(&self.place, &texts.join("\n;\n"), self.format, &self.resume)
     }
 }

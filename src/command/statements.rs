@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use indicatif::{HumanBytes, HumanCount};
@@ -18,9 +19,20 @@ use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 /// How long an interrupted or failed statement may take to clean up behind itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Whether finished shards are kept.
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    /// Keep the finished shards that an interrupted run of the same COPY has left, and write only the others
+    #[arg(long)]
+    resume: bool,
+}
+
 /// Runs a text of statements; Ctrl-C cancels the one under way.
-pub(super) fn run_all(place: &Place, sql: &str, format: Format) -> Result<()> {
+pub(super) fn run_all(place: &Place, sql: &str, format: Format, resume: &Resume) -> Result<()> {
     with_engine(place, async |engine| {
+        if resume.resume {
+            engine.sql("SET pixmill.resume = true").await?;
+        }
         for statement in engine.parse(sql)? {
             run_one(engine, statement, format).await?;
         }

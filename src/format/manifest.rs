@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
 pub const REJECTS: &str = "_rejects.csv";
-/// A file that says that shards beside it are those of runs that haven't finished, and how they are named: they may be swept.
+/// A file that says that runs which write here haven't finished.
 pub(crate) const UNFINISHED: &str = "_unfinished";
 /// A replaced dataset's manifest, until the new one is there.
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
@@ -45,6 +45,9 @@ pub struct Manifest {
     pub shuffle_seed: Option<u64>,
     /// How it was written.
     pub options: serde_json::Value,
+    /// A hash of the statement that wrote it, by which `--resume` knows that there is nothing left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
     /// Files that describe the dataset to other tools, beside the shards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sidecars: Vec<String>,
@@ -103,14 +106,10 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
 
 /// Writes a small file so that it is there whole or not at all.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    put_by(path, bytes, "")
-}
-
-/// As [`put`], for one of several writers, each with a name of its own.
-pub(crate) fn put_by(path: &Path, bytes: &[u8], writer: &str) -> io::Result<()> {
-    // A name that is nobody else's, and that a commit sweeps: a user's file beside it stays.
+    // A name that is nobody else's, on any machine, and that a commit sweeps: a user's file beside it stays.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = path.with_file_name(format!(".unfinished-{name}{writer}-{}.tmp", std::process::id()));
+    let token = getrandom::u64().map_err(io::Error::other)?;
+    let unfinished = path.with_file_name(format!(".unfinished-{name}-{token:016x}.tmp"));
     let done = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
     if done.is_err() {
         // The error that is told is the first.

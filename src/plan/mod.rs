@@ -6,6 +6,7 @@ mod fuse_through_alias;
 mod named_arguments;
 mod planner;
 mod rewrite_copy;
+mod statement;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, exec_err, internal_datafusion_err, plan_err};
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::QueryPlanner;
@@ -20,8 +21,10 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::format::manifest::{MANIFEST, OLD_MANIFEST};
-use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode};
+use super::statement::fingerprint;
+use crate::config::PixmillOptions;
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
+use crate::sink::{CommitExec, ShardSinkExec, Stamp, Target, WriteShardsNode, finished_rows, result_schema, token};
 use crate::source::ReadExec;
 use crate::storage;
 
@@ -58,7 +61,12 @@ impl ExtensionPlanner for SinkPlanner {
         let input = physical_inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
-        let target = Arc::new(target(node, &input)?);
+        let resume = PixmillOptions::of(session.config_options()).resume();
+        let statement = fingerprint(node)?;
+        if resume && let Some(rows) = finished(node, &statement)? {
+            return Ok(Some(rows));
+        }
+        let target = Arc::new(Target { resume, ..target(node, &input, statement)? });
         if let Some(name) = target.foreign_file() {
             return exec_err!(
                 "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
@@ -67,11 +75,26 @@ impl ExtensionPlanner for SinkPlanner {
         }
         let running = session.config().target_partitions();
         let sink: Arc<dyn ExecutionPlan> = Arc::new(ShardSinkExec::new(input, Arc::clone(&target), running));
-        Ok(Some(Arc::new(CommitExec::new(sink, target))))
+        Ok(Some(Arc::new(CommitExec::new(sink, target, None))))
     }
 }
 
-fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Target> {
+/// The rows of the dataset at the target where the same statement has finished it.
+fn finished(node: &WriteShardsNode, statement: &str) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(directory) = storage::local_path(&node.target) else { return Ok(None) };
+    // A manifest that can't be read is no finished dataset; what is to become of it is asked later.
+    let Ok(Some(manifest)) = Manifest::read(&directory) else { return Ok(None) };
+    let is_there =
+        |shard: &Shard| directory.join(&shard.path).metadata().is_ok_and(|metadata| metadata.len() == shard.bytes);
+    if manifest.statement.as_deref() != Some(statement) || !manifest.shards.iter().all(is_there) {
+        return Ok(None);
+    }
+    tracing::info!("'{}' is finished already", node.target);
+    let rows = MemorySourceConfig::try_new_exec(&[vec![finished_rows(&manifest)?]], result_schema(), None)?;
+    Ok(Some(rows))
+}
+
+fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>, statement: String) -> Result<Target> {
     let Some(directory) = storage::local_path(&node.target) else {
         return exec_err!("cannot write to '{}': it is not a local path", node.target);
     };
@@ -106,6 +129,7 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
     let features: Vec<_> = fields().filter(|field| is_feature(field.name())).cloned().collect();
     let (classes, class_column) = classes(input, node.visible);
     Ok(Target {
+        replaces: Stamp::of(&directory.join(MANIFEST)),
         directory: directory.into_owned(),
         options: node.options.clone(),
         partition_by: node.partition_by.clone(),
@@ -119,6 +143,9 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>) -> Result<Targ
         classes,
         class_column,
         shuffle_seed: node.shuffle_seed,
+        run: token()?,
+        statement,
+        resume: false,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,11 +18,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::Target;
 use super::encode::ChangedKeys;
-use super::partition::Report;
+use super::failure::io_failure;
+use super::place::Placement;
+use super::report::Report;
 use super::sweep::remove_if_there;
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, write_rejects};
+use super::{ShardSinkExec, Stamp, Target};
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, put, write_rejects};
 use crate::session::io_runtime;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
@@ -39,18 +42,22 @@ pub(crate) fn result_schema() -> SchemaRef {
 pub struct CommitExec {
     input: Arc<dyn ExecutionPlan>,
     target: Arc<Target>,
+    /// Partitions of the sink, as far as it was below this node at some time: on an executor only its rows are.
+    partitions: Option<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl CommitExec {
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>) -> Self {
+    /// Commits what the sink below writes; `partitions` are those of a sink that isn't below any more.
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>, partitions: Option<usize>) -> Self {
+        let partitions = partitions_below(&input).or(partitions);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(result_schema()),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Self { input, target, properties: Arc::new(properties) }
+        Self { input, target, partitions, properties: Arc::new(properties) }
     }
 }
 
@@ -58,6 +65,22 @@ impl CommitExec {
     /// The dataset's directory.
     pub fn directory(&self) -> &Path {
         &self.target.directory
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn partitions(&self) -> Option<usize> {
+        self.partitions
+    }
+}
+
+/// The partitions of the sink in a plan.
+fn partitions_below(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    match plan.downcast_ref::<ShardSinkExec>() {
+        Some(sink) => Some(sink.partitions()),
+        None => plan.children().into_iter().find_map(partitions_below),
     }
 }
 
@@ -91,7 +114,7 @@ impl ExecutionPlan for CommitExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next();
         let input = input.ok_or_else(|| internal_datafusion_err!("CommitExec has one child"))?;
-        Ok(Arc::new(Self::new(input, Arc::clone(&self.target))))
+        Ok(Arc::new(Self::new(input, Arc::clone(&self.target), self.partitions)))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -108,72 +131,116 @@ impl ExecutionPlan for CommitExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let rows = self.input.execute(partition, Arc::clone(&context))?;
         let target = Arc::clone(&self.target);
+        let partitions = self.partitions;
+        let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
         let committed = async move {
             let batches: Vec<RecordBatch> = rows.try_collect().await?;
             let reports = reports(&batches)?;
-            let committed = runtime.spawn_blocking(move || commit(&target, reports));
+            let committed = runtime.spawn_blocking(move || commit(&target, partitions, reports));
             committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream::once(committed).boxed())))
     }
 }
 
-/// The reports by partition; of a partition that ran twice, one.
-fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<i64, Report>> {
-    let mut reports = BTreeMap::new();
+/// The reports by partition: as many as there were attempts that came to their end.
+fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<usize, Vec<Report>>> {
+    let mut reports: BTreeMap<usize, Vec<Report>> = BTreeMap::new();
     for batch in batches {
         let partitions = batch.column(0).as_primitive::<Int64Type>();
         let texts = batch.column(1).as_string::<i32>();
         for (partition, text) in partitions.values().iter().zip(texts.iter().flatten()) {
             let report = serde_json::from_str(text)
                 .map_err(|error| internal_datafusion_err!("a report can't be read: {error}"))?;
-            reports.insert(*partition, report);
+            reports.entry(*partition as usize).or_default().push(report);
         }
     }
     Ok(reports)
 }
 
-fn commit(target: &Target, mut reports: BTreeMap<i64, Report>) -> Result<RecordBatch> {
-    check_whole(&target.directory, &reports)?;
-    let failed = |error| exec_datafusion_err!("cannot finish '{}': {error}", target.directory.display());
-    target.renumber(&mut reports).map_err(failed)?;
-    let rows = result_rows(&reports)?;
-    let mut shards = Vec::new();
-    let mut rejects = Vec::new();
-    let mut changed_keys = ChangedKeys::default();
-    for report in reports.into_values() {
-        changed_keys.add(report.changed_keys);
-        shards.extend(report.shards);
-        rejects.extend(report.rejects);
-    }
-    shards.sort_by(|left, right| left.path.cmp(&right.path));
+/// Finishes the dataset. It may have been tried before, and be tried twice at a time.
+fn commit(target: &Target, partitions: usize, reports: BTreeMap<usize, Vec<Report>>) -> Result<RecordBatch> {
+    check_whole(&target.directory, partitions, &reports)?;
+    let choose = |(partition, reports)| Some((partition, choose(target, reports)?));
+    let reports: BTreeMap<usize, Report> = reports.into_iter().filter_map(choose).collect();
+    let mut rejects: Vec<Reject> = reports.values().flat_map(|report| &report.rejects).cloned().collect();
     rejects.sort();
-    finish(target, shards, rejects).map_err(failed)??;
+    check_rejects(target, &rejects)?;
+    let placements = target.placements(&reports);
+    let rows = result_rows(&reports, &placements)?;
+    let mut shards: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
+    shards.sort_by(|left, right| left.path.cmp(&right.path));
+    if shards.is_empty() && !rejects.is_empty() {
+        return nothing_written(target, &rejects);
+    }
+    let failed = |error| io_failure(cannot_finish(target), &error);
+    let sidecars = target.sidecars(&shards).map_err(failed)?;
+    let manifest = manifest(target, shards, &rejects, sidecars.keys().cloned().collect())?;
+    let finished = finish(target, &placements, &rejects, &sidecars, &manifest);
+    match finished {
+        // Another commit of the same run was first.
+        Err(_) if !target.is_marked() && is_there(target, &manifest) => {}
+        done => done?,
+    }
+    let mut changed_keys = ChangedKeys::default();
+    reports.into_values().for_each(|report| changed_keys.add(report.changed_keys));
     warn_about_keys(&changed_keys);
     Ok(rows)
 }
 
-/// Checks that partitions 0 to n-1 have reported, where n is what each of them was told.
-fn check_whole(directory: &Path, reports: &BTreeMap<i64, Report>) -> Result<()> {
+/// Of the reports of several attempts one whose files are there: those of the others may have been swept.
+fn choose(target: &Target, mut reports: Vec<Report>) -> Option<Report> {
+    let found = reports.iter().position(|report| target.is_there(report)).unwrap_or(0);
+    (found < reports.len()).then(|| reports.swap_remove(found))
+}
+
+fn cannot_finish(target: &Target) -> String {
+    format!("cannot finish '{}'", target.directory.display())
+}
+
+/// Checks that partitions 0 to n-1 have reported.
+fn check_whole(directory: &Path, partitions: usize, reports: &BTreeMap<usize, Vec<Report>>) -> Result<()> {
     let directory = directory.display();
-    let Some(partitions) = reports.values().map(|report| report.partitions).max() else {
+    if partitions == 0 {
         return exec_err!("'{directory}' is not finished: no partition was written; run the statement again");
-    };
-    if let Some(other) = reports.values().find(|report| report.partitions != partitions) {
+    }
+    if let Some((other, _)) = reports.range(partitions..).next() {
         return exec_err!(
-            "'{directory}' is not finished: its partitions are parts of different runs, of {} and of {partitions} partitions; \
-             run the statement again",
-            other.partitions
+            "'{directory}' is not finished: there are {partitions} partitions, and number {other} has reported, too; run the \
+             statement again"
         );
     }
-    if !reports.keys().copied().eq(0..partitions as i64) {
+    if reports.len() < partitions {
         return exec_err!(
             "'{directory}' is not finished: {} of {partitions} partitions were written; run the statement again",
             reports.len()
         );
     }
     Ok(())
+}
+
+/// Checks that not more rows are rejected than may be: each process has counted its own alone.
+fn check_rejects(target: &Target, rejects: &[Reject]) -> Result<()> {
+    let Some(most) = target.options.max_rejects.filter(|most| rejects.len() as u64 > *most) else { return Ok(()) };
+    exec_err!(
+        "{} rows are rejected, more than {most} (max_rejects), the first of them {}",
+        rejects.len(),
+        first(rejects)
+    )
+}
+
+fn first(rejects: &[Reject]) -> String {
+    let first = rejects.first().map(|reject| (reject.path.as_deref().unwrap_or("a row"), reject.reason.as_str()));
+    first.map_or_else(String::new, |(path, reason)| format!("'{path}': {reason}"))
+}
+
+/// A dataset that would be replaced stays as it is, its list of rejects included.
+fn nothing_written(target: &Target, rejects: &[Reject]) -> Result<RecordBatch> {
+    if target.is_marked() && !target.directory.join(MANIFEST).exists() {
+        write_rejects(&target.directory, rejects).map_err(|error| io_failure(cannot_finish(target), &error))?;
+    }
+    exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.len(), first(rejects))
 }
 
 fn warn_about_keys(changed: &ChangedKeys) {
@@ -187,28 +254,10 @@ fn warn_about_keys(changed: &ChangedKeys) {
     }
 }
 
-fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io::Result<Result<()>> {
-    let directory = &target.directory;
-    let is_for_nothing = shards.is_empty() && !rejects.is_empty();
-    // A dataset that would be replaced stays as it is, its list of rejects included.
-    if !is_for_nothing || !directory.join(MANIFEST).exists() {
-        write_rejects(directory, &rejects)?;
-    }
-    if is_for_nothing {
-        return Ok(exec_err!(
-            "no record was written: all {} rows are rejected, the first of them '{}': {}",
-            rejects.len(),
-            rejects[0].path.as_deref().unwrap_or("a row"),
-            rejects[0].reason
-        ));
-    }
-    target.set_manifest_aside()?;
-    target.sweep(&shards)?;
-    let sidecars = target.sidecars(&shards)?;
-    for (name, text) in &sidecars {
-        put(&directory.join(name), text.as_bytes())?;
-    }
-    let manifest = Manifest {
+fn manifest(target: &Target, shards: Vec<Shard>, rejects: &[Reject], sidecars: Vec<String>) -> Result<Manifest> {
+    let options = serde_json::to_value(&target.options)
+        .map_err(|error| internal_datafusion_err!("options can't be written: {error}"))?;
+    Ok(Manifest {
         format: target.options.format().name().to_string(),
         pixmill_version: env!("CARGO_PKG_VERSION").to_string(),
         jpeg_codec: pixmill_udfs::JPEG_CODEC.to_string(),
@@ -219,30 +268,99 @@ fn finish(target: &Target, shards: Vec<Shard>, rejects: Vec<Reject>) -> std::io:
         partitioned_by: target.partition_by.clone(),
         classes: target.classes.clone(),
         shuffle_seed: target.shuffle_seed,
-        options: serde_json::to_value(&target.options)?,
-        sidecars: sidecars.into_keys().collect(),
+        options,
+        statement: Some(target.statement.clone()),
+        sidecars,
         shards,
-    };
-    manifest.write(directory)?;
-    remove_if_there(&directory.join(OLD_MANIFEST))?;
-    remove_if_there(&directory.join(UNFINISHED))?;
-    Ok(Ok(()))
+    })
+}
+
+/// Gives the shards their names and sweeps what isn't part of the dataset; the manifest comes last. Each step may have been
+/// done before.
+fn finish(
+    target: &Target,
+    placements: &[Placement],
+    rejects: &[Reject],
+    sidecars: &BTreeMap<String, String>,
+    manifest: &Manifest,
+) -> Result<()> {
+    let directory = &target.directory;
+    let failed = |error| io_failure(cannot_finish(target), &error);
+    check_mark(target)?;
+    set_manifest_aside(target, manifest)?;
+    for placement in placements {
+        check_mark(target)?;
+        target.place(placement).map_err(failed)?;
+    }
+    write_rejects(directory, rejects).map_err(failed)?;
+    let runs = target.runs();
+    target.sweep(&manifest.shards, &runs).map_err(failed)?;
+    for (name, text) in sidecars {
+        put(&directory.join(name), text.as_bytes()).map_err(failed)?;
+    }
+    check_mark(target)?;
+    target.sweep_hidden().map_err(failed)?;
+    manifest.write(directory).map_err(failed)?;
+    let marks: Vec<_> = runs.into_iter().map(|(mark, _)| mark).collect();
+    let cleaned = remove_if_there(&directory.join(OLD_MANIFEST)).and_then(|()| target.end(&marks));
+    // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.
+    cleaned.and_then(|()| target.sweep_hidden()).map_err(failed)
+}
+
+/// Stops a commit whose run is over.
+fn check_mark(target: &Target) -> Result<()> {
+    if target.is_marked() { Ok(()) } else { target.over() }
+}
+
+/// Whether a manifest stands in its place.
+fn is_there(target: &Target, manifest: &Manifest) -> bool {
+    Manifest::read(&target.directory).is_ok_and(|there| there.as_ref() == Some(manifest))
+}
+
+/// Takes back the promise that a dataset being replaced is a finished one: from here on its shards are overwritten.
+fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
+    let directory = &target.directory;
+    let (manifest, old) = (directory.join(MANIFEST), directory.join(OLD_MANIFEST));
+    let Some(stamp) = Stamp::of(&manifest) else { return Ok(()) };
+    if target.replaces == Some(stamp) && target.options.overwrite {
+        fs::rename(&manifest, &old).map_err(|error| io_failure(cannot_finish(target), &error))?;
+        if Stamp::of(&old) == Some(stamp) {
+            return Ok(());
+        }
+        // Another commit has put its own there in between.
+        fs::rename(&old, &manifest).map_err(|error| io_failure(cannot_finish(target), &error))?;
+    }
+    match is_there(target, new) {
+        true => Ok(()),
+        false => exec_err!("{}: another run has finished there meanwhile", cannot_finish(target)),
+    }
+}
+
+/// The rows of a dataset that is finished already. Which partition rejected rows is not in its manifest.
+pub(crate) fn finished_rows(manifest: &Manifest) -> Result<RecordBatch> {
+    let mut rejected = manifest.rejected;
+    let rows = manifest
+        .shards
+        .iter()
+        .map(|shard| (Some(shard.path.as_str()), [shard.records, shard.bytes, std::mem::take(&mut rejected)]));
+    to_batch(rows.collect())
 }
 
 /// One row for each shard; rejected rows are counted in the first of their partition.
-fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
+fn result_rows(reports: &BTreeMap<usize, Report>, placements: &[Placement]) -> Result<RecordBatch> {
+    let mut rejected: BTreeMap<usize, u64> =
+        reports.iter().map(|(partition, report)| (*partition, report.rejects.len() as u64)).collect();
     let mut rows: Vec<(Option<&str>, [u64; 3])> = Vec::new();
-    for report in reports.values() {
-        let mut rejected = report.rejects.len() as u64;
-        for shard in &report.shards {
-            rows.push((Some(&shard.path), [shard.records, shard.bytes, rejected]));
-            rejected = 0;
-        }
-        if rejected > 0 {
-            rows.push((None, [0, 0, rejected]));
-        }
+    for Placement { partition, shard, .. } in placements {
+        let rejected = rejected.remove(partition).unwrap_or(0);
+        rows.push((Some(&shard.path), [shard.records, shard.bytes, rejected]));
     }
+    rows.extend(rejected.into_values().filter(|rejected| *rejected > 0).map(|rejected| (None, [0, 0, rejected])));
     rows.sort_by_key(|(path, _)| (path.is_none(), *path));
+    to_batch(rows)
+}
+
+fn to_batch(rows: Vec<(Option<&str>, [u64; 3])>) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = vec![Arc::new(rows.iter().map(|(path, _)| *path).collect::<StringArray>())];
     for index in 0..3 {
         let numbers = rows.iter().map(|(_, numbers)| Some(numbers[index] as i64));
@@ -255,25 +373,22 @@ fn result_rows(reports: &BTreeMap<i64, Report>) -> Result<RecordBatch> {
 mod tests {
     use super::*;
 
-    /// What is said of partitions with these numbers, each of them told how many there are.
-    fn checked(reports: &[(i64, usize)]) -> Option<String> {
-        let report =
-            |partitions| Report { partitions, shards: vec![], rejects: vec![], changed_keys: ChangedKeys::default() };
-        let reports = reports.iter().map(|(number, partitions)| (*number, report(*partitions))).collect();
-        check_whole(Path::new("out"), &reports).err().map(|error| error.strip_backtrace())
+    /// What is said of partitions with these numbers.
+    fn checked(numbers: &[usize], partitions: usize) -> Option<String> {
+        let reports = numbers.iter().map(|number| (*number, Vec::new())).collect();
+        check_whole(Path::new("out"), partitions, &reports).err().map(|error| error.strip_backtrace())
     }
 
     #[test]
     fn a_dataset_is_whole_when_all_partitions_have_reported() {
-        assert_eq!(checked(&[(0, 2), (1, 2)]), None);
-        for (reports, expected) in [
-            (&[][..], "no partition was written"),
-            (&[(0, 2)], "1 of 2 partitions were written"),
-            (&[(0, 2), (2, 2)], "2 of 2 partitions were written"),
-            (&[(0, 2), (1, 3)], "its partitions are parts of different runs, of 2 and of 3 partitions"),
+        assert_eq!(checked(&[0, 1], 2), None);
+        for (numbers, partitions, expected) in [
+            (&[][..], 0, "no partition was written"),
+            (&[0], 2, "1 of 2 partitions were written"),
+            (&[0, 2], 2, "there are 2 partitions, and number 2 has reported, too"),
         ] {
             let expected = format!("Execution error: 'out' is not finished: {expected}; run the statement again");
-            assert_eq!(checked(reports), Some(expected));
+            assert_eq!(checked(numbers, partitions), Some(expected));
         }
     }
 }

@@ -4,18 +4,29 @@ pub mod parquet;
 pub mod tfrecord;
 pub mod webdataset;
 
+mod attempt;
 mod cast;
 mod classes;
 mod commit;
 mod directory;
 mod encode;
+mod failure;
+mod fingerprint;
+mod hidden;
 mod name;
 mod node;
 mod options;
 mod partition;
-mod renumber;
+mod place;
+mod report;
+mod run;
 mod shard;
 mod sweep;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod wire;
 mod write;
 
 use std::collections::BTreeMap;
@@ -24,6 +35,7 @@ use std::path::PathBuf;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
+use serde::{Deserialize, Serialize};
 
 pub use commit::CommitExec;
 pub use name::NameTemplate;
@@ -31,9 +43,12 @@ pub use node::WriteShardsNode;
 pub use options::{FormatOptions, OnReject, SinkOptions};
 pub use write::ShardSinkExec;
 
-pub(crate) use commit::result_schema;
+pub(crate) use commit::{finished_rows, result_schema};
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use hidden::token;
 pub(crate) use node::ShardFormatFactory;
 pub(crate) use options::takes_huggingface;
+pub(crate) use run::Stamp;
 
 use crate::config::OptionPage;
 use crate::format::manifest::Shard;
@@ -131,7 +146,7 @@ pub(crate) fn holds_images(field: &Field) -> bool {
 }
 
 /// Where and how a dataset is written: what the sink's nodes share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     pub(crate) directory: PathBuf,
     pub(crate) options: SinkOptions,
@@ -142,11 +157,20 @@ pub struct Target {
     /// Positions of the hidden columns path, content and read error.
     pub(crate) reject_columns: Option<[usize; 3]>,
     /// The columns that are features, as the query has them.
+    #[serde(with = "wire::schema")]
     pub(crate) schema: SchemaRef,
     pub(crate) classes: Option<Vec<String>>,
     /// The column that holds the numbers of these classes as the source has them.
     pub(crate) class_column: Option<String>,
     pub(crate) shuffle_seed: Option<u64>,
+    /// A name that no other run has.
+    pub(crate) run: String,
+    /// The fingerprint of the statement.
+    pub(crate) statement: String,
+    /// Whether shards that a run of the same statement has left are kept.
+    pub(crate) resume: bool,
+    /// The manifest that was there when the run was planned.
+    pub(crate) replaces: Option<Stamp>,
 }
 
 impl Target {

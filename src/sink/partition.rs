@@ -1,37 +1,25 @@
 //! Writes the rows of one partition: to one shard, or to one for each directory.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
+use datafusion::common::{Result, exec_err, internal_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::metrics::Count;
 use futures::TryStreamExt;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use super::directory::join;
+use super::attempt::Attempt;
 use super::encode::{ChangedKeys, Encoder, Place, Rejection};
+use super::report::Report;
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
-use crate::format::manifest::{Reject, Shard};
+use crate::format::manifest::Reject;
 
 /// The most directories that one partition writes to at the same time.
 const MOST_DIRECTORIES: usize = 256;
-
-/// What a partition has written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Report {
-    /// Partitions of the whole input, by which the commit knows whether all have reported.
-    pub(crate) partitions: usize,
-    pub(crate) shards: Vec<Shard>,
-    pub(crate) rejects: Vec<Reject>,
-    pub(crate) changed_keys: ChangedKeys,
-}
 
 /// What is counted while a partition is written.
 pub(super) struct Counts {
@@ -42,10 +30,20 @@ pub(super) struct Counts {
     pub(super) all_rejected: Arc<AtomicU64>,
 }
 
-/// Writes the rows of one partition.
+impl Counts {
+    /// Counts what an earlier attempt has written.
+    pub(super) fn add(&self, report: &Report) {
+        let shards = &report.shards;
+        self.records_written.add(shards.iter().map(|shard| shard.records).sum::<u64>() as usize);
+        self.bytes_written.add(shards.iter().map(|shard| shard.file.bytes).sum::<u64>() as usize);
+        self.records_rejected.add(report.rejects.len());
+        self.all_rejected.fetch_add(report.rejects.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Writes the rows of one partition. Dropped before it is finished, it leaves nothing behind.
 pub(super) struct PartitionWriter<E> {
-    partition: usize,
-    partitions: usize,
+    attempt: Arc<Attempt>,
     target: Arc<Target>,
     runtime: Handle,
     /// Rows that have come, rejected ones included.
@@ -54,23 +52,29 @@ pub(super) struct PartitionWriter<E> {
     shards: BTreeMap<String, ShardWriter<E>>,
     rejects: Vec<Reject>,
     counts: Counts,
+    /// Shards that were started and aren't known to be whole.
+    started: usize,
+}
+
+impl<E> Drop for PartitionWriter<E> {
+    fn drop(&mut self) {
+        if self.started > 0 {
+            self.attempt.abandon(self.started);
+        }
+    }
 }
 
 impl<E: Encoder> PartitionWriter<E> {
-    /// A writer of one of so many partitions.
-    pub(super) fn new(
-        partition: usize,
-        partitions: usize,
-        target: Arc<Target>,
-        runtime: Handle,
-        counts: Counts,
-    ) -> Self {
-        Self { partition, partitions, target, runtime, rows: 0, shards: BTreeMap::new(), rejects: Vec::new(), counts }
+    /// A writer of an attempt's partition, whose run has begun.
+    pub(super) fn new(attempt: Arc<Attempt>, runtime: Handle, counts: Counts) -> Self {
+        let target = Arc::clone(&attempt.target);
+        let (shards, rejects) = (BTreeMap::new(), Vec::new());
+        Self { attempt, target, runtime, rows: 0, shards, rejects, counts, started: 0 }
     }
 
     pub(super) async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
-        self.make_directory()?;
         while let Some(batch) = rows.try_next().await? {
+            self.attempt.check_task()?;
             self.write_batch(&batch).await?;
         }
         Ok(())
@@ -79,48 +83,27 @@ impl<E: Encoder> PartitionWriter<E> {
     /// Hands over to the writing threads all that shards consist of, what was held back included: behind this only their
     /// files are in use, not memory.
     pub(super) async fn hand_over(&mut self) -> Result<()> {
-        let directory = &self.target.directory;
-        if !self.shards.is_empty() {
-            // Behind this shards get their names, which may be those of the dataset that is replaced.
-            let aside = self.target.set_manifest_aside();
-            aside.map_err(|error| exec_datafusion_err!("cannot replace '{}': {error}", directory.display()))?;
-        }
-        for (directory, writer) in &mut self.shards {
-            let name = self.target.shard_name(directory, self.partition, self.partitions, writer.records());
-            writer.hand_over(&name).await?;
+        for writer in self.shards.values_mut() {
+            writer.hand_over().await?;
         }
         Ok(())
     }
 
-    /// Waits until the shards that were handed over are in their places.
-    pub(super) async fn finish(self) -> Result<Report> {
-        let mut report = Report {
-            partitions: self.partitions,
-            shards: Vec::new(),
-            rejects: self.rejects,
-            changed_keys: ChangedKeys::default(),
-        };
-        for (directory, mut writer) in self.shards {
+    /// Waits until the shards that were handed over are whole.
+    pub(super) async fn finish(mut self) -> Result<Report> {
+        let rejects = std::mem::take(&mut self.rejects);
+        let mut report = Report { shards: Vec::new(), rejects, changed_keys: ChangedKeys::default() };
+        for (directory, mut writer) in std::mem::take(&mut self.shards) {
             report.changed_keys.add(writer.changed_keys());
-            let mut shard = writer.finish().await?;
-            shard.path = join(&directory, &shard.path);
-            report.shards.push(shard);
+            report.shards.push(writer.finish(directory).await?);
         }
+        self.started = 0;
         Ok(report)
-    }
-
-    /// Makes the directory, and says that what comes into it is not a dataset yet.
-    fn make_directory(&self) -> Result<()> {
-        let directory = &self.target.directory;
-        fs::create_dir_all(directory)
-            .map_err(|error| exec_datafusion_err!("cannot create '{}': {error}", directory.display()))?;
-        let marked = self.target.mark_unfinished(self.partition);
-        marked.map_err(|error| exec_datafusion_err!("cannot write to '{}': {error}", directory.display()))
     }
 
     async fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let target = Arc::clone(&self.target);
-        let rows = E::prepare(&target, batch, Place { partition: self.partition, row: self.rows })?;
+        let rows = E::prepare(&target, batch, Place { partition: self.attempt.partition, row: self.rows })?;
         self.rows += batch.num_rows() as u64;
         let directories = target.directories(batch)?;
         for row in 0..batch.num_rows() {
@@ -156,13 +139,10 @@ impl<E: Encoder> PartitionWriter<E> {
                 "PARTITIONED BY gives more than {MOST_DIRECTORIES} directories; choose columns with fewer values"
             );
         }
-        let path: PathBuf = self.target.directory.join(directory);
-        fs::create_dir_all(&path)
-            .map_err(|error| exec_datafusion_err!("cannot create '{}': {error}", path.display()))?;
-        let label = format!("{:05}", self.partition);
         let encoder = E::start(&self.target)?;
-        let writer = ShardWriter::start(encoder, &path, &label, &self.target.options, &self.runtime);
+        let writer = ShardWriter::start(encoder, &self.attempt, self.shards.len(), &self.runtime);
         self.shards.insert(directory.to_string(), writer);
+        self.started += 1;
         Ok(())
     }
 

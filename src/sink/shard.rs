@@ -1,31 +1,25 @@
-//! One shard: written beside its final place and moved there whole.
+//! One shard: written to a hidden file, which gets a hidden name of its own when it is whole.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::metrics::Time;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::SinkOptions;
+use super::attempt::Attempt;
 use super::encode::{ChangedKeys, Encoder};
+use super::failure::io_failure;
+use super::report::{Finished, HiddenFile};
 use super::tfrecord::Compression;
-use crate::format::INDEX_SUFFIX;
-use crate::format::manifest::Shard;
 
 /// Bytes that are handed to the writing thread at once.
 const CHUNK_BYTES: usize = 1 << 20;
-
-/// What unfinished files begin and end with; readers pass over hidden files.
-const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
-
-/// Whether a file is one that a writer left behind when it was killed.
-pub(crate) fn is_unfinished(name: &str) -> bool {
-    name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1)
-}
 
 /// Writes one shard. Dropped before it is finished, it leaves nothing behind.
 pub(crate) struct ShardWriter<E> {
@@ -36,15 +30,14 @@ pub(crate) struct ShardWriter<E> {
     sent: u64,
     index: Option<String>,
     chunks: mpsc::Sender<Chunk>,
-    file: JoinHandle<io::Result<Written>>,
-    unfinished: PathBuf,
+    file: JoinHandle<Result<Written>>,
+    attempt: Arc<Attempt>,
 }
 
 enum Chunk {
     Bytes(Vec<u8>),
-    /// The shard is whole: its index goes beside its final place, and it to that place.
+    /// The shard is whole: it gets its name, and its index one, too.
     Finish {
-        name: String,
         index: Option<String>,
         /// Told when no byte is in memory any more.
         written: oneshot::Sender<()>,
@@ -53,41 +46,33 @@ enum Chunk {
 
 /// What the writing thread knows at its end.
 struct Written {
-    name: String,
-    bytes: u64,
+    file: HiddenFile,
+    index: Option<HiddenFile>,
     crc32c: u32,
 }
 
 impl<E: Encoder> ShardWriter<E> {
-    /// Starts a shard in `directory`, which must exist. `label` tells unfinished files of one dataset apart.
-    pub(crate) fn start(encoder: E, directory: &Path, label: &str, options: &SinkOptions, runtime: &Handle) -> Self {
-        let (before, behind) = UNFINISHED;
-        let name = format!("{before}{label}-{}{behind}", std::process::id());
-        let unfinished = directory.join(name);
-        let (chunks, incoming) = mpsc::channel(2);
-        let (path, compression) = (unfinished.clone(), options.file_compression());
+    /// Starts one of an attempt's shards.
+    pub(crate) fn start(encoder: E, attempt: &Arc<Attempt>, number: usize, runtime: &Handle) -> Self {
+        let (chunks, receiver) = mpsc::channel(2);
+        let writing = Arc::clone(attempt);
         let file = runtime.spawn_blocking(move || {
-            let written = write_file(&path, compression, incoming);
-            if !matches!(written, Ok(Some(_))) {
-                // The reason for not finishing is the one to report, not a failure to clean up behind it.
-                let _ = fs::remove_file(&path);
+            let written = write_file(&writing, number, receiver);
+            if written.is_err() {
+                writing.remove(number);
             }
-            written.and_then(|written| written.ok_or_else(|| io::Error::other("the shard was abandoned")))
+            written
         });
         Self {
             encoder,
             buffer: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
             records: 0,
             sent: 0,
-            index: options.has_index().then(String::new),
+            index: attempt.target.options.has_index().then(String::new),
             chunks,
             file,
-            unfinished,
+            attempt: Arc::clone(attempt),
         }
-    }
-
-    pub(crate) fn records(&self) -> u64 {
-        self.records
     }
 
     /// Bytes before compression, as far as they are encoded.
@@ -133,62 +118,80 @@ impl<E: Encoder> ShardWriter<E> {
         }
         Err(match (&mut self.file).await {
             Ok(Ok(_)) => self.failure("the writing thread ended early"),
-            Ok(Err(error)) => self.failure(&error.to_string()),
+            Ok(Err(error)) => error,
             Err(error) => self.failure(&error.to_string()),
         })
     }
 
-    fn failure(&self, reason: &str) -> datafusion::error::DataFusionError {
-        let directory = self.unfinished.parent().unwrap_or(Path::new(""));
-        exec_datafusion_err!("cannot write a shard to '{}': {reason}", directory.display())
+    fn failure(&self, reason: &str) -> DataFusionError {
+        exec_datafusion_err!("{}: {reason}", doing(&self.attempt))
     }
 
-    /// Hands over what the shard still lacks and its final name in the directory, and waits until it is written.
-    pub(crate) async fn hand_over(&mut self, name: &str) -> Result<()> {
+    /// Hands over what the shard still lacks, and waits until it is written.
+    pub(crate) async fn hand_over(&mut self) -> Result<()> {
         self.encoder.finish(&mut self.buffer)?;
         let rest = std::mem::take(&mut self.buffer);
         self.send(Chunk::Bytes(rest)).await?;
         let index = self.index.take();
         let (written, is_written) = oneshot::channel();
-        self.send(Chunk::Finish { name: name.to_string(), index, written }).await?;
+        self.send(Chunk::Finish { index, written }).await?;
         // A writing thread that failed says so at its end.
         let _ = is_written.await;
         Ok(())
     }
 
-    /// Waits until the shard that was handed over is at its final name, which is its path so far.
-    pub(crate) async fn finish(mut self) -> Result<Shard> {
+    /// Waits until the shard that was handed over is whole; it is for `directory`.
+    pub(crate) async fn finish(mut self, directory: String) -> Result<Finished> {
         match (&mut self.file).await {
-            Ok(Ok(Written { name, bytes, crc32c })) => {
-                Ok(Shard { path: name, records: self.records, bytes, crc32c: format!("{crc32c:08x}") })
+            Ok(Ok(Written { file, index, crc32c })) => {
+                Ok(Finished { directory, file, index, records: self.records, crc32c: format!("{crc32c:08x}") })
             }
-            Ok(Err(error)) => Err(self.failure(&error.to_string())),
+            Ok(Err(error)) => Err(error),
             Err(error) => Err(self.failure(&error.to_string())),
         }
     }
 }
 
-/// Writes chunks until the shard is whole and in its place; `None` if the writer was dropped before that.
-fn write_file(path: &Path, compression: Compression, mut chunks: mpsc::Receiver<Chunk>) -> io::Result<Option<Written>> {
-    let file = Counted { file: File::create(path)?, bytes: 0, crc32c: 0 };
-    let mut compressor = Compressor::new(file, compression);
-    let (name, index, written) = loop {
+fn doing(attempt: &Attempt) -> String {
+    format!("cannot write a shard to '{}'", attempt.directory().display())
+}
+
+/// Writes chunks until the shard is whole and has its name.
+fn write_file(attempt: &Attempt, number: usize, mut chunks: mpsc::Receiver<Chunk>) -> Result<Written> {
+    let failed = |error: io::Error| io_failure(doing(attempt), &error);
+    attempt.check()?;
+    let path = attempt.unfinished(number);
+    let file = File::create_new(&path).map_err(failed)?;
+    let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };
+    let mut compressor = Compressor::new(file, attempt.target.options.file_compression());
+    let (index, written) = loop {
         match chunks.blocking_recv() {
-            Some(Chunk::Bytes(bytes)) => compressor.write_all(&bytes)?,
-            Some(Chunk::Finish { name, index, written }) => break (name, index, written),
-            None => return Ok(None),
+            Some(Chunk::Bytes(bytes)) => compressor.write_all(&bytes).map_err(failed)?,
+            Some(Chunk::Finish { index, written }) => break (index, written),
+            None => return exec_err!("{}: the shard was abandoned", doing(attempt)),
         }
     };
-    let Counted { file, bytes, crc32c } = compressor.finish()?;
+    let Counted { file, bytes, crc32c, .. } = compressor.finish().map_err(failed)?;
     // Nobody waits for a shard that is abandoned.
     let _ = written.send(());
+    let timer = attempt.write_time.timer();
     // A full or failing disk is often told only now.
-    file.sync_data()?;
-    if let Some(index) = index {
-        fs::write(path.with_file_name(format!("{name}{INDEX_SUFFIX}")), index)?;
-    }
-    fs::rename(path, path.with_file_name(&name))?;
-    Ok(Some(Written { name, bytes, crc32c }))
+    file.sync_data().map_err(failed)?;
+    let index = match index {
+        Some(index) => {
+            let name = attempt.index(number);
+            fs::write(attempt.directory().join(&name), &index).map_err(failed)?;
+            Some(HiddenFile { name, bytes: index.len() as u64 })
+        }
+        None => None,
+    };
+    timer.done();
+    attempt.check()?;
+    let name = attempt.finished(number);
+    fs::rename(&path, attempt.directory().join(&name)).map_err(failed)?;
+    // A commit that has ended meanwhile swept what was there, and not what comes behind it.
+    attempt.check()?;
+    Ok(Written { file: HiddenFile { name, bytes }, index, crc32c })
 }
 
 enum Compressor {
@@ -229,11 +232,14 @@ struct Counted {
     file: File,
     bytes: u64,
     crc32c: u32,
+    write_time: Time,
 }
 
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let timer = self.write_time.timer();
         let written = self.file.write(bytes)?;
+        timer.done();
         self.bytes += written as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
         Ok(written)

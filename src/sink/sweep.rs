@@ -3,21 +3,21 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
 use super::directory::{escaped, split};
 use super::options::is_split;
-use super::shard::is_unfinished;
-use super::{FormatOptions, NameTemplate, Target, tfrecord};
+use super::run::hidden_files;
+use super::{FormatOptions, NameTemplate, Target, hidden, tfrecord};
 use crate::format::INDEX_SUFFIX;
-use crate::format::manifest::{MANIFEST, OLD_MANIFEST, REJECTS, Shard, UNFINISHED, put_by, read};
+use crate::format::manifest::{MANIFEST, OLD_MANIFEST, REJECTS, Shard, UNFINISHED, read};
 
-/// How a run names its shards: `_unfinished` holds one of these for each run that hasn't finished.
+/// How a run names its shards, which its mark tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct ShardNames {
+pub(super) struct ShardNames {
     format: String,
     name_template: NameTemplate,
     prefix: String,
@@ -27,7 +27,7 @@ struct ShardNames {
 }
 
 impl ShardNames {
-    fn of(target: &Target) -> Self {
+    pub(super) fn of(target: &Target) -> Self {
         let options = &target.options;
         let by_directory = matches!(&options.format, FormatOptions::Parquet(options) if options.prefix_by_directory);
         Self {
@@ -61,7 +61,7 @@ impl ShardNames {
         let files =
             entries.filter_map(Result::ok).filter(|entry| entry.depth() == depth && entry.file_type().is_file());
         let paths = files.filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_string()));
-        paths.filter(|path| self.is_shard(path) || is_unfinished(split(path).1)).collect()
+        paths.filter(|path| self.is_shard(path)).collect()
     }
 
     /// Whether a directory is one of a value of `PARTITIONED BY`, or the dataset's own.
@@ -79,43 +79,10 @@ impl ShardNames {
     }
 }
 
-/// The runs that have not finished; `None` where there is none, and none known where an older version has left the file.
-fn unfinished_runs(directory: &Path) -> Option<Vec<ShardNames>> {
-    let text = fs::read(directory.join(UNFINISHED)).ok()?;
-    Some(serde_json::from_slice(&text).unwrap_or_default())
-}
-
 impl Target {
     /// The name of a shard in a directory; `shard` and `shards` count those of this directory.
     pub(super) fn shard_name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
         ShardNames::of(self).name(directory, shard, shards, records)
-    }
-
-    /// Says that what is in the directory is not a dataset yet, and how this run names its shards.
-    pub(super) fn mark_unfinished(&self, partition: usize) -> io::Result<()> {
-        let (names, runs) = (ShardNames::of(self), unfinished_runs(&self.directory));
-        if runs.as_ref().is_some_and(|runs| runs.contains(&names)) {
-            return Ok(());
-        }
-        let mut runs = runs.unwrap_or_default();
-        runs.push(names);
-        // Partitions that come here at the same time write the same.
-        put_by(&self.directory.join(UNFINISHED), &serde_json::to_vec(&runs)?, &partition.to_string())
-    }
-
-    /// Takes back the promise that a dataset being replaced is a finished one: from here on its shards are overwritten.
-    pub(super) fn set_manifest_aside(&self) -> io::Result<()> {
-        let manifest = self.directory.join(MANIFEST);
-        if !self.options.overwrite {
-            return match manifest.exists() {
-                true => Err(io::Error::other("another run has finished there meanwhile")),
-                false => Ok(()),
-            };
-        }
-        match fs::rename(manifest, self.directory.join(OLD_MANIFEST)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
     }
 
     /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it.
@@ -123,15 +90,12 @@ impl Target {
         if self.options.overwrite {
             return None;
         }
-        let runs = unfinished_runs(&self.directory);
-        // An empty list is an older version's, and says as much as that a run of ours has been here.
-        let is_ours = |path: &str| match &runs {
-            None => is_unfinished(split(path).1),
-            Some(runs) => runs.is_empty() || is_unfinished(split(path).1) || runs.iter().any(|run| run.is_shard(path)),
-        };
+        let runs = self.runs();
+        let is_ours =
+            |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
         let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory);
         foreign.retain(|path| !is_ours(path));
-        if runs.is_none() {
+        if runs.is_empty() {
             let mut written = vec![REJECTS.to_string()];
             if self.options.is_tfds() {
                 written.extend(tfrecord::tfds_file_names(self));
@@ -141,8 +105,9 @@ impl Target {
         foreign.into_iter().min()
     }
 
-    /// Removes what interrupted runs, or the dataset that this one replaces, left beside the shards.
-    pub(super) fn sweep(&self, shards: &[Shard]) -> io::Result<()> {
+    /// Removes what runs whose commit died, or the dataset that this one replaces, left beside the shards. The runs are those
+    /// with marks.
+    pub(super) fn sweep(&self, shards: &[Shard], runs: &[(PathBuf, Option<ShardNames>)]) -> io::Result<()> {
         let mut parts: HashSet<String> = shards.iter().map(|shard| shard.path.clone()).collect();
         if self.options.has_index() {
             parts.extend(shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
@@ -154,12 +119,13 @@ impl Target {
             // Those of this dataset are written behind the sweep.
             left.extend(old.sidecars.into_iter().filter(|name| !name.contains('/')));
         }
-        let names = ShardNames::of(self);
-        let mut runs = unfinished_runs(&self.directory).unwrap_or_default();
-        if !runs.contains(&names) {
-            runs.push(names);
+        let mut names = vec![ShardNames::of(self)];
+        for run in runs.iter().filter_map(|(_, names)| names.as_ref()) {
+            if !names.contains(run) {
+                names.push(run.clone());
+            }
         }
-        left.extend(runs.iter().flat_map(|run| run.files(&self.directory)));
+        left.extend(names.iter().flat_map(|run| run.files(&self.directory)));
         // A manifest is text that anybody can change: nothing above or beside the dataset is removed.
         for path in left.iter().filter(|path| !parts.contains(*path) && is_below(path)) {
             let path = self.directory.join(path);
@@ -169,10 +135,15 @@ impl Target {
         }
         Ok(())
     }
+
+    /// Removes what runs have written before their commits: all of it has its name by now, or nobody wants it.
+    pub(super) fn sweep_hidden(&self) -> io::Result<()> {
+        hidden_files(&self.directory, hidden::is_left).iter().try_for_each(|path| remove_if_there(path))
+    }
 }
 
 /// Whether a path leads nowhere but down, and is written in the one way in which shards are listed.
-fn is_below(path: &str) -> bool {
+pub(super) fn is_below(path: &str) -> bool {
     let names = Path::new(path).components().map(|component| match component {
         Component::Normal(name) => name.to_str(),
         _ => None,

@@ -15,15 +15,20 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{FutureExt, StreamExt, stream};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::attempt::Attempt;
 use super::encode::Encoder;
+use super::failure::io_failure;
 use super::parquet::ParquetEncoder;
 use super::partition::{Counts, PartitionWriter};
+use super::report::Report;
 use super::tfrecord::TfRecordEncoder;
 use super::webdataset::WebDatasetEncoder;
 use super::{FormatOptions, Target};
 use crate::session::io_runtime;
+use crate::task::Task;
 
 /// Writes each partition of its input and gives one row for each: the partition's number and its report.
 #[derive(Debug)]
@@ -32,8 +37,9 @@ pub struct ShardSinkExec {
     target: Arc<Target>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
-    /// Partitions that are written at the same time. The others hold neither file nor memory.
-    running: Arc<Semaphore>,
+    /// How many partitions are written at the same time. The others hold neither file nor memory.
+    running: usize,
+    permits: Arc<Semaphore>,
     rejected: Arc<AtomicU64>,
 }
 
@@ -60,15 +66,24 @@ impl ShardSinkExec {
             target,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
-            running: Arc::new(Semaphore::new(running.max(1))),
+            running,
+            permits: Arc::new(Semaphore::new(running.max(1))),
             rejected: Arc::new(AtomicU64::new(0)),
         }
     }
 
     /// Partitions of the input, the most shards that a directory can have: known only here, because the optimizer changes
     /// the plan below after the sink is planned.
-    fn partitions(&self) -> usize {
+    pub(super) fn partitions(&self) -> usize {
         partitions(&self.input)
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running
     }
 }
 
@@ -106,8 +121,7 @@ impl ExecutionPlan for ShardSinkExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next();
         let input = input.ok_or_else(|| internal_datafusion_err!("ShardSinkExec has one child"))?;
-        let running = self.running.available_permits();
-        Ok(Arc::new(Self::new(input, Arc::clone(&self.target), running)))
+        Ok(Arc::new(Self::new(input, Arc::clone(&self.target), self.running)))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -136,7 +150,7 @@ impl ExecutionPlan for ShardSinkExec {
 }
 
 impl ShardSinkExec {
-    /// Writes a partition and reports.
+    /// Writes a partition and reports, or reports what an earlier attempt has written.
     fn report<E: Encoder>(
         &self,
         partition: usize,
@@ -149,25 +163,76 @@ impl ShardSinkExec {
             records_rejected: counter("records_rejected"),
             all_rejected: Arc::clone(&self.rejected),
         };
+        let kept = counter("partitions_kept");
+        let write_time = MetricBuilder::new(&self.metrics).subset_time("write_time", partition);
         let runtime = io_runtime(context.session_config());
-        let target = Arc::clone(&self.target);
-        let mut writer = PartitionWriter::<E>::new(partition, self.partitions(), target, runtime, counts);
-        let (input, running) = (Arc::clone(&self.input), Arc::clone(&self.running));
+        let task = Task::of(context.session_config());
+        let number = task.partition(partition);
+        let (input, target, permits) = (Arc::clone(&self.input), Arc::clone(&self.target), Arc::clone(&self.permits));
         async move {
-            let permit = running
-                .acquire_owned()
-                .await
-                .map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
+            let permit = permits.acquire_owned().await;
+            let permit = permit.map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
+            task.check()?;
+            let attempt = Arc::new(Attempt::new(target, number, task, write_time)?);
+            let (beginning, plan) = (Arc::clone(&attempt), Arc::clone(&input));
+            let (fingerprint, earlier) = on(&runtime, move || begin(&beginning, &plan, partition)).await?;
+            if let Some(report) = earlier {
+                counts.add(&report);
+                kept.add(1);
+                return row(number, &report);
+            }
+            let mut writer = PartitionWriter::<E>::new(Arc::clone(&attempt), runtime.clone(), counts);
             writer.write(input.execute(partition, context)?).await?;
             writer.hand_over().await?;
             // The next partition decodes while the disk makes sure of the last of this one.
             drop(permit);
             let report = writer.finish().await?;
-            let report = serde_json::to_string(&report)
-                .map_err(|error| internal_datafusion_err!("a report can't be written: {error}"))?;
-            let columns: Vec<ArrayRef> =
-                vec![Arc::new(Int64Array::from(vec![partition as i64])), Arc::new(StringArray::from(vec![report]))];
-            Ok(RecordBatch::try_new(report_schema(), columns)?)
+            let report = on(&runtime, move || save(&attempt, fingerprint.as_deref(), report)).await?;
+            row(number, &report)
         }
     }
+}
+
+/// Work with files, on the threads for it.
+async fn on<T: Send + 'static>(runtime: &Handle, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = runtime.spawn_blocking(work).await;
+    done.map_err(|error| internal_datafusion_err!("the sink stopped: {error}"))?
+}
+
+/// Begins the run where it hasn't begun, and finds what an earlier attempt has written.
+fn begin(
+    attempt: &Attempt,
+    input: &Arc<dyn ExecutionPlan>,
+    partition: usize,
+) -> Result<(Option<String>, Option<Report>)> {
+    let target = &attempt.target;
+    target.begin()?;
+    let fingerprint = target.fingerprint(input, partition);
+    let earlier = target.earlier_report(attempt.partition, fingerprint.as_deref());
+    Ok((fingerprint, earlier))
+}
+
+/// Keeps the report of a whole partition for later attempts, unless the run is over.
+fn save(attempt: &Attempt, fingerprint: Option<&str>, report: Report) -> Result<Report> {
+    let target = &attempt.target;
+    let saved = attempt.check().and_then(|()| {
+        let path = target.save_report(attempt.partition, fingerprint, &report);
+        let doing = || format!("cannot write to '{}'", target.directory.display());
+        let path = path.map_err(|error| io_failure(doing(), &error))?;
+        // A commit that has ended meanwhile swept what was there, and not what comes behind it.
+        attempt.check().inspect_err(|_| drop(std::fs::remove_file(path)))
+    });
+    if saved.is_err() {
+        attempt.abandon(report.shards.len());
+    }
+    saved.map(|()| report)
+}
+
+/// The row of a partition.
+fn row(partition: usize, report: &Report) -> Result<RecordBatch> {
+    let report = serde_json::to_string(report)
+        .map_err(|error| internal_datafusion_err!("a report can't be written: {error}"))?;
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![partition as i64])), Arc::new(StringArray::from(vec![report]))];
+    Ok(RecordBatch::try_new(report_schema(), columns)?)
 }

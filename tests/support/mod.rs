@@ -65,6 +65,13 @@ impl Workspace {
         files
     }
 
+    /// As [`Workspace::files`], without what runs that haven't finished left for others to find.
+    pub(crate) fn visible_files(&self, below: &str) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.files(below);
+        files.retain(|(name, _)| !name.starts_with('.') && name != "_unfinished");
+        files
+    }
+
     /// Names of every file below a directory, sorted.
     pub(crate) fn names(&self, below: &str) -> Vec<String> {
         self.files(below).into_iter().map(|(name, _)| name).collect()

@@ -1,0 +1,89 @@
+//! An attempt to write a partition: its files have names of their own, and none is left behind when it fails.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use datafusion::common::{Result, exec_err};
+use datafusion::physical_plan::metrics::Time;
+
+use super::{Target, hidden};
+use crate::task::Task;
+
+/// One attempt of one run to write one partition; several may be under way at a time, on several machines.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(super) target: Arc<Target>,
+    /// The partition's number in the whole plan.
+    pub(super) partition: usize,
+    task: Arc<Task>,
+    token: String,
+    is_abandoned: AtomicBool,
+    /// Time that the writing threads spend in writing and syncing files.
+    pub(super) write_time: Time,
+}
+
+impl Attempt {
+    /// An attempt with a name that no other has.
+    pub(super) fn new(target: Arc<Target>, partition: usize, task: Arc<Task>, write_time: Time) -> Result<Self> {
+        let token = hidden::token()?;
+        Ok(Self { target, partition, task, token, is_abandoned: AtomicBool::new(false), write_time })
+    }
+
+    /// Stops an attempt that nobody waits for any more.
+    ///
+    /// # Errors
+    /// The task is cancelled, or the run is over.
+    pub(super) fn check(&self) -> Result<()> {
+        self.task.check()?;
+        if self.is_abandoned.load(Ordering::SeqCst) {
+            return exec_err!("cannot write to '{}': the attempt was abandoned", self.directory().display());
+        }
+        self.target.check_run()
+    }
+
+    /// As [`Attempt::check`], without looking at files.
+    pub(super) fn check_task(&self) -> Result<()> {
+        self.task.check()
+    }
+
+    /// The dataset's directory, where all files of an attempt stand.
+    pub(super) fn directory(&self) -> &Path {
+        &self.target.directory
+    }
+
+    /// Where one of the attempt's shards is written.
+    pub(super) fn unfinished(&self, number: usize) -> PathBuf {
+        self.directory().join(hidden::unfinished(&self.label(number), &self.token))
+    }
+
+    /// The name of one of the attempt's shards when it is whole.
+    pub(super) fn finished(&self, number: usize) -> String {
+        hidden::finished(&self.label(number), &self.token)
+    }
+
+    /// The name of the index of one of the attempt's shards.
+    pub(super) fn index(&self, number: usize) -> String {
+        hidden::index(&self.label(number), &self.token)
+    }
+
+    /// Gives the attempt up: what there is of its shards goes, and writing threads that are still at work leave nothing.
+    pub(super) fn abandon(&self, shards: usize) {
+        self.is_abandoned.store(true, Ordering::SeqCst);
+        (0..shards).for_each(|number| self.remove(number));
+    }
+
+    /// Removes all that there is of a shard.
+    pub(super) fn remove(&self, number: usize) {
+        let names = [self.finished(number), self.index(number)];
+        for path in names.iter().map(|name| self.directory().join(name)).chain([self.unfinished(number)]) {
+            // The error that is told is the first.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn label(&self, number: usize) -> String {
+        format!("{:05}-{number}", self.partition)
+    }
+}

@@ -1,0 +1,92 @@
+//! What a partition has written, which the commit collects and a later attempt finds again.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::encode::ChangedKeys;
+use super::sweep::is_below;
+use super::{Target, hidden};
+use crate::format::manifest::{Reject, put};
+
+/// What a partition has written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) shards: Vec<Finished>,
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) changed_keys: ChangedKeys,
+}
+
+/// A whole shard that the commit has still to name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finished {
+    /// The directory of `PARTITIONED BY` that it belongs to, empty where the dataset has none.
+    pub(crate) directory: String,
+    pub(crate) file: HiddenFile,
+    pub(crate) index: Option<HiddenFile>,
+    pub(crate) records: u64,
+    pub(crate) crc32c: String,
+}
+
+/// A file in the dataset's own directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HiddenFile {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+}
+
+/// A report as it stands beside the shards.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    run: String,
+    report: Report,
+}
+
+impl Target {
+    /// The report of an earlier attempt at a partition, of this run or of one that this one resumes, if its shards are there.
+    pub(super) fn earlier_report(&self, partition: usize, fingerprint: Option<&str>) -> Option<Report> {
+        let saved = fs::read(self.report_path(partition, fingerprint)).ok()?;
+        let Saved { run, report } = serde_json::from_slice(&saved).ok()?;
+        let is_of_another = run != self.run;
+        if is_of_another && !(self.resume && fingerprint.is_some()) {
+            return None;
+        }
+        // It is text that anybody can change.
+        let is_sound = |shard: &Finished| {
+            let mut files = [Some(&shard.file), shard.index.as_ref()].into_iter().flatten();
+            files.all(|file| hidden::is_left(&file.name)) && (shard.directory.is_empty() || is_below(&shard.directory))
+        };
+        (report.shards.iter().all(is_sound) && self.is_there(&report)).then_some(report)
+    }
+
+    /// Keeps a report for later attempts, and tells where.
+    pub(super) fn save_report(
+        &self,
+        partition: usize,
+        fingerprint: Option<&str>,
+        report: &Report,
+    ) -> io::Result<PathBuf> {
+        let path = self.report_path(partition, fingerprint);
+        let saved = Saved { run: self.run.clone(), report: report.clone() };
+        put(&path, &serde_json::to_vec(&saved)?)?;
+        Ok(path)
+    }
+
+    /// Whether the files of a report are there, whole and without names.
+    pub(super) fn is_there(&self, report: &Report) -> bool {
+        let files = report.shards.iter().flat_map(|shard| [Some(&shard.file), shard.index.as_ref()]);
+        files.flatten().all(|file| has_size(&self.directory.join(&file.name), file.bytes))
+    }
+
+    /// Without a fingerprint only the same run knows what a partition holds.
+    fn report_path(&self, partition: usize, fingerprint: Option<&str>) -> PathBuf {
+        self.directory.join(hidden::report(partition, fingerprint.unwrap_or(&self.run)))
+    }
+}
+
+/// Whether a file is there with so many bytes.
+pub(super) fn has_size(path: &std::path::Path, bytes: u64) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes)
+}

@@ -1,0 +1,152 @@
+//! Runs: each has a mark beside the shards while it is under way, and writes nothing without it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use datafusion::common::{Result, exec_err};
+use serde::{Deserialize, Serialize};
+
+use super::failure::io_failure;
+use super::sweep::{ShardNames, remove_if_there};
+use super::{Target, hidden};
+use crate::format::manifest::{MANIFEST, UNFINISHED, put};
+
+/// What a person who looks into the directory reads.
+const NOTICE: &str = "Runs that write here are under way, or have failed. The next COPY to this directory that finishes sweeps what they left.\n";
+
+/// By what a file is known to be the same as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    bytes: u64,
+    seconds: u64,
+    nanoseconds: u32,
+}
+
+impl Stamp {
+    /// That of a file; `None` where there is none.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Some(Self { bytes: metadata.len(), seconds: since.as_secs(), nanoseconds: since.subsec_nanos() })
+    }
+}
+
+impl Target {
+    fn mark(&self) -> PathBuf {
+        self.directory.join(hidden::run(&self.run))
+    }
+
+    /// Whether the run's mark is there.
+    pub(super) fn is_marked(&self) -> bool {
+        self.mark().exists()
+    }
+
+    /// Makes the directory and the run's mark, before anything is written.
+    ///
+    /// # Errors
+    /// The run is over: an attempt that comes late makes no mark anew.
+    pub(super) fn begin(&self) -> Result<()> {
+        if self.is_marked() {
+            return self.check_run();
+        }
+        if Stamp::of(&self.directory.join(MANIFEST)) != self.replaces {
+            return self.over();
+        }
+        let shown = self.directory.display();
+        fs::create_dir_all(&self.directory).map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
+        let marked = || -> io::Result<()> {
+            put(&self.mark(), &serde_json::to_vec(&ShardNames::of(self))?)?;
+            let notice = self.directory.join(UNFINISHED);
+            if notice.exists() { Ok(()) } else { put(&notice, NOTICE.as_bytes()) }
+        };
+        marked().map_err(|error| io_failure(format!("cannot write to '{shown}'"), &error))?;
+        self.check_run()
+    }
+
+    /// Stops an attempt that comes after the end of its run.
+    ///
+    /// # Errors
+    /// The run is over.
+    pub(super) fn check_run(&self) -> Result<()> {
+        let manifest = Stamp::of(&self.directory.join(MANIFEST));
+        if self.is_marked() && (manifest.is_none() || manifest == self.replaces) {
+            return Ok(());
+        }
+        // A mark behind the commit is that of an attempt that came late. The error that is told is the first.
+        let _ = remove_if_there(&self.mark());
+        self.over()
+    }
+
+    pub(super) fn over<T>(&self) -> Result<T> {
+        exec_err!(
+            "cannot write to '{}': the run is over, because its dataset is finished or another run has taken its place; run the \
+             statement again if it isn't finished",
+            self.directory.display()
+        )
+    }
+
+    /// The runs that have marks, with the names that they give to shards.
+    pub(super) fn runs(&self) -> Vec<(PathBuf, Option<ShardNames>)> {
+        let marks = hidden_files(&self.directory, hidden::is_run);
+        let names = |path: &PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
+        marks.into_iter().map(|path| (path.clone(), names(&path))).collect()
+    }
+
+    /// Takes away the marks of this run and of those whose leftovers are swept, which ends them.
+    pub(super) fn end(&self, swept: &[PathBuf]) -> io::Result<()> {
+        for mark in swept.iter().chain([&self.mark()]) {
+            remove_if_there(mark)?;
+        }
+        match hidden_files(&self.directory, hidden::is_run).is_empty() {
+            true => remove_if_there(&self.directory.join(UNFINISHED)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Files of a directory whose names say what they are.
+pub(super) fn hidden_files(directory: &Path, is_it: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().filter_map(io::Result::ok);
+    let paths = entries.filter(|entry| entry.file_name().to_str().is_some_and(&is_it)).map(|entry| entry.path());
+    paths.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::testing;
+
+    #[test]
+    fn a_run_is_under_way_from_its_first_attempt_to_its_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let target = testing::target(directory.path());
+        target.begin().expect("begun");
+        target.begin().expect("begun");
+        assert_eq!(target.runs().len(), 1);
+        target.end(&[]).expect("ended");
+        assert!(target.check_run().is_err());
+        assert_eq!(testing::names(directory.path()), [""; 0]);
+    }
+
+    #[test]
+    fn an_attempt_that_begins_after_the_end_makes_no_mark() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let target = testing::target(directory.path());
+        fs::write(directory.path().join(MANIFEST), "{}").expect("a manifest");
+        let message = target.begin().expect_err("over").to_string();
+        assert!(message.contains("the run is over"), "{message}");
+        assert_eq!(testing::names(directory.path()), [MANIFEST]);
+    }
+
+    #[test]
+    fn the_notice_stays_while_another_run_is_under_way() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (one, two) = (testing::target(directory.path()), testing::target(directory.path()));
+        one.begin().expect("begun");
+        two.begin().expect("begun");
+        one.end(&[]).expect("ended");
+        assert_eq!(testing::names(directory.path()), [hidden::run(&two.run), UNFINISHED.to_string()]);
+    }
+}

@@ -1,0 +1,196 @@
+//! The sink's nodes as bytes, for other processes.
+
+use std::sync::Arc;
+
+use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{CommitExec, ShardSinkExec, SinkOptions, Target, WriteShardsNode};
+
+#[derive(Serialize, Deserialize)]
+struct SinkWire {
+    target: Target,
+    running: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CommitWire {
+    target: Target,
+    partitions: Option<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeWire {
+    target: String,
+    options: SinkOptions,
+    partition_by: Vec<String>,
+    visible: usize,
+    shuffle_seed: Option<u64>,
+}
+
+fn to_bytes(node: &str, wire: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(wire).map_err(|error| internal_datafusion_err!("{node} can't be sent: {error}"))
+}
+
+fn from_bytes<T: DeserializeOwned>(node: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| internal_datafusion_err!("{node} can't be read: {error}"))
+}
+
+impl ShardSinkExec {
+    /// The node without its input.
+    ///
+    /// # Errors
+    /// A path that isn't UTF-8.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        to_bytes("ShardSinkExec", &SinkWire { target: self.target().clone(), running: self.running() })
+    }
+
+    /// The node with an input.
+    ///
+    /// # Errors
+    /// Bytes that are not those of this node.
+    pub(crate) fn decode(bytes: &[u8], input: Arc<dyn ExecutionPlan>) -> Result<Self> {
+        let SinkWire { target, running } = from_bytes("ShardSinkExec", bytes)?;
+        Ok(Self::new(input, Arc::new(target), running))
+    }
+}
+
+impl CommitExec {
+    /// The node without its input.
+    ///
+    /// # Errors
+    /// A path that isn't UTF-8.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        to_bytes("CommitExec", &CommitWire { target: self.target().clone(), partitions: self.partitions() })
+    }
+
+    /// The node with an input.
+    ///
+    /// # Errors
+    /// Bytes that are not those of this node.
+    pub(crate) fn decode(bytes: &[u8], input: Arc<dyn ExecutionPlan>) -> Result<Self> {
+        let CommitWire { target, partitions } = from_bytes("CommitExec", bytes)?;
+        Ok(Self::new(input, Arc::new(target), partitions))
+    }
+}
+
+impl WriteShardsNode {
+    /// The node without its input.
+    ///
+    /// # Errors
+    /// None in practice: all of it is text and numbers.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let wire = NodeWire {
+            target: self.target.clone(),
+            options: self.options.clone(),
+            partition_by: self.partition_by.clone(),
+            visible: self.visible,
+            shuffle_seed: self.shuffle_seed,
+        };
+        to_bytes("WriteShards", &wire)
+    }
+
+    /// The node with an input.
+    ///
+    /// # Errors
+    /// Bytes that are not those of this node.
+    pub(crate) fn decode(bytes: &[u8], input: LogicalPlan) -> Result<Self> {
+        let NodeWire { target, options, partition_by, visible, shuffle_seed } = from_bytes("WriteShards", bytes)?;
+        Self::try_new(input, target, options, partition_by, visible, shuffle_seed)
+    }
+}
+
+/// Schemas as DataFusion sends them, in base64.
+pub(super) mod schema {
+    use std::sync::Arc;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use datafusion::arrow::datatypes::{Schema, SchemaRef};
+    use datafusion_proto::protobuf;
+    use prost::Message;
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(schema: &SchemaRef, serializer: S) -> Result<S::Ok, S::Error> {
+        let schema = protobuf::Schema::try_from(schema.as_ref()).map_err(S::Error::custom)?;
+        serializer.serialize_str(&STANDARD.encode(schema.encode_to_vec()))
+    }
+
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<SchemaRef, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
+        let schema = protobuf::Schema::decode(bytes.as_slice()).map_err(D::Error::custom)?;
+        Ok(Arc::new(Schema::try_from(&schema).map_err(D::Error::custom)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::logical_expr::LogicalPlanBuilder;
+
+    use super::*;
+    use crate::sink::{Format, testing};
+
+    fn options(format: Format) -> SinkOptions {
+        let given = [("shards", "7"), ("max_rejects", "3"), ("on_reject", "fail"), ("overwrite", "true")];
+        let given: HashMap<_, _> = given.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        SinkOptions::try_new(format, &given, &[]).expect("options")
+    }
+
+    fn target(format: Format) -> Target {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("a"), "a").expect("a file");
+        let list = DataType::FixedSizeList(Arc::new(Field::new_list_field(DataType::Float32, false)), 3);
+        let fields = vec![
+            Field::new("image", DataType::Binary, true).with_metadata([("a".into(), "b".into())].into()),
+            Field::new("tensor", list, true),
+        ];
+        Target {
+            options: options(format),
+            partition_by: vec!["split".to_string()],
+            reject_columns: Some([1, 2, 3]),
+            schema: Arc::new(Schema::new(fields)),
+            classes: Some(vec!["daisy".to_string(), "ö".to_string()]),
+            class_column: Some("class".to_string()),
+            shuffle_seed: Some(u64::MAX),
+            resume: true,
+            replaces: crate::sink::Stamp::of(&directory.path().join("a")),
+            ..testing::target(directory.path())
+        }
+    }
+
+    #[test]
+    fn nodes_survive_the_wire() {
+        for format in [Format::TfRecord, Format::WebDataset, Format::Parquet] {
+            let (input, target) = (testing::input(&[&[1], &[2]]), Arc::new(target(format)));
+            let sink = ShardSinkExec::new(Arc::clone(&input), Arc::clone(&target), 5);
+            let read = ShardSinkExec::decode(&sink.encode().expect("bytes"), Arc::clone(&input)).expect("the node");
+            assert_eq!((read.target(), read.running()), (target.as_ref(), 5));
+            // On an executor there is no sink below the commit, which still knows how many partitions there were.
+            let commit = CommitExec::new(Arc::new(sink), Arc::clone(&target), None);
+            let read = CommitExec::decode(&commit.encode().expect("bytes"), input).expect("the node");
+            assert_eq!((read.target(), read.partitions()), (target.as_ref(), Some(2)));
+        }
+    }
+
+    #[test]
+    fn the_logical_node_survives_the_wire() {
+        let input = LogicalPlanBuilder::empty(true).build().expect("a plan");
+        for format in [Format::TfRecord, Format::WebDataset, Format::Parquet] {
+            let by = vec!["split".to_string()];
+            let node = WriteShardsNode::try_new(input.clone(), "out".to_string(), options(format), by, 4, Some(9));
+            let node = node.expect("a node");
+            let read = WriteShardsNode::decode(&node.encode().expect("bytes"), input.clone()).expect("the node");
+            assert_eq!(read, node);
+        }
+        assert!(WriteShardsNode::decode(b"{}", input).is_err());
+    }
+}
