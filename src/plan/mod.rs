@@ -2,6 +2,7 @@
 
 mod expose;
 mod fuse_through_alias;
+mod image_work;
 mod named_arguments;
 mod planner;
 mod rewrite_copy;

@@ -13,7 +13,7 @@ use datafusion::common::{Result, Statistics, exec_datafusion_err, internal_dataf
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, Time};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -167,6 +167,7 @@ impl ExecutionPlan for Cifar10Exec {
             batch_rows: config.batch_size().min(most_bytes / RECORD_BYTES as usize).max(1),
             records_read: counter("records_read"),
             bytes_read: counter("bytes_read"),
+            read_time: MetricBuilder::new(&self.metrics).subset_time("read_time", partition),
         });
         let runtime = io_runtime(config);
         let mut left = self.fetch.unwrap_or(usize::MAX);
@@ -210,11 +211,13 @@ struct Loader {
     batch_rows: usize,
     records_read: Count,
     bytes_read: Count,
+    read_time: Time,
 }
 
 impl Loader {
     /// Reads the next batch of rows.
     fn step(&self, mut reading: Reading) -> Result<Option<(RecordBatch, Reading)>> {
+        let _timer = self.read_time.timer();
         loop {
             if let Some(reader) = &mut reading.open {
                 if let Some(records) = reader.next(self.batch_rows, self.reads)? {
