@@ -17,6 +17,7 @@ use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConve
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::image_work::ImageWorkExec;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
 
@@ -137,6 +138,7 @@ enum NodeMessage {
     Read { reader: ReaderMessage, fetch: Option<usize> },
     Sink { sink: serde_json::Value },
     Commit { commit: serde_json::Value },
+    ImageWork,
 }
 
 impl NodeMessage {
@@ -148,6 +150,9 @@ impl NodeMessage {
         if let Some(sink) = node.downcast_ref::<ShardSinkExec>() {
             return Ok(Some(Self::Sink { sink: json(&sink.encode()?)? }));
         }
+        if node.is::<ImageWorkExec>() {
+            return Ok(Some(Self::ImageWork));
+        }
         let commit = node.downcast_ref::<CommitExec>();
         commit.map(|commit| Ok(Self::Commit { commit: json(&commit.encode()?)? })).transpose()
     }
@@ -155,6 +160,7 @@ impl NodeMessage {
     fn node(self, input: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(match self {
             Self::Read { reader, fetch } => Arc::new(reader.node(input, fetch)?),
+            Self::ImageWork => Arc::new(ImageWorkExec::new(input)),
             Self::Sink { sink } => Arc::new(ShardSinkExec::decode(sink.to_string().as_bytes(), input)?),
             Self::Commit { commit } => Arc::new(CommitExec::decode(commit.to_string().as_bytes(), input)?),
         })

@@ -3,6 +3,7 @@
 mod codec;
 mod expose;
 mod fuse_through_alias;
+mod image_work;
 mod named_arguments;
 mod planner;
 mod rewrite_copy;

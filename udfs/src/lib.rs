@@ -43,6 +43,7 @@ pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
+pub use support::work::{Work, measure};
 
 /// Every SQL function of this crate: the one list.
 pub fn all() -> Vec<ScalarUDF> {

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,7 @@ impl Reader for Cifar10Reader {
             task: Task::of(config),
             records_read: counter("records_read"),
             bytes_read: counter("bytes_read"),
+            read_time: MetricBuilder::new(metrics).subset_time("read_time", partition),
         });
         let runtime = io_runtime(config);
         let mut left = fetch;
@@ -163,12 +164,14 @@ struct Loader {
     task: Arc<Task>,
     records_read: Count,
     bytes_read: Count,
+    read_time: Time,
 }
 
 impl Loader {
     /// Reads the next batch of rows.
     fn step(&self, mut reading: Reading) -> Result<Option<(RecordBatch, Reading)>> {
         self.task.check()?;
+        let _timer = self.read_time.timer();
         loop {
             if let Some(reader) = &mut reading.open {
                 if let Some(records) = reader.next(self.batch_rows, self.reads)? {

@@ -12,6 +12,7 @@ use super::jpeg::JpegCodec;
 use super::jpeg_segments;
 use super::pixels::{BadImage, MAX_VALUES, Pixels, checked_size};
 use super::step::{Decode, Exif};
+use super::work::decoding;
 
 /// The formats that can be decoded, with the words that name them.
 const FORMATS: [(ImageFormat, &str); 6] = [
@@ -45,14 +46,15 @@ pub(crate) fn decode(
     buffer: Vec<u8>,
 ) -> Result<Pixels, BadImage> {
     let (format, name) = sniff(content)?;
-    guarded("decoder", || {
+    let decode = || {
         let pixels = if format == ImageFormat::Jpeg {
             decode_jpeg(content, options, jpeg, buffer)?
         } else {
             decode_other(content, format, name, options.exif)?
         };
         Ok(pixels.into_mode(options.mode))
-    })
+    };
+    decoding(|| guarded("decoder", decode))
 }
 
 fn decode_jpeg(content: &[u8], options: &Decode, jpeg: &mut JpegCodec, buffer: Vec<u8>) -> Result<Pixels, BadImage> {

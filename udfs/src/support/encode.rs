@@ -11,13 +11,14 @@ use super::guard::guarded;
 use super::jpeg::JpegCodec;
 use super::pixels::{BadImage, PixelsRef};
 use super::step::{Encode, Format};
+use super::work::encoding;
 
 /// Appends the image, encoded, to `bytes`. JPEG has no alpha channel: it is dropped.
 ///
 /// # Errors
 /// An image that the format has no room for, such as a WebP image of more than 16383 pixels a side.
 pub(crate) fn encode(image: PixelsRef<'_>, options: &Encode, jpeg: &mut JpegCodec, bytes: &mut Vec<u8>) -> Result<()> {
-    let result = guarded("encoder", || {
+    let encode = || {
         match options.format {
             Format::Jpeg => encode_jpeg(image, options, jpeg, bytes),
             Format::Png => PngEncoder::new(bytes)
@@ -28,8 +29,8 @@ pub(crate) fn encode(image: PixelsRef<'_>, options: &Encode, jpeg: &mut JpegCode
                 .map_err(|error| error.to_string()),
         }
         .map_err(BadImage)
-    });
-    result.map_err(|reason| {
+    };
+    encoding(|| guarded("encoder", encode)).map_err(|reason| {
         exec_datafusion_err!(
             "image_encode: a {}x{} image can't be encoded: {reason}; resize it first or choose another format",
             image.width,

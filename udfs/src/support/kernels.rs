@@ -11,6 +11,7 @@ use super::jpeg::JpegCodec;
 use super::pixels::{Pixels, PixelsRef};
 use super::resize::{center_crop, crop, resize};
 use super::step::{Decode, Encode, OnError, Pipeline, Transform};
+use super::work::resizing;
 
 /// Decodes, transforms and encodes one image after the other, using the same buffers again.
 #[derive(Default)]
@@ -37,14 +38,14 @@ impl Kernels {
 
     pub(crate) fn transform(&mut self, image: PixelsRef<'_>, step: &Transform) -> Result<Pixels> {
         let buffer = self.buffer();
-        match step {
+        resizing(|| match step {
             Transform::Resize(options) => resize(image, options, &mut self.resizer, buffer),
             Transform::Crop(options) => {
                 let start = (i64::from(options.x), i64::from(options.y));
                 Ok(crop(image, start, (options.width, options.height), buffer))
             }
             Transform::CenterCrop(options) => Ok(center_crop(image, options.width, options.height, buffer)),
-        }
+        })
     }
 
     /// Encodes into a buffer that the next call overwrites.

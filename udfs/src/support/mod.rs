@@ -20,3 +20,4 @@ pub(crate) mod step;
 pub(crate) mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod work;

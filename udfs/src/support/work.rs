@@ -1,0 +1,140 @@
+//! What codecs and kernels have done on a thread: how many images, and how long it took.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// How many images went through codecs, and the time that took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Images that were decoded; those that can't be only cost time.
+    pub images_decoded: usize,
+    /// Images that were encoded.
+    pub images_encoded: usize,
+    /// Time in decoders, orientation and mode included.
+    pub decode_time: Duration,
+    /// Time in resizing and cropping.
+    pub resize_time: Duration,
+    /// Time in encoders.
+    pub encode_time: Duration,
+}
+
+thread_local! {
+    static WORK: Cell<Work> = const { Cell::new(Work {
+        images_decoded: 0,
+        images_encoded: 0,
+        decode_time: Duration::ZERO,
+        resize_time: Duration::ZERO,
+        encode_time: Duration::ZERO,
+    }) };
+}
+
+/// Runs `work` and tells what this crate's functions did in it, on this thread.
+///
+/// What a measurement inside `work` has told is not told again: of nested plan nodes, each gets its own.
+///
+/// ```
+/// let (reason, work) = pixmill_udfs::measure(|| pixmill_udfs::image_error(b"GIF89a"));
+/// assert!(reason.is_some());
+/// assert_eq!(work.images_decoded, 0);
+/// assert!(!work.decode_time.is_zero());
+/// ```
+pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Work) {
+    let outer = WORK.take();
+    let result = work();
+    (result, WORK.replace(outer))
+}
+
+/// Counts and times the decoding of an image.
+pub(crate) fn decoding<T, E>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    timed(decode, |work, time, result| {
+        work.images_decoded += usize::from(result.is_ok());
+        work.decode_time += time;
+    })
+}
+
+/// Times the change of an image's size.
+pub(crate) fn resizing<T>(resize: impl FnOnce() -> T) -> T {
+    timed(resize, |work, time, _| work.resize_time += time)
+}
+
+/// Counts and times the encoding of an image.
+pub(crate) fn encoding<T, E>(encode: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    timed(encode, |work, time, result| {
+        work.images_encoded += usize::from(result.is_ok());
+        work.encode_time += time;
+    })
+}
+
+fn timed<T>(run: impl FnOnce() -> T, add: impl FnOnce(&mut Work, Duration, &T)) -> T {
+    let start = Instant::now();
+    let result = run();
+    let mut work = WORK.get();
+    add(&mut work, start.elapsed(), &result);
+    WORK.set(work);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::kernels::Kernels;
+    use crate::support::pixels::PixelsRef;
+    use crate::support::step::Pipeline;
+
+    fn photo() -> Vec<u8> {
+        let pipeline = Pipeline::parse("image_decode(rgb, apply, null) | image_encode(png, 95, 4:4:4, true)");
+        let encode = pipeline.expect("a pipeline").encode.expect("a step");
+        let image = PixelsRef { width: 64, height: 64, channels: 3, values: &[7; 64 * 64 * 3] };
+        Kernels::default().encode(image, &encode).expect("a file").to_vec()
+    }
+
+    /// Takes some contents through a pipeline of all steps.
+    fn run(contents: &[&[u8]]) -> Work {
+        let steps = "image_decode(rgb, apply, null) | image_resize(8, 8, stretch, bilinear, true) | image_center_crop(4, 4) \
+                     | image_encode(jpeg, 95, 4:4:4, true)";
+        let pipeline = Pipeline::parse(steps).expect("a pipeline");
+        let encode = pipeline.encode.as_ref().expect("a step");
+        let mut kernels = Kernels::default();
+        let ((), work) = measure(|| {
+            for content in contents {
+                if let Some(image) = kernels.run(content, &pipeline).expect("no failure") {
+                    kernels.encode(image.as_ref(), encode).expect("a file");
+                }
+            }
+        });
+        work
+    }
+
+    #[test]
+    fn images_are_counted_and_each_step_has_its_time() {
+        let photo = photo();
+        let work = run(&[&photo, &photo, &photo]);
+        assert_eq!((work.images_decoded, work.images_encoded), (3, 3));
+        assert!([work.decode_time, work.resize_time, work.encode_time].iter().all(|time| !time.is_zero()), "{work:?}");
+    }
+
+    #[test]
+    fn an_image_that_cant_be_decoded_costs_time_alone() {
+        let photo = photo();
+        let work = run(&[&photo[..photo.len() / 2]]);
+        assert!(!work.decode_time.is_zero());
+        assert_eq!(work, Work { decode_time: work.decode_time, ..Work::default() });
+    }
+
+    #[test]
+    fn nested_measurements_share_nothing() {
+        let photo = photo();
+        let (inner, outer) = measure(|| {
+            let before = kernels_decode(&photo);
+            let ((), inner) = measure(|| (0..2).for_each(|_| assert!(kernels_decode(&photo))));
+            assert!(before && kernels_decode(&photo));
+            inner
+        });
+        assert_eq!((inner.images_decoded, outer.images_decoded), (2, 2));
+        assert_eq!(measure(|| ()).1, Work::default());
+    }
+
+    fn kernels_decode(content: &[u8]) -> bool {
+        crate::image_error(content).is_none()
+    }
+}
