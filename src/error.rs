@@ -1,5 +1,6 @@
 //! What can go wrong, in the words of the person who asked.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
@@ -87,8 +88,7 @@ fn is_question(error: &DataFusionError) -> bool {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => is_question(inner),
         DataFusionError::Shared(inner) => is_question(inner),
         DataFusionError::Collection(all) => all.first().is_some_and(is_question),
-        DataFusionError::External(inner) => inner.downcast_ref().is_some_and(is_question),
-        _ => false,
+        other => wrapped(other).is_some_and(is_question),
     }
 }
 
@@ -106,25 +106,29 @@ fn message(error: &DataFusionError) -> String {
             let messages: Vec<String> = all.iter().map(message).collect();
             messages.join("; ")
         }
-        DataFusionError::External(inner) => match inner.downcast_ref::<DataFusionError>() {
-            Some(inner) => message(inner),
-            None => inner.to_string(),
-        },
-        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
-            datafusion::arrow::error::ArrowError::ExternalError(source) => {
-                match source.downcast_ref::<DataFusionError>() {
-                    Some(inner) => message(inner),
-                    None => source.to_string(),
-                }
-            }
+        DataFusionError::External(inner) if wrapped(error).is_none() => inner.to_string(),
+        DataFusionError::ArrowError(inner, _) if wrapped(error).is_none() => match inner.as_ref() {
+            datafusion::arrow::error::ArrowError::ExternalError(source) => source.to_string(),
             other => other.to_string(),
         },
         DataFusionError::Plan(text)
         | DataFusionError::Configuration(text)
         | DataFusionError::NotImplemented(text)
         | DataFusionError::Execution(text) => argument_error(text).unwrap_or(text).to_string(),
-        other => other.strip_backtrace(),
+        other => wrapped(other).map_or_else(|| other.strip_backtrace(), message),
     }
+}
+
+/// The error that other crates, such as object stores and readers of formats, have wrapped theirs around.
+fn wrapped(error: &DataFusionError) -> Option<&DataFusionError> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.is::<DataFusionError>() {
+            return inner.downcast_ref();
+        }
+        source = inner.source();
+    }
+    None
 }
 
 /// What a function of ours said about its arguments, without what DataFusion wraps around it.

@@ -23,3 +23,4 @@ mod verify;
 pub use engine::{Engine, Running};
 pub use error::{Error, Result};
 pub use progress::Progress;
+pub use storage::AllowList;

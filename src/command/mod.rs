@@ -15,6 +15,22 @@ use std::num::NonZero;
 
 use clap::Args;
 
+use crate::storage::AllowList;
+
+/// What statements may reach.
+#[derive(Debug, Args)]
+pub(crate) struct Allow {
+    /// Locations that statements may read and write, separated by commas; everywhere by default
+    #[arg(long = "allow", value_name = "LIST")]
+    list: Option<AllowList>,
+}
+
+impl Allow {
+    pub(crate) fn list(self) -> AllowList {
+        self.list.unwrap_or_default()
+    }
+}
+
 /// How many threads decode.
 #[derive(Debug, Args)]
 pub(crate) struct Threads {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Threads;
 use super::generate;
 use super::output::Format;
 use super::statements::run_all;
 use super::template::Template;
+use super::{Allow, Threads};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// Run a pipeline file
@@ -34,6 +35,9 @@ pub(crate) struct Run {
     format: Format,
 
     #[command(flatten)]
+    allow: Allow,
+
+    #[command(flatten)]
     threads: Threads,
 }
 
@@ -51,7 +55,7 @@ impl Run {
             generate::make_default_input(&request, self.threads.count())?;
         }
         let sql = template.sql().map_err(|error| in_file(&self.file, error))?;
-        run_all(self.threads.count(), &sql, self.format)
+        run_all(Engine::local_within(self.threads.count(), self.allow.list())?, &sql, self.format)
     }
 }
 

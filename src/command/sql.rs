@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Threads;
 use super::output::Format;
 use super::statements::{piped_input, run_all};
+use super::{Allow, Threads};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// Run SQL statements and print their rows
@@ -29,6 +30,9 @@ pub(crate) struct Sql {
     format: Format,
 
     #[command(flatten)]
+    allow: Allow,
+
+    #[command(flatten)]
     threads: Threads,
 }
 
@@ -47,6 +51,6 @@ impl Sql {
             };
             texts.push(text);
         }
-        run_all(self.threads.count(), &texts.join("\n;\n"), self.format)
+        run_all(Engine::local_within(self.threads.count(), self.allow.list())?, &texts.join("\n;\n"), self.format)
     }
 }

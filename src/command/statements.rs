@@ -18,8 +18,8 @@ use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a text of statements; Ctrl-C cancels the one under way.
-pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
-    with_engine(threads, async |engine| {
+pub(super) fn run_all(engine: Engine, sql: &str, format: Format) -> Result<()> {
+    with_engine(engine, async |engine| {
         for statement in engine.parse(sql)? {
             run_one(engine, statement, format).await?;
         }
@@ -28,10 +28,9 @@ pub(super) fn run_all(threads: usize, sql: &str, format: Format) -> Result<()> {
 }
 
 /// Does some work with an engine; Ctrl-C cancels it.
-pub(super) fn with_engine<T>(threads: usize, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+pub(super) fn with_engine<T>(engine: Engine, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
-    let engine = Engine::local(threads)?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = work(&engine) => result,

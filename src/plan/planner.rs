@@ -20,12 +20,13 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use super::check_locations;
 use crate::format::manifest::{MANIFEST, OLD_MANIFEST};
 use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode};
 use crate::source::cifar10::Cifar10Exec;
 use crate::source::images::LoadContentExec;
 use crate::source::tfrecord::ReadRecordsExec;
-use crate::storage;
+use crate::storage::{self, AllowList};
 
 /// DataFusion's planner, and this crate's nodes.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct PixmillQueryPlanner;
 #[async_trait]
 impl QueryPlanner for PixmillQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        check_locations(plan, &AllowList::of(session.config()))?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(plan, session).await?;
         refuse_own_source(&plan)?;
@@ -57,6 +59,7 @@ impl ExtensionPlanner for SinkPlanner {
         let Some(node) = node.as_any().downcast_ref::<WriteShardsNode>() else {
             return Ok(None);
         };
+        AllowList::of(session.config()).check(&node.target)?;
         let input = physical_inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;

@@ -23,6 +23,7 @@ use super::partition::Report;
 use super::sweep::remove_if_there;
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, UNFINISHED, put, write_rejects};
 use crate::session::io_runtime;
+use crate::storage::AllowList;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
@@ -106,6 +107,7 @@ impl ExecutionPlan for CommitExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        AllowList::of(context.session_config()).check_path(&self.target.directory)?;
         let rows = self.input.execute(partition, Arc::clone(&context))?;
         let target = Arc::clone(&self.target);
         let runtime = io_runtime(context.session_config());

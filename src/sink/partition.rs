@@ -19,6 +19,7 @@ use super::encode::{ChangedKeys, Encoder, Place, Rejection};
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
 use crate::format::manifest::{Reject, Shard};
+use crate::storage::AllowList;
 
 /// The most directories that one partition writes to at the same time.
 const MOST_DIRECTORIES: usize = 256;
@@ -54,6 +55,7 @@ pub(super) struct PartitionWriter<E> {
     shards: BTreeMap<String, ShardWriter<E>>,
     rejects: Vec<Reject>,
     counts: Counts,
+    allow: Arc<AllowList>,
 }
 
 impl<E: Encoder> PartitionWriter<E> {
@@ -64,8 +66,10 @@ impl<E: Encoder> PartitionWriter<E> {
         target: Arc<Target>,
         runtime: Handle,
         counts: Counts,
+        allow: Arc<AllowList>,
     ) -> Self {
-        Self { partition, partitions, target, runtime, rows: 0, shards: BTreeMap::new(), rejects: Vec::new(), counts }
+        let (shards, rejects) = (BTreeMap::new(), Vec::new());
+        Self { partition, partitions, target, runtime, rows: 0, shards, rejects, counts, allow }
     }
 
     pub(super) async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
@@ -157,6 +161,7 @@ impl<E: Encoder> PartitionWriter<E> {
             );
         }
         let path: PathBuf = self.target.directory.join(directory);
+        self.allow.check_path(&path)?;
         fs::create_dir_all(&path)
             .map_err(|error| exec_datafusion_err!("cannot create '{}': {error}", path.display()))?;
         let label = format!("{:05}", self.partition);

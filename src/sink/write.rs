@@ -24,6 +24,7 @@ use super::tfrecord::TfRecordEncoder;
 use super::webdataset::WebDatasetEncoder;
 use super::{FormatOptions, Target};
 use crate::session::io_runtime;
+use crate::storage::AllowList;
 
 /// Writes each partition of its input and gives one row for each: the partition's number and its report.
 #[derive(Debug)]
@@ -126,6 +127,7 @@ impl ExecutionPlan for ShardSinkExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        AllowList::of(context.session_config()).check_path(&self.target.directory)?;
         let report = match self.target.options.format {
             FormatOptions::TfRecord(_) => self.report::<TfRecordEncoder>(partition, context).boxed(),
             FormatOptions::WebDataset => self.report::<WebDatasetEncoder>(partition, context).boxed(),
@@ -150,8 +152,9 @@ impl ShardSinkExec {
             all_rejected: Arc::clone(&self.rejected),
         };
         let runtime = io_runtime(context.session_config());
+        let allow = AllowList::of(context.session_config());
         let target = Arc::clone(&self.target);
-        let mut writer = PartitionWriter::<E>::new(partition, self.partitions(), target, runtime, counts);
+        let mut writer = PartitionWriter::<E>::new(partition, self.partitions(), target, runtime, counts, allow);
         let (input, running) = (Arc::clone(&self.input), Arc::clone(&self.running));
         async move {
             let permit = running

@@ -97,7 +97,7 @@ impl ContactSheet {
         let started = Instant::now();
         let format = self.format()?;
         self.check()?;
-        let sheet = with_engine(self.threads.count(), async |engine| self.sheet(engine).await)?;
+        let sheet = with_engine(Engine::local(self.threads.count())?, async |engine| self.sheet(engine).await)?;
         let drawn = match format {
             SheetFormat::Png => picture(&sheet),
             SheetFormat::Html => page(&sheet).map(String::into_bytes),

@@ -24,7 +24,7 @@ use super::read::{RECORD_BYTES, Range, Reads, RecordReader};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::work::work_items;
-use crate::storage::local_path;
+use crate::storage::{AllowList, local_path};
 
 /// Turns parts of batches into rows; of images that the query doesn't look at, no pixel is read.
 ///
@@ -164,6 +164,7 @@ impl ExecutionPlan for Cifar10Exec {
         let loader = Arc::new(Loader {
             schema: Arc::clone(&schema),
             reads: self.reads,
+            allow: AllowList::of(config),
             batch_rows: config.batch_size().min(most_bytes / RECORD_BYTES as usize).max(1),
             records_read: counter("records_read"),
             bytes_read: counter("bytes_read"),
@@ -207,6 +208,7 @@ struct Reading {
 struct Loader {
     schema: SchemaRef,
     reads: Reads,
+    allow: Arc<AllowList>,
     batch_rows: usize,
     records_read: Count,
     bytes_read: Count,
@@ -231,6 +233,7 @@ impl Loader {
             if self.reads == Reads::Nothing {
                 return Ok(Some((self.rows_only(&range)?, reading)));
             }
+            self.allow.check(&range.path)?;
             let file = local_path(&range.path).map(File::open);
             match file {
                 Some(Ok(file)) => reading.open = Some(RecordReader::new(file, range)),

@@ -25,6 +25,7 @@ use super::read::{Bounds, PartitionReader, ReadMetrics, Reading, Verdicts};
 use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::work::work_items;
+use crate::storage::AllowList;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
 #[derive(Debug)]
@@ -181,9 +182,11 @@ impl ExecutionPlan for ReadRecordsExec {
         let wait_time = MetricBuilder::new(&self.metrics).subset_time("wait_time", partition);
         let (reading, verdicts, fetch) = (Arc::clone(&self.reading), Arc::clone(&self.verdicts), self.fetch);
         let runtime = io_runtime(context.session_config());
+        let allow = AllowList::of(context.session_config());
         let started = async move {
             let batches: Vec<RecordBatch> = items.try_collect().await?;
-            let items = batches.iter().flat_map(from_batch).collect();
+            let items: Vec<Item> = batches.iter().flat_map(from_batch).collect();
+            items.iter().try_for_each(|item| allow.check(&item.path))?;
             let reader = PartitionReader::new(reading, bounds, metrics, verdicts, items, fetch);
             Ok::<_, datafusion::error::DataFusionError>(read_ahead(reader, runtime, wait_time))
         };
