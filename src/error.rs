@@ -158,4 +158,12 @@ mod tests {
         let error = Error::from(plan_datafusion_err!("{wrapped}").context("type_coercion"));
         assert_eq!(error.to_string(), "f: x must be an integer, got Utf8");
     }
+
+    #[test]
+    fn an_error_of_ours_comes_out_of_an_object_store_as_it_went_in() {
+        let source = Box::new(plan_datafusion_err!("'/etc' is outside"));
+        let refused = datafusion::object_store::Error::PermissionDenied { path: "etc".to_string(), source };
+        let error = Error::from(DataFusionError::from(refused));
+        assert_eq!((error.exit_code(), error.to_string().as_str()), (2, "'/etc' is outside"));
+    }
 }
