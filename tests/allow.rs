@@ -195,9 +195,14 @@ fn what_is_beside_records_is_read_inside_only() {
     symlink(workspace.path("secret/table.csv"), workspace.path(&format!("data/records/{index}.idx"))).expect("a link");
     let message = within_data(&workspace, "SELECT class FROM read_tfrecord('data/records')").failure(2);
     assert!(message.contains(".idx' is outside"), "{message}");
+    // Of what a manifest lists outside nobody is told whether it is there.
+    fs::remove_file(workspace.path(&format!("data/records/{index}.idx"))).expect("removed");
+    let manifest = workspace.read("data/records/_manifest.json").replacen(&index, "../../secret/table.csv", 1);
+    workspace.write("data/records/_manifest.json", manifest.as_bytes());
+    let message = within_data(&workspace, "SELECT class FROM read_tfrecord('data/records')").failure(2);
+    assert!(message.contains("table.csv', which isn't there"), "{message}");
     // A manifest above the allowed directory is none of its datasets'.
     workspace.write("_manifest.json", b"not JSON");
-    fs::remove_file(workspace.path(&format!("data/records/{index}.idx"))).expect("removed");
     fs::remove_file(workspace.path("data/records/_manifest.json")).expect("removed");
     within_data(&workspace, "SELECT class FROM read_tfrecord('data/records/*.tfrec')").success();
 }
