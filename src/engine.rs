@@ -17,13 +17,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
-use crate::plan::fill_named_arguments;
+use crate::plan::{check_locations, fill_named_arguments};
 use crate::progress::Progress;
 use crate::role::STACK_BYTES;
 use crate::role::client::{Cluster, HostPort};
 use crate::role::query::{ClusterExec, OpenJobs};
 use crate::session::{cluster_session, local_session};
 use crate::sink::CommitExec;
+use crate::storage::AllowList;
 use crate::task::with_config;
 
 /// Runs SQL in this process.
@@ -71,10 +72,18 @@ impl Engine {
     /// # Errors
     /// Threads that can't be started.
     pub fn local(threads: usize) -> Result<Self> {
+        Self::local_within(threads, AllowList::default())
+    }
+
+    /// An engine whose statements read and write only what a list allows.
+    ///
+    /// # Errors
+    /// Threads that can't be started.
+    pub fn local_within(threads: usize, allow: AllowList) -> Result<Self> {
         let threads = threads.max(1);
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", threads)?;
-        let ctx = local_session(threads, io.handle().clone())?;
+        let ctx = local_session(threads, io.handle().clone(), allow)?;
         Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: None })
     }
 
@@ -275,6 +284,7 @@ async fn plan(ctx: &SessionContext, mut statement: Statement) -> QueryResult<Arc
     let state = ctx.state();
     fill_named_arguments(&mut statement, state.scalar_functions())?;
     let plan = state.statement_to_plan(statement).await?;
+    check_locations(&plan, &AllowList::of(state.config()))?;
     if let LogicalPlan::Statement(LogicalStatement::SetVariable(set)) = &plan
         && set.variable.eq_ignore_ascii_case("pixmill.memory_limit")
     {

@@ -1,5 +1,6 @@
 //! What can go wrong, in the words of the person who asked.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
@@ -91,8 +92,7 @@ pub(crate) fn is_question(error: &DataFusionError) -> bool {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => is_question(inner),
         DataFusionError::Shared(inner) => is_question(inner),
         DataFusionError::Collection(all) => all.first().is_some_and(is_question),
-        DataFusionError::External(inner) => inner.downcast_ref().is_some_and(is_question),
-        _ => false,
+        other => wrapped(other).is_some_and(is_question),
     }
 }
 
@@ -110,17 +110,9 @@ pub(crate) fn message(error: &DataFusionError) -> String {
             let messages: Vec<String> = all.iter().map(message).collect();
             messages.join("; ")
         }
-        DataFusionError::External(inner) => match inner.downcast_ref::<DataFusionError>() {
-            Some(inner) => message(inner),
-            None => inner.to_string(),
-        },
-        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
-            datafusion::arrow::error::ArrowError::ExternalError(source) => {
-                match source.downcast_ref::<DataFusionError>() {
-                    Some(inner) => message(inner),
-                    None => source.to_string(),
-                }
-            }
+        DataFusionError::External(inner) if wrapped(error).is_none() => inner.to_string(),
+        DataFusionError::ArrowError(inner, _) if wrapped(error).is_none() => match inner.as_ref() {
+            datafusion::arrow::error::ArrowError::ExternalError(source) => source.to_string(),
             other => other.to_string(),
         },
         DataFusionError::Plan(text)
@@ -129,8 +121,20 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         | DataFusionError::Execution(text) => argument_error(text).unwrap_or(text).to_string(),
         // These say themselves what failed.
         DataFusionError::IoError(error) => error.to_string(),
-        other => other.strip_backtrace(),
+        other => wrapped(other).map_or_else(|| other.strip_backtrace(), message),
     }
+}
+
+/// The error that other crates, such as object stores and readers of formats, have wrapped theirs around.
+fn wrapped(error: &DataFusionError) -> Option<&DataFusionError> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.is::<DataFusionError>() {
+            return inner.downcast_ref();
+        }
+        source = inner.source();
+    }
+    None
 }
 
 /// What a function of ours said about its arguments, without what DataFusion wraps around it.
@@ -159,5 +163,13 @@ mod tests {
                        got Utf8. No function matches the given name";
         let error = Error::from(plan_datafusion_err!("{wrapped}").context("type_coercion"));
         assert_eq!(error.to_string(), "f: x must be an integer, got Utf8");
+    }
+
+    #[test]
+    fn an_error_of_ours_comes_out_of_an_object_store_as_it_went_in() {
+        let source = Box::new(plan_datafusion_err!("'/etc' is outside"));
+        let refused = datafusion::object_store::Error::PermissionDenied { path: "etc".to_string(), source };
+        let error = Error::from(DataFusionError::from(refused));
+        assert_eq!((error.exit_code(), error.to_string().as_str()), (2, "'/etc' is outside"));
     }
 }

@@ -24,3 +24,4 @@ mod verify;
 pub use engine::{Engine, Running};
 pub use error::{Error, Result};
 pub use progress::Progress;
+pub use storage::AllowList;

@@ -22,6 +22,7 @@ use crate::source::SourceRelationPlanner;
 use crate::source::cifar10::{self, Cifar10TableFactory};
 use crate::source::images::{self, ImagesTableFactory};
 use crate::source::tfrecord::{self, TfRecordTableFactory};
+use crate::storage::{AllowList, AllowedStores};
 
 /// Rows in a batch: images are large, and DataFusion counts rows.
 const BATCH_ROWS: usize = 64;
@@ -52,8 +53,9 @@ pub(crate) fn session_config(threads: usize, io: Handle) -> SessionConfig {
 }
 
 /// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
-pub(crate) fn cluster_config(vcores: usize, io: Handle) -> SessionConfig {
+pub(crate) fn cluster_config(vcores: usize, io: Handle, allow: &AllowList) -> SessionConfig {
     session_config(vcores, io)
+        .with_extension(Arc::new(allow.clone()))
         .upgrade_for_ballista()
         // One partition is what is counted, tried again and cancelled.
         .set_usize("ballista.scheduler.max_partitions_per_task", 1)
@@ -81,7 +83,7 @@ pub(crate) fn scheduler_state(config: SessionConfig) -> Result<SessionState> {
 /// A memory limit that is none.
 pub(crate) fn cluster_session(cluster: &Cluster, jobs: &OpenJobs, vcores: usize, io: Handle) -> Result<SessionContext> {
     let url = format!("http://{}:{}", cluster.address().host, cluster.address().port);
-    let config = cluster_config(vcores, io);
+    let config = cluster_config(vcores, io, &AllowList::default());
     let ballista = BallistaQueryPlanner::with_extension(
         url.clone(),
         config.ballista_config(),
@@ -103,14 +105,28 @@ pub(crate) fn with_functions(state: SessionState) -> SessionState {
     ctx.state()
 }
 
+/// The runtime of every role: its memory, and stores that keep to the allow-list.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(crate) fn runtime(config: &SessionConfig) -> Result<RuntimeEnvBuilder> {
+    let limit = PixmillOptions::of(config.options()).memory_limit().to_string();
+    let bytes = SessionContext::parse_capacity_limit("pixmill.memory_limit", &limit)?;
+    let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0);
+    let allow = AllowList::of(config);
+    Ok(match allow.is_bounded() {
+        true => runtime.with_object_store_registry(Arc::new(AllowedStores::new(allow))),
+        false => runtime,
+    })
+}
+
 /// The state of every role.
 ///
 /// # Errors
 /// A memory limit that is none.
 pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
-    let limit = PixmillOptions::of(config.options()).memory_limit().to_string();
-    let bytes = SessionContext::parse_capacity_limit("pixmill.memory_limit", &limit)?;
-    let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc()?;
+    let runtime = runtime(&config)?.build_arc()?;
+    let allow = AllowList::of(&config);
     let images: Arc<dyn TableProviderFactory> = Arc::new(ImagesTableFactory);
     let records: Arc<dyn TableProviderFactory> = Arc::new(TfRecordTableFactory);
     let mut state = SessionStateBuilder::new()
@@ -124,7 +140,7 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
         .with_table_factory(tfrecord::FORMAT.to_string(), records)
         .with_table_factory(cifar10::FORMAT.to_string(), Arc::new(Cifar10TableFactory))
         .build();
-    state.register_relation_planner(Arc::new(SourceRelationPlanner))?;
+    state.register_relation_planner(Arc::new(SourceRelationPlanner::new(allow)))?;
     for format in [Format::TfRecord, Format::WebDataset] {
         state.register_file_format(Arc::new(ShardFormatFactory(format)), false)?;
     }
@@ -135,8 +151,9 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
 ///
 /// # Errors
 /// A memory limit that is none.
-pub(crate) fn local_session(threads: usize, io: Handle) -> Result<SessionContext> {
-    let ctx = SessionContext::new_with_state(session_state(session_config(threads, io))?);
+pub(crate) fn local_session(threads: usize, io: Handle, allow: AllowList) -> Result<SessionContext> {
+    let config = session_config(threads, io).with_extension(Arc::new(allow));
+    let ctx = SessionContext::new_with_state(session_state(config)?);
     pixmill_udfs::register_all(&ctx);
     Ok(ctx)
 }

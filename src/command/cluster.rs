@@ -55,6 +55,7 @@ pub(super) struct Shape {
     pub(super) vcores: usize,
     pub(super) memory: Option<String>,
     pub(super) work_dir: Option<PathBuf>,
+    pub(super) allow: Option<String>,
 }
 
 impl Roles {
@@ -63,7 +64,11 @@ impl Roles {
     /// # Errors
     /// A process that can't be started or ends at once.
     pub(super) async fn start(bind: SocketAddr, shape: &Shape) -> Result<Self> {
-        let mut scheduler = Role::start(arguments(&["scheduler", "--bind", &bind.to_string()]))?;
+        let mut words = arguments(&["scheduler", "--bind", &bind.to_string()]);
+        if let Some(allow) = &shape.allow {
+            words.extend(["--allow".into(), allow.into()]);
+        }
+        let mut scheduler = Role::start(words)?;
         let line = scheduler.line().await;
         let address = line.and_then(|line| line.parse::<HostPort>().ok());
         let address = address.ok_or_else(|| Error::Failed("the scheduler didn't start".to_string()))?;
@@ -81,6 +86,9 @@ impl Roles {
         let mut arguments = arguments(&["executor", "--scheduler", &scheduler, "--vcores", &vcores, "--bind", &own]);
         if let Some(memory) = &shape.memory {
             arguments.extend(["--memory".into(), memory.into()]);
+        }
+        if let Some(allow) = &shape.allow {
+            arguments.extend(["--allow".into(), allow.into()]);
         }
         if let Some(directory) = &shape.work_dir {
             arguments.extend(["--work-dir".into(), work_dir(directory, number).into()]);
@@ -146,6 +154,7 @@ impl Cluster {
             vcores: self.vcores.get(),
             memory: self.memory,
             work_dir: self.work_dir,
+            allow: self.listen.allow.as_ref().map(ToString::to_string),
         };
         runtime()?.block_on(async {
             let mut roles = tokio::select! {

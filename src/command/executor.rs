@@ -68,6 +68,7 @@ impl Executor {
             work_dir,
             memory: memory.map(|bytes| bytes as u64),
             patience: Duration::from_secs(self.patience),
+            allow: self.listen.allow.clone().unwrap_or_default(),
         };
         let ended = runtime()?.block_on(async {
             let stopped = self.listen.stopped();

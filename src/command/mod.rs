@@ -21,6 +21,7 @@ use std::num::NonZero;
 use clap::Args;
 
 use crate::role::client::HostPort;
+use crate::storage::AllowList;
 
 /// How many threads decode.
 #[derive(Debug, Default, Args)]
@@ -39,6 +40,10 @@ pub(crate) struct Place {
     /// Run on the cluster of this scheduler instead of in this process
     #[arg(long, value_name = "df://HOST:PORT", conflicts_with = "threads")]
     pub(crate) cluster: Option<HostPort>,
+
+    /// Locations that statements may read and write, separated by commas; everywhere by default
+    #[arg(long, value_name = "LIST", conflicts_with = "cluster")]
+    pub(crate) allow: Option<AllowList>,
 }
 
 impl Threads {

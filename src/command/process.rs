@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Error, Result};
 use crate::role::STACK_BYTES;
+use crate::storage::AllowList;
 
 /// What the roles of a cluster have in common.
 #[derive(Debug, Args)]
@@ -20,6 +21,10 @@ pub(super) struct Listen {
     /// The name or address by which the other processes of the cluster reach this one
     #[arg(long, value_name = "HOST")]
     pub(super) external_host: Option<String>,
+
+    /// Locations that clients' statements may read and write, separated by commas; everywhere by default
+    #[arg(long, value_name = "LIST")]
+    pub(super) allow: Option<AllowList>,
 
     /// Stop when stdin is closed: so a parent's end is its children's, too
     #[arg(long, hide = true)]

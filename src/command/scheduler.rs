@@ -27,7 +27,11 @@ impl Scheduler {
     pub(crate) fn run(self) -> Result<()> {
         Listen::warn(self.bind);
         runtime()?.block_on(async {
-            let options = SchedulerOptions { bind: self.bind, external_host: self.listen.external_host.clone() };
+            let options = SchedulerOptions {
+                bind: self.bind,
+                external_host: self.listen.external_host.clone(),
+                allow: self.listen.allow.clone().unwrap_or_default(),
+            };
             let server = Server::start(options).await?;
             println!("df://{}", server.address());
             tokio::select! {

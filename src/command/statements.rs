@@ -45,7 +45,7 @@ pub(super) fn with_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> R
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
     let engine = match &place.cluster {
-        None => Engine::local(place.threads.count())?,
+        None => Engine::local_within(place.threads.count(), place.allow.clone().unwrap_or_default())?,
         Some(address) => runtime.block_on(Engine::cluster(address))?,
     };
     let result = runtime.block_on(async {

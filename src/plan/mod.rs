@@ -1,5 +1,6 @@
 //! Planning: what turns SQL into the nodes of this crate's sources and sinks.
 
+mod check_locations;
 mod codec;
 mod expose;
 mod fuse_through_alias;
@@ -15,6 +16,7 @@ use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 
+pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use fuse_through_alias::FuseThroughAlias;
 pub(crate) use named_arguments::fill_named_arguments;

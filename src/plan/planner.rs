@@ -22,13 +22,14 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use super::check_locations;
 use super::image_work::measure_image_work;
 use super::statement::fingerprint;
 use crate::config::PixmillOptions;
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::sink::{CommitExec, ShardSinkExec, Stamp, Target, WriteShardsNode, finished_rows, result_schema, token};
 use crate::source::ReadExec;
-use crate::storage;
+use crate::storage::{self, AllowList};
 
 /// DataFusion's planner, and this crate's nodes.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(crate) struct PixmillQueryPlanner;
 #[async_trait]
 impl QueryPlanner for PixmillQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        check_locations(plan, &AllowList::of(session.config()))?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(plan, session).await?;
         refuse_own_source(&plan)?;
@@ -60,6 +62,7 @@ impl ExtensionPlanner for SinkPlanner {
         let Some(node) = node.as_any().downcast_ref::<WriteShardsNode>() else {
             return Ok(None);
         };
+        AllowList::of(session.config()).check(&node.target)?;
         let input = physical_inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use tokio::runtime::Handle;
 
 use super::client::{Cluster, HostPort};
@@ -17,7 +16,8 @@ use super::tasks::{RunningTasks, TaskEngine};
 use super::{MESSAGE_BYTES, Timing};
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
-use crate::session::{cluster_config, session_state, with_functions};
+use crate::session::{cluster_config, runtime, session_state, with_functions};
+use crate::storage::AllowList;
 
 /// How an executor runs.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub(crate) struct ExecutorOptions {
     pub(crate) memory: Option<u64>,
     /// How long to wait for the scheduler.
     pub(crate) patience: Duration,
+    /// What tasks may read and write.
+    pub(crate) allow: AllowList,
 }
 
 /// How often the scheduler is told what tasks have done.
@@ -77,8 +79,8 @@ fn process_config(
     (port, grpc_port): (u16, u16),
     tasks: RunningTasks,
 ) -> Result<ExecutorProcessConfig> {
-    let (io, vcores) = (Handle::current(), options.vcores);
-    let state = with_functions(session_state(cluster_config(vcores, io.clone()))?);
+    let (io, vcores, allow) = (Handle::current(), options.vcores, options.allow.clone());
+    let state = with_functions(session_state(cluster_config(vcores, io.clone(), &allow))?);
     let work_dir = options.work_dir.to_string_lossy().into_owned();
     let spill = work_dir.clone();
     Ok(ExecutorProcessConfig {
@@ -99,10 +101,10 @@ fn process_config(
         memory_pool_size: options.memory,
         override_execution_engine: Some(Arc::new(TaskEngine::new(tasks))),
         override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(&state))),
-        override_runtime_producer: Some(Arc::new(move |_| {
-            RuntimeEnvBuilder::new().with_temp_file_path(&spill).build_arc()
+        override_runtime_producer: Some(Arc::new(move |config| {
+            runtime(config)?.with_temp_file_path(&spill).build_arc()
         })),
-        override_config_producer: Some(Arc::new(move || cluster_config(vcores, io.clone()))),
+        override_config_producer: Some(Arc::new(move || cluster_config(vcores, io.clone(), &allow))),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),
         ..ExecutorProcessConfig::default()

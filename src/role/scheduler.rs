@@ -25,6 +25,7 @@ use super::{MESSAGE_BYTES, Timing};
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
 use crate::session::{cluster_config, scheduler_state};
+use crate::storage::AllowList;
 
 /// How a scheduler runs.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(crate) struct SchedulerOptions {
     pub(crate) bind: SocketAddr,
     /// The name by which executors reach it.
     pub(crate) external_host: Option<String>,
+    /// What clients may read and write.
+    pub(crate) allow: AllowList,
 }
 
 /// A scheduler that listens.
@@ -52,7 +55,7 @@ impl Scheduler {
             |error: &dyn std::fmt::Display| Error::Failed(format!("cannot listen on {}: {error}", options.bind));
         let listener = TcpListener::bind(options.bind).await.map_err(|error| cannot(&error))?;
         let address = listener.local_addr().map_err(|error| cannot(&error))?;
-        let config = Arc::new(config(address, options.external_host.clone()));
+        let config = Arc::new(config(address, &options));
         let cluster = BallistaCluster::new_from_config(&config).await.map_err(|error| cannot(&error))?;
         let (slots, state) = (Arc::new(Slots::default()), cluster.job_state());
         let cluster = BallistaCluster::new(Arc::clone(&slots) as Arc<dyn ClusterState>, Arc::clone(&state));
@@ -79,13 +82,13 @@ impl Scheduler {
     }
 }
 
-fn config(address: SocketAddr, external_host: Option<String>) -> SchedulerConfig {
+fn config(address: SocketAddr, options: &SchedulerOptions) -> SchedulerConfig {
     let timing = Timing::from_environment();
-    let external_host = external_host.unwrap_or_else(|| match address.ip().is_unspecified() {
+    let external_host = options.external_host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {
         true => System::host_name().unwrap_or_else(|| "localhost".to_string()),
         false => address.ip().to_string(),
     });
-    let io = Handle::current();
+    let (io, allow) = (Handle::current(), options.allow.clone());
     SchedulerConfig {
         external_host,
         bind_host: address.ip().to_string(),
@@ -96,7 +99,7 @@ fn config(address: SocketAddr, external_host: Option<String>) -> SchedulerConfig
         executor_timeout_seconds: timing.executor_timeout.as_secs(),
         expire_dead_executor_interval_seconds: timing.expiry_check.as_secs(),
         no_executors_grace_period_seconds: timing.no_executors.as_secs(),
-        override_config_producer: Some(Arc::new(move || cluster_config(1, io.clone()))),
+        override_config_producer: Some(Arc::new(move || cluster_config(1, io.clone(), &allow))),
         override_session_builder: Some(Arc::new(scheduler_state)),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),

@@ -26,6 +26,7 @@ use super::sweep::remove_if_there;
 use super::{ShardSinkExec, Stamp, Target};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, put, write_rejects};
 use crate::session::io_runtime;
+use crate::storage::AllowList;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
@@ -129,15 +130,16 @@ impl ExecutionPlan for CommitExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        AllowList::of(context.session_config()).check_path(&self.target.directory)?;
         let rows = self.input.execute(partition, Arc::clone(&context))?;
-        let target = Arc::clone(&self.target);
+        let (target, allow) = (Arc::clone(&self.target), AllowList::of(context.session_config()));
         let partitions = self.partitions;
         let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
         let committed = async move {
             let batches: Vec<RecordBatch> = rows.try_collect().await?;
             let reports = reports(&batches)?;
-            let committed = runtime.spawn_blocking(move || commit(&target, partitions, reports));
+            let committed = runtime.spawn_blocking(move || commit(&target, &allow, partitions, reports));
             committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream::once(committed).boxed())))
@@ -160,7 +162,12 @@ fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<usize, Vec<Report>>> {
 }
 
 /// Finishes the dataset. It may have been tried before, and be tried twice at a time.
-fn commit(target: &Target, partitions: usize, reports: BTreeMap<usize, Vec<Report>>) -> Result<RecordBatch> {
+fn commit(
+    target: &Target,
+    allow: &AllowList,
+    partitions: usize,
+    reports: BTreeMap<usize, Vec<Report>>,
+) -> Result<RecordBatch> {
     check_whole(&target.directory, partitions, &reports)?;
     let choose = |(partition, reports)| Some((partition, choose(target, reports)?));
     let reports: BTreeMap<usize, Report> = reports.into_iter().filter_map(choose).collect();
@@ -168,6 +175,9 @@ fn commit(target: &Target, partitions: usize, reports: BTreeMap<usize, Vec<Repor
     rejects.sort();
     check_rejects(target, &rejects)?;
     let placements = target.placements(&reports);
+    for placement in &placements {
+        allow.check_path(&target.directory.join(&placement.shard.path))?;
+    }
     let rows = result_rows(&reports, &placements)?;
     let mut shards: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
     shards.sort_by(|left, right| left.path.cmp(&right.path));

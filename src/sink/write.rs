@@ -28,6 +28,7 @@ use super::tfrecord::TfRecordEncoder;
 use super::webdataset::WebDatasetEncoder;
 use super::{FormatOptions, Target};
 use crate::session::io_runtime;
+use crate::storage::AllowList;
 use crate::task::Task;
 
 /// Writes each partition of its input and gives one row for each: the partition's number and its report.
@@ -140,6 +141,7 @@ impl ExecutionPlan for ShardSinkExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        AllowList::of(context.session_config()).check_path(&self.target.directory)?;
         let report = match self.target.options.format {
             FormatOptions::TfRecord(_) => self.report::<TfRecordEncoder>(partition, context).boxed(),
             FormatOptions::WebDataset => self.report::<WebDatasetEncoder>(partition, context).boxed(),

@@ -15,29 +15,41 @@ use super::arguments::{constant, from_call};
 use super::cifar10::Cifar10Table;
 use super::images::{ImagesOptions, ImagesTable, Sample};
 use super::tfrecord::TfRecordTable;
+use crate::storage::AllowList;
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
 #[derive(Debug)]
-pub struct SourceRelationPlanner;
+pub struct SourceRelationPlanner {
+    /// What locations may lead to: the planner's context has no session to ask.
+    allow: Arc<AllowList>,
+}
+
+impl SourceRelationPlanner {
+    /// A planner whose tables keep to an allow-list.
+    pub fn new(allow: Arc<AllowList>) -> Self {
+        Self { allow }
+    }
+}
 
 /// The table of a call; `None` where the function is none of ours. The one list of table functions.
 fn called(
     name: &str,
     args: &[FunctionArg],
     context: &mut dyn RelationPlannerContext,
+    allow: &Arc<AllowList>,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
     let table: Arc<dyn TableProvider> = match name {
         "read_images" => {
             let (location, options) = from_call(name, args, context)?;
-            Arc::new(ImagesTable::try_new(location, options)?)
+            Arc::new(ImagesTable::try_new(location, options, allow)?)
         }
         "read_tfrecord" => {
             let (location, options) = from_call(name, args, context)?;
-            Arc::new(TfRecordTable::infer(location, options)?)
+            Arc::new(TfRecordTable::infer(location, options, allow)?)
         }
         "read_cifar10" => {
             let (location, options) = from_call(name, args, context)?;
-            Arc::new(Cifar10Table::try_new(location, options)?)
+            Arc::new(Cifar10Table::try_new(location, options, allow)?)
         }
         _ => return Ok(None),
     };
@@ -53,7 +65,7 @@ impl RelationPlanner for SourceRelationPlanner {
         match relation {
             TableFactor::Table { ref name, args: Some(ref args), ref sample, ref alias, .. } => {
                 let name = name.to_string().to_ascii_lowercase();
-                let Some(mut table) = called(&name, &args.args, context)? else {
+                let Some(mut table) = called(&name, &args.args, context, &self.allow)? else {
                     return Ok(RelationPlanning::Original(Box::new(relation)));
                 };
                 if let Some(sample) = sample {

@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
 
-use super::{local_path, path_to_file_url};
+use super::{AllowList, is_file_url, local_path, path_to_file_url};
 
 /// A location, taken apart.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Location {
     /// Where the search starts.
     base: PathBuf,
     glob: Option<Glob>,
+    allow: Arc<AllowList>,
 }
 
 /// What the paths below the base must match.
@@ -41,13 +43,25 @@ impl Location {
     /// # Errors
     /// Neither a file nor a directory nor a glob with a directory to start from.
     pub(crate) fn parse(text: &str) -> Result<Self> {
+        Self::parse_within(text, &Arc::default())
+    }
+
+    /// Takes a location apart that must not lead outside of an allow-list.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and a location that leads outside; of such nobody is told whether it is there.
+    pub(crate) fn parse_within(text: &str, allow: &Arc<AllowList>) -> Result<Self> {
+        allow.check(text)?;
         let Some(path) = local_path(text) else {
             return plan_err!("cannot look into '{text}': files are read from local paths and file:// URLs");
         };
         let Some(path) = path.to_str() else {
             return plan_err!("cannot look into '{text}': not valid UTF-8");
         };
-        let location = |base: &str, glob| Self { text: text.to_string(), base: PathBuf::from(base), glob };
+        let location = |base: &str, glob| {
+            let (text, base) = (text.to_string(), PathBuf::from(base));
+            Self { text, base, glob, allow: Arc::clone(allow) }
+        };
         // A file or directory of just this name is meant, whatever wildcards the name seems to hold.
         if Path::new(path).symlink_metadata().is_ok() {
             return Ok(location(path, None));
@@ -62,6 +76,7 @@ impl Location {
             base if base.is_empty() => ".".to_string(),
             base => base,
         };
+        allow.check_path(Path::new(&base))?;
         if !Path::new(&base).is_dir() {
             return plan_err!("nothing matches '{text}': there is no directory '{base}'");
         }
@@ -97,32 +112,48 @@ impl Location {
 
     fn found(&self, entry: walkdir::Result<DirEntry>) -> Result<Option<Found>> {
         let (path, metadata) = match entry {
-            Ok(entry) if entry.file_type().is_dir() => return Ok(None),
+            Ok(entry) if entry.file_type().is_dir() => {
+                // Here the walk has not gone into the directory yet.
+                self.check_link(&entry)?;
+                return Ok(None);
+            }
+            Ok(entry) if !self.is_match(entry.path()) => return Ok(None),
             Ok(entry) => {
+                self.check_link(&entry)?;
                 let metadata = entry.metadata().ok();
                 (entry.into_path(), metadata)
             }
             Err(error) => match error.path() {
-                Some(path) if path.is_symlink() && error.loop_ancestor().is_none() => (path.to_path_buf(), None),
+                Some(path) if path.is_symlink() && error.loop_ancestor().is_none() => {
+                    if !self.is_match(path) {
+                        return Ok(None);
+                    }
+                    self.allow.check_path(path)?;
+                    (path.to_path_buf(), None)
+                }
                 _ => return Err(exec_datafusion_err!("cannot list '{}': {error}", self.text)),
             },
         };
         let is_named = match &self.glob {
             None => path == self.base,
-            Some(glob) => {
-                let below = path.strip_prefix(&self.base).unwrap_or(&path);
-                if !glob.matcher.is_match(below) {
-                    return Ok(None);
-                }
-                glob.names_extension
-            }
+            Some(glob) => glob.names_extension,
         };
         Ok(Some(Found { path, metadata, is_named }))
     }
 
+    fn is_match(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(&self.base).unwrap_or(path);
+        self.glob.as_ref().is_none_or(|glob| glob.matcher.is_match(below))
+    }
+
+    /// Checks where a link leads; what is no link is in a directory that has been checked.
+    fn check_link(&self, entry: &DirEntry) -> Result<()> {
+        if entry.path_is_symlink() { self.allow.check_path(entry.path()) } else { Ok(()) }
+    }
+
     /// The path in the form of the location: relative, absolute or a URL; `None` where it isn't valid UTF-8.
     pub(crate) fn shown(&self, path: &Path) -> Option<String> {
-        if self.text.contains("://") {
+        if is_file_url(&self.text) {
             return path_to_file_url(path);
         }
         let text = path.to_str()?;

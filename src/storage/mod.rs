@@ -1,6 +1,9 @@
 //! Where bytes are kept: local files, named by path or by `file://` URL.
 
+mod allow;
+mod allowed_store;
 mod find;
+mod resolve;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -9,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+pub use allow::AllowList;
+
+pub(crate) use allowed_store::AllowedStores;
 pub(crate) use find::{Found, Location};
 
 /// The path that a `file://` URL names.
@@ -23,9 +29,14 @@ pub(crate) fn path_to_file_url(path: &Path) -> Option<String> {
     Url::from_file_path(path).ok().map(String::from)
 }
 
+/// Whether a location is a URL of a local file: `file:///a`, `file:/a`, in any case.
+fn is_file_url(location: &str) -> bool {
+    location.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("file:/"))
+}
+
 /// The local path of a location that is a path or a `file://` URL; `None` for other URLs.
 pub(crate) fn local_path(location: &str) -> Option<Cow<'_, Path>> {
-    if location.starts_with("file://") {
+    if is_file_url(location) {
         return file_url_to_path(location).map(Cow::Owned);
     }
     (!location.contains("://")).then(|| Cow::Borrowed(Path::new(location)))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::storage::read_file;
+use crate::storage::{AllowList, read_file};
 
 /// The file that has a name in each line.
 pub(super) const FILE: &str = "batches.meta.txt";
@@ -15,8 +15,9 @@ pub(super) const MOST_LABELS: usize = 10;
 const MOST_BYTES: usize = 1 << 16;
 
 /// The names beside a batch, in the order of the labels; `None` where there is no file of them.
-pub(super) fn beside(batch: &Path) -> Result<Option<Vec<String>>> {
+pub(super) fn beside(batch: &Path, allow: &AllowList) -> Result<Option<Vec<String>>> {
     let path = batch.with_file_name(FILE);
+    allow.check_path(&path)?;
     let shown = path.display().to_string();
     let mut bytes = Vec::new();
     match read_file(&shown, &mut bytes, MOST_BYTES) {

@@ -17,7 +17,7 @@ use super::read::{RECORD_BYTES, Range, Reads};
 use crate::format::looks::{self, LOOK_BYTES};
 use crate::source::Partitions;
 use crate::source::work::{Load, cut};
-use crate::storage::{Found, Location};
+use crate::storage::{AllowList, Found, Location};
 
 /// The extension of binary batches.
 const EXTENSION: &str = "bin";
@@ -33,6 +33,7 @@ pub(super) struct Listing {
 /// What a scan wants listed.
 pub(super) struct Request {
     pub(super) location: String,
+    pub(super) allow: Arc<AllowList>,
     pub(super) partitions: Partitions,
     pub(super) limit: Option<usize>,
     pub(super) cores: usize,
@@ -69,7 +70,7 @@ impl Request {
     }
 
     fn batches(&self) -> Result<Vec<Batch>> {
-        let location = Location::parse(&self.location)?;
+        let location = Location::parse_within(&self.location, &self.allow)?;
         let mut names: HashMap<PathBuf, Option<String>> = HashMap::new();
         let mut batches = Vec::new();
         let mut left = self.limit.unwrap_or(usize::MAX);
@@ -89,7 +90,7 @@ impl Request {
                 (Some(directory), Reads::Images | Reads::Labels) if records > 0 => match names.get(directory) {
                     Some(known) => known.clone(),
                     None => {
-                        let read = label_names::beside(&found.path)?.map(|names| names.join("\n"));
+                        let read = label_names::beside(&found.path, &self.allow)?.map(|names| names.join("\n"));
                         names.insert(directory.to_path_buf(), read.clone());
                         read
                     }

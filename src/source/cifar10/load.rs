@@ -21,7 +21,7 @@ use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::node::{Items, Reader};
 use crate::source::wire::ReaderMessage;
-use crate::storage::local_path;
+use crate::storage::{AllowList, local_path};
 use crate::task::Task;
 
 /// Turns parts of batches into rows; of images that the query doesn't look at, no pixel is read.
@@ -110,6 +110,7 @@ impl Reader for Cifar10Reader {
         let loader = Arc::new(Loader {
             schema: Arc::clone(&self.schema),
             reads: self.reads,
+            allow: AllowList::of(config),
             batch_rows: config.batch_size().min(most_bytes / RECORD_BYTES as usize).max(1),
             task: Task::of(config),
             records_read: counter("records_read"),
@@ -160,6 +161,7 @@ struct Reading {
 struct Loader {
     schema: SchemaRef,
     reads: Reads,
+    allow: Arc<AllowList>,
     batch_rows: usize,
     task: Arc<Task>,
     records_read: Count,
@@ -188,6 +190,7 @@ impl Loader {
             if self.reads == Reads::Nothing {
                 return Ok(Some((self.rows_only(&range)?, reading)));
             }
+            self.allow.check(&range.path)?;
             let file = local_path(&range.path).map(File::open);
             match file {
                 Some(Ok(file)) => reading.open = Some(RecordReader::new(file, range)),

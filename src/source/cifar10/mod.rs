@@ -26,7 +26,7 @@ pub use options::Cifar10Options;
 use super::arguments::from_command;
 use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
-use crate::storage::Location;
+use crate::storage::{AllowList, Location};
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "CIFAR10";
@@ -52,10 +52,10 @@ impl Cifar10Table {
     /// A table of the batches at `location`: a directory, a file or a glob.
     ///
     /// # Errors
-    /// A location that can't be one.
-    pub fn try_new(location: impl Into<String>, options: Cifar10Options) -> Result<Self> {
+    /// A location that can't be one, or that may not be reached.
+    pub fn try_new(location: impl Into<String>, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
-        Location::parse(&location)?;
+        Location::parse_within(&location, allow)?;
         Ok(Self { location, options, schema: schema() })
     }
 
@@ -106,6 +106,7 @@ impl TableProvider for Cifar10Table {
         };
         let request = list::Request {
             location: self.location.clone(),
+            allow: AllowList::of(session.config()),
             partitions: self.options.partitions,
             limit,
             cores: session.config().target_partitions(),
@@ -144,7 +145,7 @@ pub struct Cifar10TableFactory;
 
 #[async_trait]
 impl TableProviderFactory for Cifar10TableFactory {
-    async fn create(&self, _session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         if !command.schema.fields().is_empty() || !command.table_partition_cols.is_empty() {
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({LABEL}, {LABEL_NAME}, {IMAGE}); leave the column list and \
@@ -152,6 +153,6 @@ impl TableProviderFactory for Cifar10TableFactory {
             );
         }
         let (location, options) = from_command(FORMAT, command)?;
-        Ok(Arc::new(Cifar10Table::try_new(location, options)?))
+        Ok(Arc::new(Cifar10Table::try_new(location, options, &AllowList::of(session.config()))?))
     }
 }

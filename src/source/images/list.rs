@@ -24,7 +24,7 @@ use super::options::{ImagesOptions, Sample};
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
 use crate::format::kind::IMAGE_EXTENSIONS;
 use crate::source::work::{Load, cut};
-use crate::storage::{Found, Location};
+use crate::storage::{AllowList, Found, Location};
 
 /// What there is.
 pub(super) struct Listing {
@@ -37,6 +37,7 @@ pub(super) struct Listing {
 /// What a scan wants listed.
 pub(super) struct Request {
     location: String,
+    allow: Arc<AllowList>,
     options: ImagesOptions,
     filter: Option<Arc<dyn PhysicalExpr>>,
     limit: Option<usize>,
@@ -69,6 +70,7 @@ impl Request {
         let is_filtered = filters.iter().any(|f| f.column_refs().iter().any(|c| c.name == "class"));
         Ok(Self {
             location: table.location.clone(),
+            allow: AllowList::of(session.config()),
             options: table.options.clone(),
             filter,
             limit,
@@ -94,7 +96,8 @@ impl Request {
             && self.options.shuffle_seed.is_none()
             && (self.options.classes.is_some() || !self.needs_classes);
         let most = self.limit.filter(|_| is_plain).unwrap_or(usize::MAX);
-        let files = find(&self.location, &self.options, most)?;
+        let location = Location::parse_within(&self.location, &self.allow)?;
+        let files = find(&location, &self.options, most)?;
         if files.is_empty() {
             return plan_err!(
                 "no images match '{}': no file there has an extension of {}; name others with the option extensions",
@@ -153,14 +156,8 @@ struct File {
     label: Option<String>,
 }
 
-/// Refuses a location that can't be one, before anything is planned on it.
-pub(super) fn check_location(location: &str) -> Result<()> {
-    Location::parse(location).map(|_| ())
-}
-
 /// Finds the images of a location, sorted by path, at most `most`.
-fn find(location: &str, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
-    let location = Location::parse(location)?;
+fn find(location: &Location, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
     let is_recursive = options.is_recursive.unwrap_or(true);
     let mut files = Vec::new();
     for found in location.files(is_recursive) {
@@ -171,7 +168,7 @@ fn find(location: &str, options: &ImagesOptions, most: usize) -> Result<Vec<File
         if !is_wanted(&found, options) {
             continue;
         }
-        match file(&found, &location) {
+        match file(&found, location) {
             Some(file) => files.push(file),
             None => tracing::warn!("left out '{}': its name is not valid UTF-8", found.path.display()),
         }

@@ -23,7 +23,7 @@ use crate::session::io_runtime;
 use crate::source::batch::cut_by_decoded_size;
 use crate::source::node::{Items, Reader};
 use crate::source::wire::ReaderMessage;
-use crate::storage::read_file;
+use crate::storage::{AllowList, read_file};
 use crate::task::Task;
 
 /// Reads the content of each file where the query looks at it.
@@ -143,6 +143,7 @@ impl Reader for ImageReader {
             runtime: io_runtime(context.session_config()),
             metrics: LoadMetrics::new(metrics, partition),
             task: Task::of(context.session_config()),
+            allow: AllowList::of(context.session_config()),
             options,
         });
         let rows = items.map_ok(move |batch| Arc::clone(&loader).load(batch)).try_flatten();
@@ -187,6 +188,7 @@ struct Loader {
     runtime: tokio::runtime::Handle,
     metrics: LoadMetrics,
     task: Arc<Task>,
+    allow: Arc<AllowList>,
     options: PixmillOptions,
 }
 
@@ -250,11 +252,11 @@ impl Loader {
                 return;
             }
             let Some(items) = waiting.pop_front() else { return };
-            let (schema, metrics) = (Arc::clone(&self.schema), self.metrics.clone());
+            let (schema, metrics, allow) = (Arc::clone(&self.schema), self.metrics.clone(), Arc::clone(&self.allow));
             let most_decoded = self.options.decoded_batch_bytes();
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
-                let loaded = Loaded::read(&items, &metrics)?;
+                let loaded = Loaded::read(&items, &metrics, &allow)?;
                 timer.done();
                 let batch = project(&items, Some(&loaded), &schema)?;
                 Ok(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded))
@@ -274,12 +276,13 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn read(items: &RecordBatch, metrics: &LoadMetrics) -> Result<Self> {
+    fn read(items: &RecordBatch, metrics: &LoadMetrics, allow: &AllowList) -> Result<Self> {
         let listed: i64 = lengths(items).values().iter().sum();
         let mut bytes = Vec::with_capacity(usize::try_from(listed).unwrap_or(0).min(MOST_BYTES));
         let mut ends = Vec::with_capacity(items.num_rows());
         let mut errors = Vec::with_capacity(items.num_rows());
         for path in paths(items).iter().flatten() {
+            allow.check(path)?;
             let start = bytes.len();
             let result = read_file(path, &mut bytes, MOST_BYTES - start).map_err(|error| error.to_string());
             if let Err(reason) = &result {

@@ -22,6 +22,7 @@ pub use options::{ImagesOptions, Sample};
 use super::arguments::from_command;
 use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
+use crate::storage::{AllowList, Location};
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "IMAGES";
@@ -47,10 +48,10 @@ impl ImagesTable {
     /// A table of the images at `location`: a directory, a file or a glob.
     ///
     /// # Errors
-    /// A location that can't be one.
-    pub fn try_new(location: impl Into<String>, options: ImagesOptions) -> Result<Self> {
+    /// A location that can't be one, or that may not be reached.
+    pub fn try_new(location: impl Into<String>, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
-        list::check_location(&location)?;
+        Location::parse_within(&location, allow)?;
         Ok(Self { location, options, schema: schema(false) })
     }
 
@@ -176,7 +177,7 @@ pub struct ImagesTableFactory;
 
 #[async_trait]
 impl TableProviderFactory for ImagesTableFactory {
-    async fn create(&self, _session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         if !command.schema.fields().is_empty() {
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({}); leave the column list out",
@@ -187,7 +188,7 @@ impl TableProviderFactory for ImagesTableFactory {
             return plan_err!("a table STORED AS {FORMAT} takes no PARTITIONED BY; its label is the directory name");
         }
         let (location, options) = from_command(FORMAT, command)?;
-        Ok(Arc::new(ImagesTable::try_new(location, options)?))
+        Ok(Arc::new(ImagesTable::try_new(location, options, &AllowList::of(session.config()))?))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::config::PixmillOptions;
 use crate::session::io_runtime;
 use crate::source::node::{Items, Reader};
 use crate::source::wire::{Columns, ReaderMessage, cast_to};
+use crate::storage::AllowList;
 use crate::task::Task;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
@@ -144,10 +145,11 @@ impl Reader for RecordsReader {
         let wait_time = MetricBuilder::new(metrics).subset_time("wait_time", partition);
         let metrics = ReadMetrics::new(metrics, partition);
         let (reading, verdicts) = (Arc::clone(&self.reading), Arc::clone(&self.verdicts));
-        let (runtime, task) = (io_runtime(config), Task::of(config));
+        let (runtime, task, allow) = (io_runtime(config), Task::of(config), AllowList::of(config));
         let started = async move {
             let batches: Vec<RecordBatch> = items.try_collect().await?;
-            let items = batches.iter().flat_map(from_batch).collect();
+            let items: Vec<Item> = batches.iter().flat_map(from_batch).collect();
+            items.iter().try_for_each(|item| allow.check(&item.path))?;
             let reader = PartitionReader::new(reading, bounds, metrics, verdicts, items, fetch);
             let rows = read_ahead(reader, runtime, wait_time);
             Ok::<_, datafusion::error::DataFusionError>(rows.and_then(move |rows| {

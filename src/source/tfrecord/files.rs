@@ -10,7 +10,7 @@ use crate::format::HIVE_NULL;
 use crate::format::kind::FileKind;
 use crate::format::manifest::{MANIFEST, MOST_ABOVE, Manifest, UNFINISHED};
 use crate::format::tfrecord::is_beside_data;
-use crate::storage::{Found, Location};
+use crate::storage::{AllowList, Found, Location};
 
 /// A record file.
 #[derive(Debug, Clone)]
@@ -34,13 +34,15 @@ pub(super) struct Files {
     pub(super) directory_columns: BTreeSet<String>,
     /// The labels in the order of their class numbers, where one manifest, or several that agree, say so of all files.
     pub(super) classes: Option<Vec<String>>,
+    /// What may be looked at beside them.
+    pub(super) allow: Arc<AllowList>,
 }
 
 /// Finds the record files of a location.
-pub(super) fn find(text: &str, has_directories: bool) -> Result<Files> {
-    let location = Location::parse(text)?;
-    let mut manifests = Manifests::default();
-    let mut found = Files::default();
+pub(super) fn find(text: &str, has_directories: bool, allow: &Arc<AllowList>) -> Result<Files> {
+    let location = Location::parse_within(text, allow)?;
+    let mut manifests = Manifests { allow: Arc::clone(allow), ..Manifests::default() };
+    let mut found = Files { allow: Arc::clone(allow), ..Files::default() };
     let mut classes = BTreeSet::new();
     for file in location.files(true) {
         let file = file?;
@@ -132,6 +134,7 @@ struct Dataset {
 #[derive(Default)]
 struct Manifests {
     read: HashMap<PathBuf, Option<Arc<Dataset>>>,
+    allow: Arc<AllowList>,
 }
 
 impl Manifests {
@@ -158,7 +161,12 @@ impl Manifests {
         if let Some(known) = self.read.get(directory) {
             return Ok(known.clone());
         }
+        // Above the files that were asked for there may be directories that nobody may look into.
+        if self.allow.check_path(directory).is_err() {
+            return Ok(None);
+        }
         let place = directory.join(MANIFEST);
+        self.allow.check_path(&place)?;
         let manifest = Manifest::read(directory)
             .map_err(|error| exec_datafusion_err!("cannot read '{}': {error}", place.display()))?;
         let dataset = match manifest {
@@ -189,7 +197,9 @@ fn check_whole(directory: &Path, manifests: &mut Manifests) -> Result<()> {
     let Some(dataset) = manifests.at(directory)? else {
         return Ok(());
     };
-    match dataset.shards.keys().filter(|path| !path.exists()).min() {
+    // Whether something is there that nobody may reach is not told.
+    let is_there = |path: &Path| manifests.allow.check_path(path).is_ok() && path.exists();
+    match dataset.shards.keys().filter(|path| !is_there(path)).min() {
         Some(first) => plan_err!(
             "'{}' is not whole: its manifest lists '{}', which isn't there; name the shards by a glob to read the others",
             directory.display(),

@@ -8,8 +8,10 @@ use datafusion::common::{Result, exec_err};
 
 use super::files::{Files, RecordPath};
 use super::options::{OnCorrupt, SKIP_ADVICE};
+use crate::format::tfrecord::index::paths_beside;
 use crate::format::tfrecord::{Index, Place};
 use crate::source::Partitions;
+use crate::storage::AllowList;
 
 /// Bytes that are worth a partition of their own.
 const LEAST_PARTITION_BYTES: u64 = 1 << 20;
@@ -120,7 +122,7 @@ pub(super) fn partition(
         Partitions::Exactly(count) => {
             let mut cuts = Vec::with_capacity(files.files.len());
             for file in &files.files {
-                cuts.push((whole(file), index(file, true, on_corrupt)?.unwrap_or_default()));
+                cuts.push((whole(file), index(file, true, on_corrupt, &files.allow)?.unwrap_or_default()));
             }
             Ok(cut(&cuts, count))
         }
@@ -129,7 +131,8 @@ pub(super) fn partition(
             let most = usize::try_from(bytes / LEAST_PARTITION_BYTES).unwrap_or(usize::MAX).max(1);
             let count = cores.min(most);
             if files.files.len() < 4 * count {
-                let indexes: Result<Vec<_>> = files.files.iter().map(|file| index(file, false, on_corrupt)).collect();
+                let index = |file| index(file, false, on_corrupt, &files.allow);
+                let indexes: Result<Vec<_>> = files.files.iter().map(index).collect();
                 if let Some(indexes) = indexes?.into_iter().collect::<Option<Vec<_>>>() {
                     return Ok(cut(&files.files.iter().map(whole).zip(indexes).collect::<Vec<_>>(), count));
                 }
@@ -140,7 +143,10 @@ pub(super) fn partition(
 }
 
 /// The index beside a file, or what walking over it shows if `walks`.
-fn index(file: &RecordPath, walks: bool, on_corrupt: OnCorrupt) -> Result<Option<Index>> {
+fn index(file: &RecordPath, walks: bool, on_corrupt: OnCorrupt, allow: &AllowList) -> Result<Option<Index>> {
+    for place in paths_beside(&file.path) {
+        allow.check_path(&place)?;
+    }
     match Index::beside(&file.path, file.bytes) {
         Ok(Some(index)) => return Ok(Some(index)),
         Ok(None) => {}

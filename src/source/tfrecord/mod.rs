@@ -34,6 +34,7 @@ use super::node::ReadExec;
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::format::tfrecord::Kind;
+use crate::storage::AllowList;
 use columns::{Column, FeatureColumn, Shape};
 use files::{Files, find};
 use read::Reading;
@@ -61,10 +62,10 @@ impl TfRecordTable {
     /// A table of the record files at `location`; its columns are found out from a sample of them.
     ///
     /// # Errors
-    /// Nothing there, nothing that can be read, or features whose kinds don't agree.
-    pub fn infer(location: impl Into<String>, options: TfRecordReadOptions) -> Result<Self> {
+    /// Nothing there, nothing that can or may be read, or features whose kinds don't agree.
+    pub fn infer(location: impl Into<String>, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
-        let found = find(&location, options.directories)?;
+        let found = find(&location, options.directories, allow)?;
         let inferred = infer::infer(&location, &found, &options)?;
         let mut fields: Vec<Field> = inferred.columns.iter().map(field).collect();
         let mut columns = inferred.columns;
@@ -82,15 +83,16 @@ impl TfRecordTable {
     /// A table with the columns that its maker says.
     ///
     /// # Errors
-    /// Columns that no feature can be read into, or a location that can't be one.
+    /// Columns that no feature can be read into, or a location that can't be one or may not be reached.
     pub fn with_schema(
         location: impl Into<String>,
         options: TfRecordReadOptions,
         schema: &Schema,
         directories: &[String],
+        allow: &Arc<AllowList>,
     ) -> Result<Self> {
         let location = location.into();
-        let found = find(&location, options.directories)?;
+        let found = find(&location, options.directories, allow)?;
         let record_type = options.record_type.unwrap_or(RecordType::Example);
         let are_lists = match record_type {
             RecordType::SequenceExample => infer::are_feature_lists(&found, &options),
@@ -288,7 +290,9 @@ impl TableProvider for TfRecordTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (location, has_directories) = (self.location.clone(), self.options.directories);
         let joined = |error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location);
-        let found = tokio::task::spawn_blocking(move || find(&location, has_directories)).await.map_err(joined)??;
+        let allow = AllowList::of(session.config());
+        let found =
+            tokio::task::spawn_blocking(move || find(&location, has_directories, &allow)).await.map_err(joined)??;
         let found = self.filtered(found, session, filters)?;
         let directory_columns = self.directory_columns();
         let (names, options, classes) = (directory_columns.clone(), self.options.clone(), found.classes.clone());
@@ -354,13 +358,14 @@ pub struct TfRecordTableFactory;
 
 #[async_trait]
 impl TableProviderFactory for TfRecordTableFactory {
-    async fn create(&self, _session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         let (location, options) = from_command::<TfRecordReadOptions>(FORMAT, command)?;
         let schema = Arc::new(command.schema.as_arrow().clone());
         let directories = command.table_partition_cols.clone();
+        let allow = AllowList::of(session.config());
         let made = tokio::task::spawn_blocking(move || match schema.fields().is_empty() {
-            true => TfRecordTable::infer(location, options),
-            false => TfRecordTable::with_schema(location, options, &schema, &directories),
+            true => TfRecordTable::infer(location, options, &allow),
+            false => TfRecordTable::with_schema(location, options, &schema, &directories, &allow),
         });
         let table = made.await.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))??;
         Ok(Arc::new(table))
