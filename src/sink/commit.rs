@@ -26,6 +26,7 @@ use super::sweep::remove_if_there;
 use super::{ShardSinkExec, Stamp, Target};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, put, write_rejects};
 use crate::session::io_runtime;
+use crate::task::Task;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
@@ -134,8 +135,10 @@ impl ExecutionPlan for CommitExec {
         let partitions = self.partitions;
         let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
+        let task = Task::of(context.session_config());
         let committed = async move {
             let batches: Vec<RecordBatch> = rows.try_collect().await?;
+            task.check()?;
             let reports = reports(&batches)?;
             let committed = runtime.spawn_blocking(move || commit(&target, partitions, reports));
             committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
@@ -293,7 +296,7 @@ fn finish(
         target.place(placement).map_err(failed)?;
     }
     write_rejects(directory, rejects).map_err(failed)?;
-    let runs = target.runs();
+    let runs = target.runs().map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
         put(&directory.join(name), text.as_bytes()).map_err(failed)?;
