@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -326,7 +327,11 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
     let (manifest, old) = (directory.join(MANIFEST), directory.join(OLD_MANIFEST));
     let Some(stamp) = Stamp::of(&manifest) else { return Ok(()) };
     if target.replaces == Some(stamp) && target.options.overwrite {
-        fs::rename(&manifest, &old).map_err(|error| io_failure(cannot_finish(target), &error))?;
+        match fs::rename(&manifest, &old) {
+            // Another commit of the same run has done it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(|error| io_failure(cannot_finish(target), &error))?,
+        }
         if Stamp::of(&old) == Some(stamp) {
             return Ok(());
         }
