@@ -40,7 +40,9 @@ impl Target {
 
     /// Whether the run's mark is there, as far as that can be known: a disk that doesn't answer ends no run.
     pub(super) fn is_marked(&self) -> bool {
-        !matches!(fs::metadata(self.mark()), Err(error) if error.kind() == io::ErrorKind::NotFound)
+        let is_absent =
+            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        !fs::metadata(self.mark()).is_err_and(|error| is_absent(&error))
     }
 
     /// Makes the directory and the run's mark, before anything is written.
