@@ -17,6 +17,8 @@ pub(crate) const UNFINISHED: &str = "_unfinished";
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
 /// How far above a shard the manifest of its dataset is looked for: columns that name directories are between them.
 pub(crate) const MOST_ABOVE: usize = 5;
+/// How often a small file is written that is gone before it has its name.
+const PUT_TRIES: usize = 3;
 
 /// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,12 +112,18 @@ pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let token = getrandom::u64().map_err(io::Error::other)?;
     let unfinished = path.with_file_name(format!(".unfinished-{name}-{token:016x}.tmp"));
-    let done = fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
-    if done.is_err() {
-        // The error that is told is the first.
-        let _ = fs::remove_file(&unfinished);
+    let mut done = Ok(());
+    for _ in 0..PUT_TRIES {
+        fs::write(&unfinished, bytes).inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
+        done = fs::rename(&unfinished, path);
+        match &done {
+            // Another commit has swept it in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
     }
-    done
+    // The error that is told is the first.
+    done.inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// A row that was not written.

@@ -67,7 +67,7 @@ impl ExtensionPlanner for SinkPlanner {
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
         let resume = PixmillOptions::of(session.config_options()).resume();
-        let statement = fingerprint(node)?;
+        let statement = fingerprint(node, session.config_options())?;
         if resume && let Some(rows) = finished(node, &statement)? {
             return Ok(Some(rows));
         }

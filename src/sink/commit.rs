@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::{ShardSinkExec, Stamp, Target};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, put, write_rejects};
 use crate::session::io_runtime;
 use crate::storage::AllowList;
+use crate::task::Task;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
@@ -136,8 +138,10 @@ impl ExecutionPlan for CommitExec {
         let partitions = self.partitions;
         let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
+        let task = Task::of(context.session_config());
         let committed = async move {
             let batches: Vec<RecordBatch> = rows.try_collect().await?;
+            task.check()?;
             let reports = reports(&batches)?;
             let committed = runtime.spawn_blocking(move || commit(&target, &allow, partitions, reports));
             committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
@@ -303,7 +307,7 @@ fn finish(
         target.place(placement).map_err(failed)?;
     }
     write_rejects(directory, rejects).map_err(failed)?;
-    let runs = target.runs();
+    let runs = target.runs().map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
         put(&directory.join(name), text.as_bytes()).map_err(failed)?;
@@ -333,7 +337,11 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
     let (manifest, old) = (directory.join(MANIFEST), directory.join(OLD_MANIFEST));
     let Some(stamp) = Stamp::of(&manifest) else { return Ok(()) };
     if target.replaces == Some(stamp) && target.options.overwrite {
-        fs::rename(&manifest, &old).map_err(|error| io_failure(cannot_finish(target), &error))?;
+        match fs::rename(&manifest, &old) {
+            // Another commit of the same run has done it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(|error| io_failure(cannot_finish(target), &error))?,
+        }
         if Stamp::of(&old) == Some(stamp) {
             return Ok(());
         }

@@ -38,9 +38,11 @@ impl Target {
         self.directory.join(hidden::run(&self.run))
     }
 
-    /// Whether the run's mark is there.
+    /// Whether the run's mark is there, as far as that can be known: a disk that doesn't answer ends no run.
     pub(super) fn is_marked(&self) -> bool {
-        self.mark().exists()
+        let is_absent =
+            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        !fs::metadata(self.mark()).is_err_and(|error| is_absent(&error))
     }
 
     /// Makes the directory and the run's mark, before anything is written.
@@ -88,10 +90,10 @@ impl Target {
     }
 
     /// The runs that have marks, with the names that they give to shards.
-    pub(super) fn runs(&self) -> Vec<(PathBuf, Option<ShardNames>)> {
-        let marks = hidden_files(&self.directory, hidden::is_run);
+    pub(super) fn runs(&self) -> io::Result<Vec<(PathBuf, Option<ShardNames>)>> {
+        let marks = hidden_files(&self.directory, hidden::is_run)?;
         let names = |path: &PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
-        marks.into_iter().map(|path| (path.clone(), names(&path))).collect()
+        Ok(marks.into_iter().map(|path| (path.clone(), names(&path))).collect())
     }
 
     /// Takes away the marks of this run and of those whose leftovers are swept, which ends them.
@@ -99,18 +101,27 @@ impl Target {
         for mark in swept.iter().chain([&self.mark()]) {
             remove_if_there(mark)?;
         }
-        match hidden_files(&self.directory, hidden::is_run).is_empty() {
+        match hidden_files(&self.directory, hidden::is_run)?.is_empty() {
             true => remove_if_there(&self.directory.join(UNFINISHED)),
             false => Ok(()),
         }
     }
 }
 
-/// Files of a directory whose names say what they are.
-pub(super) fn hidden_files(directory: &Path, is_it: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().filter_map(io::Result::ok);
-    let paths = entries.filter(|entry| entry.file_name().to_str().is_some_and(&is_it)).map(|entry| entry.path());
-    paths.collect()
+/// Files of a directory whose names say what they are; none where there is no directory.
+pub(super) fn hidden_files(directory: &Path, is_it: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(&is_it) {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]
@@ -124,7 +135,7 @@ mod tests {
         let target = testing::target(directory.path());
         target.begin().expect("begun");
         target.begin().expect("begun");
-        assert_eq!(target.runs().len(), 1);
+        assert_eq!(target.runs().expect("marks").len(), 1);
         target.end(&[]).expect("ended");
         assert!(target.check_run().is_err());
         assert_eq!(testing::names(directory.path()), [""; 0]);

@@ -90,7 +90,8 @@ impl Target {
         if self.options.overwrite {
             return None;
         }
-        let runs = self.runs();
+        // A directory that can't be read fails when it is written to.
+        let runs = self.runs().unwrap_or_default();
         let is_ours =
             |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
         let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory);
@@ -138,7 +139,7 @@ impl Target {
 
     /// Removes what runs have written before their commits: all of it has its name by now, or nobody wants it.
     pub(super) fn sweep_hidden(&self) -> io::Result<()> {
-        hidden_files(&self.directory, hidden::is_left).iter().try_for_each(|path| remove_if_there(path))
+        hidden_files(&self.directory, hidden::is_left)?.iter().try_for_each(|path| remove_if_there(path))
     }
 }
 

@@ -122,6 +122,56 @@ fn a_commit_that_died_half_way_is_run_to_its_end() {
 }
 
 #[test]
+fn two_commits_at_a_time_finish_one_dataset() {
+    let directory = directory();
+    finish(async {
+        for number in 0..40 {
+            let mut target = target(directory.path());
+            target.options.overwrite = true;
+            target.statement = number.to_string();
+            let target = Arc::new(target);
+            let [one, two] = both(&target).await;
+            let commits = [0, 1].map(|_| {
+                let (target, one, two) = (Arc::clone(&target), one.clone(), two.clone());
+                tokio::spawn(async move { commit(&target, 2, &[&one, &two]).await })
+            });
+            for commit in commits {
+                assert_eq!(records(&commit.await.expect("a task").expect("committed")), [2, 1]);
+            }
+            let manifest = Manifest::read(directory.path()).expect("a manifest").expect("there");
+            assert_eq!(manifest.statement, Some(number.to_string()));
+            assert_eq!(names(directory.path()), SHARDS);
+        }
+    });
+}
+
+#[test]
+fn a_dataset_stays_finished_until_the_commit_of_the_one_that_replaces_it() {
+    let directory = directory();
+    let first = Arc::new(target(directory.path()));
+    finish(async {
+        let [one, two] = both(&first).await;
+        commit(&first, 2, &[&one, &two]).await.expect("committed");
+        let before = Manifest::read(directory.path()).expect("a manifest");
+        let mut second = target(directory.path());
+        second.options.overwrite = true;
+        let second = Arc::new(second);
+        let report = write(&second, input(&[&[9]]), 0).await.expect("written");
+        assert_eq!(Manifest::read(directory.path()).expect("a manifest"), before);
+        assert!(SHARDS.iter().all(|name| visible(directory.path()).contains(&name.to_string())));
+        // A third run is done first, and the second has nothing left to replace.
+        let mut third = target(directory.path());
+        third.options.overwrite = true;
+        let third = Arc::new(third);
+        let other = write(&third, input(&[&[7, 8]]), 0).await.expect("written");
+        commit(&third, 1, &[&other]).await.expect("committed");
+        let failure = message(commit(&second, 1, &[&report]).await);
+        assert!(failure.contains("the run is over"), "{failure}");
+    });
+    assert_eq!(names(directory.path()), SHARDS[..2]);
+}
+
+#[test]
 fn a_commit_refuses_what_is_not_whole() {
     let directory = directory();
     let target = Arc::new(target(directory.path()));
