@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
+use ballista_core::error::BallistaError;
 use datafusion::error::DataFusionError;
 
 /// A failed command or statement.
@@ -131,6 +132,10 @@ fn wrapped(error: &DataFusionError) -> Option<&DataFusionError> {
     while let Some(inner) = source {
         if inner.is::<DataFusionError>() {
             return inner.downcast_ref();
+        }
+        // Ballista's own doesn't tell its source.
+        if let Some(BallistaError::DataFusionError(inner)) = inner.downcast_ref() {
+            return Some(inner);
         }
         source = inner.source();
     }

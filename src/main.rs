@@ -7,9 +7,12 @@ use clap::Parser;
 use pixmill::cli::Cli;
 use tracing_subscriber::EnvFilter;
 
+/// What is told where nobody asks for more: Ballista's warnings and errors are either this program's own or no news to a user.
+const QUIET: &str = "warn,ballista=off,ballista_core=off,ballista_scheduler=off,ballista_executor=off";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("PIXMILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("PIXMILL_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

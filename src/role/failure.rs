@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::execution::context::QueryPlanner;
@@ -11,8 +13,9 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::error::{is_question, message};
 
-/// What begins a marked message of a wrong question, of a failed run, and what ends it: no message holds these.
-const MARKS: (char, char, char) = ('\u{1}', '\u{2}', '\u{3}');
+/// What begins a marked message of a wrong question, of a failed run, and what ends it: Ballista prints errors as Rust's debug
+/// output, which leaves these and what is between them as it is.
+const MARKS: (&str, &str, &str) = ("⟦?", "⟦!", "⟧");
 
 /// A planner whose errors are marked.
 #[derive(Debug)]
@@ -32,20 +35,24 @@ pub(super) fn marked(error: DataFusionError) -> DataFusionError {
     }
     let (question, run, end) = MARKS;
     let begin = if is_question(&error) { question } else { run };
-    DataFusionError::Execution(format!("{begin}{}{end}", message(&error)))
+    let said = message(&error);
+    // In words for who reads the scheduler's log, and once more in letters that nothing quotes.
+    DataFusionError::Execution(format!("{said} {begin}{}{end}", BASE64.encode(&said)))
 }
 
 /// The error that was marked on its way here; what Ballista says where none was.
 pub(super) fn unmarked(error: DataFusionError) -> DataFusionError {
     let text = error.to_string();
     let (question, run, end) = MARKS;
-    let found = text.char_indices().find(|(_, c)| *c == question || *c == run);
-    let Some((at, begin)) = found else { return exec_datafusion_err!("{}", plain(&error)) };
-    let said = text[at + begin.len_utf8()..].split(end).next().unwrap_or_default();
-    match begin == question {
-        true => plan_datafusion_err!("{said}"),
-        false => exec_datafusion_err!("{said}"),
+    let said = |begin: &str| {
+        let (_, rest) = text.split_once(begin)?;
+        let bytes = BASE64.decode(rest.split_once(end)?.0).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    if let Some(said) = said(question) {
+        return plan_datafusion_err!("{said}");
     }
+    exec_datafusion_err!("{}", said(run).unwrap_or_else(|| plain(&error)))
 }
 
 /// Ballista's own words, without the names of its error types around them.
@@ -63,10 +70,10 @@ mod tests {
 
     #[test]
     fn what_was_said_there_is_said_here() {
-        let there = marked(plan_datafusion_err!("no images match 'x'"));
-        let wrapped = exec_datafusion_err!("Job 7 failed: Error planning job 7: DataFusionError({there})");
+        let there = marked(plan_datafusion_err!("no images match \"x\""));
+        let wrapped = exec_datafusion_err!("Job 7 failed: Error planning job 7: DataFusionError({there:?})");
         let here = unmarked(wrapped);
-        assert!(matches!(&here, DataFusionError::Plan(text) if text == "no images match 'x'"), "{here}");
+        assert!(matches!(&here, DataFusionError::Plan(text) if text == "no images match \"x\""), "{here}");
         let there = marked(exec_datafusion_err!("disk full"));
         let here = unmarked(exec_datafusion_err!("Task failed: {there:?}"));
         assert_eq!(message(&here), "disk full");

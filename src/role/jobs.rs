@@ -136,7 +136,12 @@ impl Job {
     fn end(&mut self, status: Option<Status>) {
         let (state, reason) = match status {
             _ if self.lost.is_some() => (JobState::Lost, self.lost.clone()),
-            Some(Status::Successful(_)) => (JobState::Done, None),
+            Some(Status::Successful(_)) => {
+                // What executors would tell of the last tasks next time.
+                let progress = &mut self.report.progress;
+                (progress.files_done, progress.bytes_done) = (progress.files, progress.bytes);
+                (JobState::Done, None)
+            }
             _ if self.is_cancelled => (JobState::Cancelled, None),
             Some(Status::Failed(failed)) => (JobState::Failed, Some(failed.error)),
             _ => (JobState::Failed, Some("the scheduler has forgotten it".to_string())),
@@ -176,8 +181,12 @@ impl Jobs {
 
     /// Looks at all jobs that run; those that can't come to a right end are cancelled.
     pub(super) async fn refresh(&self) {
-        let (executors, _) = self.executors().await;
         let running = self.server.state.task_manager.get_running_job_cache();
+        let is_idle = self.with(|known| known.values().all(|job| job.report.ended_at.is_some()));
+        if running.is_empty() && is_idle && self.slots.taken() == 0 {
+            return;
+        }
+        let (executors, _) = self.executors().await;
         let mut taken: HashMap<String, u32> = HashMap::new();
         for (id, info) in running.iter() {
             let look = look(&*info.execution_graph.read().await);
