@@ -55,6 +55,7 @@ struct Job {
 /// What a look at a job's graph shows.
 struct Look {
     name: String,
+    started_at: u64,
     tasks: Tasks,
     totals: Progress,
     has_exchanged: bool,
@@ -76,6 +77,7 @@ impl Job {
             name: String::new(),
             state: JobState::Queued,
             queued_at: now(),
+            started_at: None,
             ended_at: None,
             progress: Progress::default(),
             tasks: Tasks::default(),
@@ -103,6 +105,7 @@ impl Job {
         self.totals = look.totals;
         let report = &mut self.report;
         report.name = look.name;
+        report.started_at = Some(look.started_at);
         report.state = JobState::Running;
         report.tasks = look.tasks;
         self.count();
@@ -296,6 +299,7 @@ impl Jobs {
 fn look(graph: &ExecutionGraphBox) -> Look {
     let mut look = Look {
         name: graph.job_name().to_string(),
+        started_at: graph.start_time(),
         tasks: Tasks::default(),
         totals: Progress::default(),
         has_exchanged: false,
