@@ -8,7 +8,7 @@ use support::Workspace;
 
 const PIPELINE: &str = "-- set: input = photos\n-- set: output = out\n-- set: partitions = 4\n-- set: width = 32\n\
     CREATE EXTERNAL TABLE photos STORED AS IMAGES LOCATION '${input}' OPTIONS (partitions ${partitions});\n\
-    SELECT sum(octet_length(content)) AS bytes FROM photos;\n\
+    SELECT class, min(image_info(content)['width']) AS width FROM photos GROUP BY class;\n\
     COPY (SELECT image_encode(image_resize(image_decode(content), ${width}, 24)) AS image, class FROM photos)\n\
     TO '${output}' STORED AS TFRECORD;\n";
 
@@ -41,7 +41,7 @@ fn each_shape_and_partition_count_is_measured_into_a_table_that_sql_can_query() 
     let order = "ORDER BY shape, partitions, statement";
     let rows = query(&workspace, &file, &format!("SELECT {columns} FROM runs {order}"));
     let expected = ["1x1,1,1", "2x1,2,1"].map(|shape| {
-        let runs = [2, 3].map(|count| format!("{shape},{count},1,2,12,,,1\n{shape},{count},1,3,12,12,0,{count}\n"));
+        let runs = [2, 3].map(|count| format!("{shape},{count},1,2,12,,,2\n{shape},{count},1,3,12,12,0,{count}\n"));
         runs.concat()
     });
     assert_eq!(rows, format!("{}\n{}", columns.replace(", ", ","), expected.concat()));

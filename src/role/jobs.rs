@@ -106,6 +106,8 @@ impl Job {
         let report = &mut self.report;
         report.name = look.name;
         report.started_at = Some(look.started_at);
+        // A job may be planned before it is seen.
+        report.queued_at = report.queued_at.min(look.started_at);
         report.state = JobState::Running;
         report.tasks = look.tasks;
         self.count();

@@ -110,7 +110,7 @@ pub(crate) struct ExecutorReport {
 pub(crate) struct TaskReport {
     pub(crate) job: String,
     pub(crate) stage: usize,
-    /// Its partitions, which tell a second attempt from another part.
+    /// Its part of the stage, which tells a second attempt from another part.
     pub(crate) partitions: Vec<usize>,
     pub(crate) done: Progress,
 }
