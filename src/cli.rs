@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    cluster, config, contact_sheet, executor, functions, generate, jobs, run, scheduler, sql, verify,
+    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, run, scheduler, sql, verify,
 };
 use crate::error::Result;
 
@@ -26,6 +26,7 @@ enum Command {
     Executor(executor::Executor),
     Cluster(cluster::Cluster),
     Jobs(jobs::Jobs),
+    Experiment(experiment::Experiment),
     Functions(functions::Functions),
     Config(config::Config),
 }
@@ -46,6 +47,7 @@ impl Cli {
             Command::Executor(command) => command.run(),
             Command::Cluster(command) => command.run(),
             Command::Jobs(command) => command.run(),
+            Command::Experiment(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Config(command) => command.run(),
         }

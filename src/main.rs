@@ -1,5 +1,6 @@
 //! The binary: reads the arguments, runs a command, prints what went wrong.
 
+use std::io::IsTerminal;
 use std::panic;
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .with_target(false)
         .init();

@@ -117,9 +117,22 @@ impl Roles {
         &self.address
     }
 
+    /// The number of the scheduler's process.
+    pub(super) fn scheduler_pid(&self) -> Option<u32> {
+        self.scheduler.pid()
+    }
+
     /// The numbers of the executors' processes.
     pub(super) fn executor_pids(&self) -> Vec<u32> {
         self.executors.iter().filter_map(Role::pid).collect()
+    }
+
+    /// Comes to its end with the first of the processes.
+    pub(super) async fn any_ended(&mut self) {
+        tokio::select! {
+            () = self.scheduler.ended() => {}
+            () = any_ended(&mut self.executors) => {}
+        }
     }
 
     /// Stops all processes.

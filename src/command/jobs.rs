@@ -118,6 +118,7 @@ mod tests {
             name: "COPY (SELECT".to_string(),
             state: JobState::Running,
             queued_at: 1000,
+            started_at: Some(1200),
             ended_at: None,
             progress: Progress { files: 3000, files_done: 1200, bytes_done: 5 << 20, ..Progress::default() },
             tasks: Tasks { done: 3, running: 2, all: 16, ..Tasks::default() },

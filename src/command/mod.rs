@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod contact_sheet;
 pub(crate) mod executor;
+pub(crate) mod experiment;
 pub(crate) mod functions;
 pub(crate) mod generate;
 pub(crate) mod jobs;

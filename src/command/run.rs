@@ -1,6 +1,5 @@
 //! `pixmill run`: a pipeline file.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,8 +8,8 @@ use super::Place;
 use super::generate;
 use super::output::Format;
 use super::statements::{Resume, run_all};
-use super::template::Template;
-use crate::error::{Error, Result};
+use super::template::{Template, in_file};
+use crate::error::Result;
 
 /// Run a pipeline file
 ///
@@ -42,22 +41,11 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(self) -> Result<()> {
-        let text = fs::read_to_string(&self.file).map_err(Error::file("read", &self.file))?;
-        let mut template = Template::parse(&text).map_err(|error| in_file(&self.file, error))?;
-        for value in &self.values {
-            let Some((name, value)) = value.split_once('=') else {
-                return Err(Error::Usage(format!("--set takes NAME=VALUE, got '{value}'")));
-            };
-            template.set(name.trim(), value).map_err(|error| in_file(&self.file, error))?;
-        }
-        if let Some(request) = template.generate().map_err(|error| in_file(&self.file, error))? {
+        let template = Template::open(&self.file, &self.values)?;
+        if let Some(request) = template.generate().map_err(in_file(&self.file))? {
             generate::make_default_input(&request, self.place.threads.count())?;
         }
-        let sql = template.sql().map_err(|error| in_file(&self.file, error))?;
+        let sql = template.sql().map_err(in_file(&self.file))?;
         run_all(&self.place, &sql, self.format, &self.resume)
     }
-}
-
-fn in_file(file: &std::path::Path, error: String) -> Error {
-    Error::Usage(format!("{}: {error}", file.display()))
 }

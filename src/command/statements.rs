@@ -118,15 +118,16 @@ impl Watched {
 
 /// What a sink's rows add up to.
 #[derive(Default)]
-struct Written {
+pub(super) struct Written {
     shards: u64,
-    records: u64,
-    bytes: u64,
-    rejected: u64,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) rejected: u64,
 }
 
 impl Written {
-    fn add(&mut self, rows: &RecordBatch) {
+    /// Takes up rows of a sink.
+    pub(super) fn add(&mut self, rows: &RecordBatch) {
         let sum = |column: usize| -> u64 {
             let column = rows.column(column).as_primitive::<Int64Type>();
             column.values().iter().map(|value| value.unsigned_abs()).sum()

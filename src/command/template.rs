@@ -1,16 +1,19 @@
 //! Pipeline files: a header of names with defaults, and statements in which `${name}` stands for a value.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result as CommandResult};
 
 /// A pipeline file, its names given values.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Template {
     text: String,
     names: Vec<Name>,
     generate: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Name {
     name: String,
     value: String,
@@ -25,7 +28,28 @@ pub(super) struct GenerateRequest {
     pub(super) classes: usize,
 }
 
+/// An error of a pipeline file.
+pub(super) fn in_file(file: &Path) -> impl Fn(String) -> Error {
+    move |error| Error::Usage(format!("{}: {error}", file.display()))
+}
+
 impl Template {
+    /// Reads a file, and gives its names the values of `NAME=VALUE`.
+    ///
+    /// # Errors
+    /// A file that can't be read, a header that is none, names that it doesn't declare.
+    pub(super) fn open(file: &Path, values: &[String]) -> CommandResult<Self> {
+        let text = fs::read_to_string(file).map_err(Error::file("read", file))?;
+        let mut template = Self::parse(&text).map_err(in_file(file))?;
+        for value in values {
+            let Some((name, value)) = value.split_once('=') else {
+                return Err(Error::Usage(format!("--set takes NAME=VALUE, got '{value}'")));
+            };
+            template.set(name.trim(), value).map_err(in_file(file))?;
+        }
+        Ok(template)
+    }
+
     /// Reads the header: the comment lines before the first statement.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut template = Self { text: text.to_string(), names: Vec::new(), generate: None };
@@ -64,6 +88,16 @@ impl Template {
         found.value = value.to_string();
         found.is_given = true;
         Ok(())
+    }
+
+    /// Whether the header declares a name.
+    pub(super) fn declares(&self, name: &str) -> bool {
+        self.names.iter().any(|other| other.name == name)
+    }
+
+    /// Whether a name was given another value than the header's.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.names.iter().any(|other| other.name == name && other.is_given)
     }
 
     /// The photos to generate: asked for by `-- generate: name = N images in M classes`, the name not set, its directory not there.

@@ -57,6 +57,7 @@ struct Job {
 /// What a look at a job's graph shows.
 struct Look {
     name: String,
+    started_at: u64,
     tasks: Tasks,
     totals: Progress,
     has_exchanged: bool,
@@ -80,6 +81,7 @@ impl Job {
             name: String::new(),
             state: JobState::Queued,
             queued_at: now(),
+            started_at: None,
             ended_at: None,
             progress: Progress::default(),
             tasks: Tasks::default(),
@@ -107,6 +109,9 @@ impl Job {
         self.totals = look.totals;
         let report = &mut self.report;
         report.name = look.name;
+        report.started_at = Some(look.started_at);
+        // A job may be planned before it is seen.
+        report.queued_at = report.queued_at.min(look.started_at);
         report.state = JobState::Running;
         report.tasks = look.tasks;
         self.count();
@@ -319,6 +324,7 @@ impl Jobs {
 fn look(graph: &ExecutionGraphBox) -> Look {
     let mut look = Look {
         name: graph.job_name().to_string(),
+        started_at: graph.start_time(),
         tasks: Tasks::default(),
         totals: Progress::default(),
         has_exchanged: false,

@@ -80,6 +80,8 @@ pub(crate) struct JobReport {
     pub(crate) state: JobState,
     /// Milliseconds since 1970, when the scheduler first saw it.
     pub(crate) queued_at: u64,
+    /// Milliseconds since 1970, when it was planned and its tasks could run; none before.
+    pub(crate) started_at: Option<u64>,
     /// Milliseconds since 1970; none while it isn't at its end.
     pub(crate) ended_at: Option<u64>,
     pub(crate) progress: Progress,
@@ -113,7 +115,7 @@ pub(crate) struct ExecutorReport {
 pub(crate) struct TaskReport {
     pub(crate) job: String,
     pub(crate) stage: usize,
-    /// Its partitions, which tell a second attempt from another part.
+    /// Its part of the stage, which tells a second attempt from another part.
     pub(crate) partitions: Vec<usize>,
     pub(crate) done: Progress,
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ballista_core::JobId;
+use ballista_core::execution_plans::SortShuffleWriterExec;
 use ballista_core::serde::protobuf::{RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport};
 use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor};
 use datafusion::common::Result;
@@ -73,12 +74,11 @@ impl ExecutionEngine for TaskEngine {
         work_dir: &str,
         config: &SessionConfig,
     ) -> Result<Arc<dyn QueryStageExecutor>> {
-        let report = TaskReport {
-            job: job_id.to_string(),
-            stage: stage_id,
-            partitions: partitions.clone(),
-            done: Progress::default(),
-        };
+        // All tasks of a stage that deals its rows out anew have the same partitions, those that come out of it. Its job is run
+        // again as a whole, so the task's own number tells its parts apart.
+        let parts = if plan.is::<SortShuffleWriterExec>() { vec![task_id] } else { partitions.clone() };
+        let report =
+            TaskReport { job: job_id.to_string(), stage: stage_id, partitions: parts, done: Progress::default() };
         let counted = Counted { plan: Arc::clone(&plan), report, has_ended: false };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let task = Arc::new(Task::new(partitions.clone()));
