@@ -96,7 +96,7 @@ impl Engine {
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", 1)?;
         let jobs = OpenJobs::default();
-        let ctx = cluster_session(&cluster, &jobs, report.vcores.max(1), io.handle().clone())?;
+        let ctx = cluster_session(&cluster, &jobs, &report, io.handle().clone())?;
         Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: Some((cluster, jobs)) })
     }
 

@@ -111,7 +111,10 @@ pub(crate) fn message(error: &DataFusionError) -> String {
             let messages: Vec<String> = all.iter().map(message).collect();
             messages.join("; ")
         }
-        DataFusionError::External(inner) if wrapped(error).is_none() => inner.to_string(),
+        DataFusionError::External(inner) if wrapped(error).is_none() => match inner.downcast_ref() {
+            Some(BallistaError::ArrowError(error)) => error.to_string(),
+            _ => inner.to_string(),
+        },
         DataFusionError::ArrowError(inner, _) if wrapped(error).is_none() => match inner.as_ref() {
             datafusion::arrow::error::ArrowError::ExternalError(source) => source.to_string(),
             other => other.to_string(),

@@ -17,6 +17,7 @@ use crate::role::MESSAGE_BYTES;
 use crate::role::client::Cluster;
 use crate::role::failure::MarkingPlanner;
 use crate::role::query::{ClusterPlanner, OpenJobs};
+use crate::role::report::ClusterReport;
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::SourceRelationPlanner;
 use crate::source::cifar10::{self, Cifar10TableFactory};
@@ -81,9 +82,16 @@ pub(crate) fn scheduler_state(config: SessionConfig) -> Result<SessionState> {
 ///
 /// # Errors
 /// A memory limit that is none.
-pub(crate) fn cluster_session(cluster: &Cluster, jobs: &OpenJobs, vcores: usize, io: Handle) -> Result<SessionContext> {
+pub(crate) fn cluster_session(
+    cluster: &Cluster,
+    jobs: &OpenJobs,
+    report: &ClusterReport,
+    io: Handle,
+) -> Result<SessionContext> {
     let url = format!("http://{}:{}", cluster.address().host, cluster.address().port);
-    let config = cluster_config(vcores, io, &AllowList::default());
+    let here = std::env::current_dir().ok().filter(|here| *here != report.directory);
+    let config = cluster_config(report.vcores.max(1), io, &AllowList::default())
+        .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here)));
     let ballista = BallistaQueryPlanner::with_extension(
         url.clone(),
         config.ballista_config(),

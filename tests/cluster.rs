@@ -57,6 +57,9 @@ fn rows_are_those_of_one_process() {
         "SELECT class, count(image) FROM read_tfrecord('records', partitions => 7) GROUP BY class ORDER BY class",
         "SELECT count(*) FROM read_tfrecord('records')",
         "SELECT path FROM photos TABLESAMPLE BERNOULLI (30) REPEATABLE (7) ORDER BY path",
+        "SELECT t['width'], count(*), count(CASE WHEN t IS NULL THEN 1 END) FROM (SELECT CASE WHEN w <= 10 THEN image_decode(content) \
+         ELSE image_resize(image_decode(content), 32, 32, fit => 'inside') END AS t FROM (SELECT *, image_info(content)['width'] AS w \
+         FROM photos)) GROUP BY 1",
         "SELECT image_resize(image_decode(content), width => 3, height => 2)['data'] FROM photos ORDER BY path LIMIT 3",
     ] {
         let sql = format!("{setup} {query}");
@@ -88,6 +91,100 @@ fn datasets_are_those_of_one_process() {
         let said = workspace.sql(&copy.replace('$', &local)).success();
         assert_eq!(cluster.sql(&copy.replace('$', &remote)).success(), said, "{name}");
         same(&workspace.files(&local), &workspace.files(&remote));
+    }
+}
+
+#[test]
+fn contact_sheets_are_those_of_one_process() {
+    let workspace = Workspace::with_photos(20, 2);
+    let cluster = Cluster::start(&workspace, 1);
+    workspace.sql("COPY (SELECT content AS image, class FROM read_images('photos')) TO 'shards' STORED AS TFRECORD OPTIONS (shards 2)").success();
+    for source in ["photos", "shards"] {
+        workspace.pixmill(&["contact-sheet", source, "--out", "local.png"]).success();
+        workspace.pixmill(&["contact-sheet", source, "--out", "cluster.png", "--cluster", &cluster.address]).success();
+        let png = |name: &str| std::fs::read(workspace.path(name)).expect("a sheet");
+        assert!(png("local.png") == png("cluster.png"), "{source}");
+    }
+}
+
+#[test]
+fn relative_locations_start_from_the_clients_directory() {
+    let workspace = Workspace::with_photos(6, 2);
+    let cluster = Cluster::start(&workspace, 1);
+    let other = Workspace::with_photos(4, 2);
+    let sql = |sql: &str| other.pixmill(&["sql", "--cluster", &cluster.address, "-c", sql]).success();
+    let said = sql("SELECT count(*) FROM read_images('photos'); \
+                    COPY (SELECT content AS image FROM read_images('photos')) TO 'out' STORED AS TFRECORD OPTIONS (shards 1)");
+    assert!(said.contains("| 4 "), "{said}");
+    assert_eq!(other.names("out"), ["_manifest.json", "shard00-4.tfrec"]);
+    assert!(workspace.names("out").is_empty());
+}
+
+#[test]
+fn what_cant_be_sent_is_refused() {
+    let workspace = Workspace::with_photos(4, 2);
+    let cluster = Cluster::start(&workspace, 1);
+    let message = cluster.sql("CREATE TABLE t AS SELECT 1 AS x; SELECT * FROM t").failure(2);
+    assert!(
+        message.starts_with("error: table 't' is in this process's memory, where the cluster can't read it"),
+        "{message}"
+    );
+    let copy = "COPY (SELECT path FROM read_images('photos')) TO 'out.csv' STORED AS CSV";
+    let message = cluster.sql(&format!("{copy} OPTIONS ('format.delimiter' ';')")).failure(2);
+    assert!(message.contains("COPY ... STORED AS CSV takes no OPTIONS on a cluster, got delimiter"), "{message}");
+    cluster.sql(copy).success();
+    assert_eq!(
+        workspace.sql("SELECT count(*) FROM 'out.csv'").code,
+        2,
+        "a table by its file's name has come: count its rows"
+    );
+    assert!(workspace.files("out.csv").len() + usize::from(workspace.path("out.csv").is_file()) > 0);
+}
+
+#[test]
+fn clients_reach_only_what_is_allowed() {
+    let workspace = Workspace::with_photos(6, 2);
+    workspace.write("secret/photos/x.csv", b"a,b\n1,2\n");
+    std::fs::copy(workspace.path("photos/daisy/000000.jpg"), workspace.path("secret/photos/s.jpg")).expect("copied");
+    std::fs::create_dir_all(workspace.path("data/out")).expect("a directory");
+    workspace.write("data/x.csv", b"a,b\n1,2\n");
+    workspace.sql("COPY (SELECT content AS image FROM read_images('photos')) TO 'data/records' STORED AS TFRECORD OPTIONS (shards 1)").success();
+    workspace.sql("COPY (SELECT content AS image FROM read_images('photos')) TO 'secret/records' STORED AS TFRECORD OPTIONS (shards 1)").success();
+    std::os::unix::fs::symlink(workspace.path("secret"), workspace.path("data/link")).expect("a link");
+    let allow = workspace.path("data").to_str().expect("UTF-8").to_string();
+    let cluster = Cluster::start_with(&workspace, 1, &["--allow", &allow]);
+    let before = workspace.files("secret");
+    for location in [
+        "secret",
+        "data/../secret",
+        "data/link",
+        &format!("file://{}/../secret", allow),
+        "s3://bucket/x",
+        "http://127.0.0.1/x",
+    ] {
+        for sql in [
+            format!("SELECT count(content) FROM read_images('{location}/photos')"),
+            format!("SELECT count(image) FROM read_tfrecord('{location}/records')"),
+            format!("CREATE EXTERNAL TABLE c STORED AS CSV LOCATION '{location}/photos/x.csv'; SELECT count(*) FROM c"),
+            format!("COPY (SELECT class FROM read_tfrecord('data/records')) TO '{location}/new' STORED AS TFRECORD")
+                .replace("class", "image"),
+            format!(
+                "COPY (SELECT image FROM read_tfrecord('data/records')) TO '{location}/new.parquet' STORED AS PARQUET"
+            ),
+        ] {
+            let finished = cluster.sql(&sql);
+            assert!(finished.code == 1 || finished.code == 2, "{sql}: {}", finished.stdout);
+            let is_refusal = finished.stderr.contains("outside of what this process may reach");
+            assert!(is_refusal || location.contains("://b") || location.contains("http"), "{sql}: {}", finished.stderr);
+        }
+    }
+    assert!(workspace.files("secret") == before);
+    for sql in [
+        "SELECT count(image) FROM read_tfrecord('data/records')",
+        "CREATE EXTERNAL TABLE c STORED AS CSV LOCATION 'data/x.csv'; SELECT count(*) FROM c",
+        "COPY (SELECT image FROM read_tfrecord('data/records')) TO 'data/out/new' STORED AS TFRECORD",
+    ] {
+        cluster.sql(sql).success();
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::process::{Listen, Role, runtime};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::role::client::{Cluster as Client, HostPort};
 
@@ -175,7 +176,8 @@ impl Cluster {
                 () = self.listen.stopped() => return Ok(()),
             };
             println!("{}", roles.address());
-            eprintln!("{} executors with {} vcores each; stop them with Ctrl-C", shape.executors, shape.vcores);
+            let executors = counted(shape.executors as u64, "executor");
+            eprintln!("{executors} with {} each; stop them with Ctrl-C", counted(shape.vcores as u64, "vcore"));
             let ended = keep(&mut roles, self.bind, &shape);
             tokio::select! {
                 ended = ended => ended?,

@@ -1,7 +1,7 @@
 //! `pixmill executor`: a process of a cluster that does the work.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -59,6 +59,7 @@ impl Executor {
             None => Some(temporary_directory()?),
         };
         let work_dir = self.work_dir.clone().or(temporary.clone()).unwrap_or_default();
+        let work_dir = std::path::absolute(&work_dir).map_err(Error::file("find", &work_dir))?;
         let vcores = self.vcores.map_or_else(|| Threads::default().count(), std::num::NonZero::get);
         let options = ExecutorOptions {
             scheduler: self.scheduler,
@@ -70,22 +71,53 @@ impl Executor {
             patience: Duration::from_secs(self.patience),
             allow: self.listen.allow.clone().unwrap_or_default(),
         };
+        let here = std::env::current_dir().map_err(Error::file("find", "."))?;
         let ended = runtime()?.block_on(async {
             let stopped = self.listen.stopped();
             let run = executor::run(options);
             tokio::pin!(stopped, run);
             tokio::select! {
-                ended = &mut run => return ended,
+                ended = &mut run => return ended.map(|()| End::GivenUp),
                 // Ballista has heard the signal, too, and ends when its tasks have; it doesn't hear of a parent's end.
                 () = &mut stopped => terminate(std::process::id()),
             }
-            run.await
+            run.await.map(|()| End::Stopped)
         });
         if let Some(directory) = temporary {
             // What is left is the system's to clean.
             let _ = std::fs::remove_dir_all(directory);
         }
-        ended
+        match ended? {
+            End::Stopped => Ok(()),
+            End::GivenUp => again(&here),
+        }
+    }
+}
+
+/// Why an executor came to its end.
+enum End {
+    /// It was told to.
+    Stopped,
+    /// The scheduler has stopped it, because it was silent for too long.
+    GivenUp,
+}
+
+/// Runs this program again as it was started, in this process's place.
+fn again(directory: &Path) -> Result<()> {
+    eprintln!("the scheduler has given this executor up, because it was silent for too long; it starts anew");
+    let cannot = |error: std::io::Error| Error::Failed(format!("the executor can't start anew: {error}"));
+    let program = std::env::current_exe().map_err(cannot)?;
+    let mut command = std::process::Command::new(program);
+    command.args(std::env::args_os().skip(1)).current_dir(directory);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        Err(cannot(command.exec()))
+    }
+    #[cfg(not(unix))]
+    match command.status().map_err(cannot)?.success() {
+        true => Ok(()),
+        false => Err(Error::Failed("the executor failed".to_string())),
     }
 }
 

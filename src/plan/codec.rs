@@ -1,12 +1,13 @@
 //! What crosses the wire: this crate's tables and nodes beside those that DataFusion and Ballista know.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::{
-    Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err, plan_err,
+    Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err, plan_datafusion_err,
 };
 use datafusion::datasource::file_format::FileFormatFactory;
 use datafusion::execution::TaskContext;
@@ -18,8 +19,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::image_work::ImageWorkExec;
+use crate::role::failure::marked;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
+use crate::storage::local_path;
 
 /// What messages of this crate begin with: no protobuf message does.
 const MAGIC: u8 = 0xFF;
@@ -53,12 +56,32 @@ fn json(bytes: &[u8]) -> Result<serde_json::Value> {
 
 /// Plans from the client to the scheduler.
 #[derive(Debug, Default)]
-pub(crate) struct LogicalCodec(BallistaLogicalExtensionCodec);
+pub(crate) struct LogicalCodec {
+    ballista: BallistaLogicalExtensionCodec,
+    /// What relative locations start from, where the scheduler's own directory is another.
+    directory: Option<PathBuf>,
+}
+
+impl LogicalCodec {
+    /// Sends relative locations as absolute ones.
+    pub(crate) fn from_directory(directory: Option<PathBuf>) -> Self {
+        Self { directory, ..Self::default() }
+    }
+
+    /// A location as the scheduler understands it.
+    fn location(&self, location: &str) -> String {
+        let is_relative = local_path(location).is_some_and(|path| path.is_relative());
+        match &self.directory {
+            Some(directory) if is_relative => format!("{}/{location}", directory.display()),
+            _ => location.to_string(),
+        }
+    }
+}
 
 impl LogicalExtensionCodec for LogicalCodec {
     fn try_decode(&self, buf: &[u8], inputs: &[LogicalPlan], ctx: &TaskContext) -> Result<Extension> {
         let Some(message) = decode::<serde_json::Value>(buf)? else {
-            return self.0.try_decode(buf, inputs, ctx);
+            return self.ballista.try_decode(buf, inputs, ctx);
         };
         let input = inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
@@ -67,8 +90,12 @@ impl LogicalExtensionCodec for LogicalCodec {
 
     fn try_encode(&self, node: &Extension, buf: &mut Vec<u8>) -> Result<()> {
         match node.node.as_any().downcast_ref::<WriteShardsNode>() {
-            Some(node) => encode(&json(&node.encode()?)?, buf),
-            None => self.0.try_encode(node, buf),
+            Some(node) => {
+                let mut node = node.clone();
+                node.target = self.location(&node.target);
+                encode(&json(&node.encode()?)?, buf)
+            }
+            None => self.ballista.try_encode(node, buf),
         }
     }
 
@@ -81,7 +108,7 @@ impl LogicalExtensionCodec for LogicalCodec {
     ) -> Result<Arc<dyn TableProvider>> {
         match decode::<TableMessage>(buf)? {
             Some(message) => message.table(),
-            None => self.0.try_decode_table_provider(buf, table_ref, schema, ctx),
+            None => self.ballista.try_decode_table_provider(buf, table_ref, schema, ctx),
         }
     }
 
@@ -92,23 +119,24 @@ impl LogicalExtensionCodec for LogicalCodec {
         buf: &mut Vec<u8>,
     ) -> Result<()> {
         if let Some(message) = TableMessage::of(node.as_ref())? {
-            return encode(&message, buf);
+            return encode(&message.with_location(|location| self.location(location)), buf);
         }
         if node.is::<MemTable>() {
-            return plan_err!(
+            let error = plan_datafusion_err!(
                 "table '{table_ref}' is in this process's memory, where the cluster can't read it; write it to files with COPY, and \
                  make it of those with CREATE EXTERNAL TABLE"
             );
+            return Err(marked(error));
         }
-        self.0.try_encode_table_provider(table_ref, node, buf)
+        self.ballista.try_encode_table_provider(table_ref, node, buf)
     }
 
     fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {
-        self.0.try_decode_file_format(buf, ctx)
+        self.ballista.try_decode_file_format(buf, ctx)
     }
 
     fn try_encode_file_format(&self, buf: &mut Vec<u8>, node: Arc<dyn FileFormatFactory>) -> Result<()> {
-        self.0.try_encode_file_format(buf, node)
+        self.ballista.try_encode_file_format(buf, node)
     }
 
     fn try_decode_udf(&self, name: &str, _: &[u8]) -> Result<Arc<ScalarUDF>> {

@@ -148,6 +148,8 @@ impl ExecutionPlan for ImageWorkExec {
 
     fn try_swapping_with_projection(&self, projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let swapped = self.input.try_swapping_with_projection(projection)?;
+        // A projection that can't be made one with that below is given back as it is, above this node.
+        let swapped = swapped.filter(|plan| !plan.children().first().is_some_and(|child| child.is::<Self>()));
         Ok(swapped.map(|input| Arc::new(Self::new(input)) as Arc<dyn ExecutionPlan>))
     }
 

@@ -72,11 +72,11 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Self::connect`].
-    pub(crate) async fn connect_within(address: &HostPort, patience: Duration) -> Result<Self> {
+    pub(crate) async fn connect_within(address: &HostPort, patience: Duration) -> Result<(Self, ClusterReport)> {
         let started = Instant::now();
         loop {
             match Self::connect(address).await {
-                Ok((cluster, _)) => return Ok(cluster),
+                Ok(found) => return Ok(found),
                 Err(Error::Unreachable(_)) if started.elapsed() < patience => tokio::time::sleep(RETRY).await,
                 Err(error) => return Err(error),
             }

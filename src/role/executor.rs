@@ -14,6 +14,7 @@ use super::client::{Cluster, HostPort};
 use super::report::ExecutorReport;
 use super::tasks::{RunningTasks, TaskEngine};
 use super::{MESSAGE_BYTES, Timing};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
 use crate::session::{cluster_config, runtime, session_state, with_functions};
@@ -48,14 +49,25 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// # Errors
 /// A scheduler that isn't there or of another version, ports or directories that can't be had.
 pub(crate) async fn run(options: ExecutorOptions) -> Result<()> {
-    let cluster = Cluster::connect_within(&options.scheduler, options.patience).await?;
+    let (cluster, report) = Cluster::connect_within(&options.scheduler, options.patience).await?;
+    // Relative locations start from the scheduler's directory, where this machine has it.
+    if std::env::set_current_dir(&report.directory).is_err() {
+        tracing::warn!(
+            "'{}', the scheduler's directory, isn't here: only absolute paths will be found",
+            report.directory.display()
+        );
+    }
     let (port, grpc_port) = ports(options.bind)?;
     std::fs::create_dir_all(&options.work_dir).map_err(Error::file("create", &options.work_dir))?;
     let id = format!("{}-{port}-{:08x}", options.bind.ip(), getrandom::u32().unwrap_or_default());
     let tasks = RunningTasks::default();
     let config = process_config(&options, &id, (port, grpc_port), tasks.clone())?;
-    eprintln!("executor {id} with {} vcores, for the scheduler at {}", options.vcores, options.scheduler);
-    let reporter = tokio::spawn(report(cluster, id, tasks));
+    eprintln!(
+        "executor {id} with {}, for the scheduler at {}",
+        counted(options.vcores as u64, "vcore"),
+        options.scheduler
+    );
+    let reporter = tokio::spawn(tell(cluster, id, tasks));
     let ended = start_executor_process(Arc::new(config)).await;
     reporter.abort();
     ended.map_err(|error| Error::Failed(format!("the executor stopped: {error}")))
@@ -119,17 +131,18 @@ fn shown(ip: IpAddr) -> String {
 }
 
 /// Tells the scheduler what tasks have done, now and then.
-async fn report(cluster: Cluster, id: String, tasks: RunningTasks) {
+async fn tell(cluster: Cluster, id: String, tasks: RunningTasks) {
     let mut interval = tokio::time::interval(REPORT_INTERVAL);
     loop {
         interval.tick().await;
-        let reports = tasks.take_reports();
+        let (reports, ended) = tasks.reports();
         if reports.is_empty() {
             continue;
         }
-        // Progress that isn't seen is told again next time.
-        if let Err(error) = cluster.tell(&id, &ExecutorReport { tasks: reports }).await {
-            tracing::debug!("the scheduler can't be told of tasks: {error}");
+        match cluster.tell(&id, &ExecutorReport { tasks: reports }).await {
+            Ok(()) => tasks.forget(&ended),
+            // It is told again next time.
+            Err(error) => tracing::debug!("the scheduler can't be told of tasks: {error}"),
         }
     }
 }

@@ -29,7 +29,7 @@ impl<P: QueryPlanner + Send + Sync> QueryPlanner for MarkingPlanner<P> {
 }
 
 /// Marks what an error says. Errors that Ballista tries again stay what they are.
-pub(super) fn marked(error: DataFusionError) -> DataFusionError {
+pub(crate) fn marked(error: DataFusionError) -> DataFusionError {
     if matches!(error.find_root(), DataFusionError::IoError(_)) {
         return error;
     }

@@ -11,8 +11,8 @@ use ballista_core::execution_plans::DistributedQueryExec;
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
@@ -64,6 +64,7 @@ impl ClusterPlanner {
 #[async_trait]
 impl QueryPlanner for ClusterPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        refuse_lost_options(plan)?;
         let query = self.ballista.create_physical_plan(plan, session).await?;
         if !query.is::<Query>() {
             return Ok(query);
@@ -81,6 +82,23 @@ impl QueryPlanner for ClusterPlanner {
             seen: Seen::default(),
         }))
     }
+}
+
+/// Refuses what would come to the cluster without its options: DataFusion's own `COPY` loses them on the way.
+fn refuse_lost_options(plan: &LogicalPlan) -> Result<()> {
+    plan.apply(|plan| match plan {
+        LogicalPlan::Copy(copy) if !copy.options.is_empty() => {
+            let mut names: Vec<&str> = copy.options.keys().map(|name| name.trim_start_matches("format.")).collect();
+            names.sort_unstable();
+            plan_err!(
+                "COPY ... STORED AS {} takes no OPTIONS on a cluster, got {}; leave them out, or run it without --cluster",
+                copy.file_type.get_ext().to_uppercase(),
+                names.join(", ")
+            )
+        }
+        _ => Ok(TreeNodeRecursion::Continue),
+    })?;
+    Ok(())
 }
 
 /// The jobs of a client that are not at their ends.
@@ -234,7 +252,7 @@ impl Run {
         let mut runs = 0;
         loop {
             let context = self.context(runs);
-            let mut rows = self.query.execute(0, context)?;
+            let mut rows = self.query.execute(0, context).map_err(unmarked)?;
             let mut watch = Watch::start(&self);
             let first = tokio::select! {
                 first = rows.next() => first,

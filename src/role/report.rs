@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,11 +22,20 @@ pub(crate) struct ClusterReport {
     pub(crate) vcores: usize,
     /// Those of them without a task.
     pub(crate) free_vcores: usize,
+    /// The scheduler's directory, from which relative locations start.
+    pub(crate) directory: PathBuf,
 }
 
 impl ClusterReport {
     pub(crate) fn new(executors: usize, vcores: usize, free_vcores: usize) -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_string(), wire: WIRE_VERSION, executors, vcores, free_vcores }
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            wire: WIRE_VERSION,
+            executors,
+            vcores,
+            free_vcores,
+            directory: std::env::current_dir().unwrap_or_default(),
+        }
     }
 
     /// Whether plans of this process can be read there; if not, why.

@@ -37,15 +37,18 @@ impl RunningTasks {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What the tasks have done; those that have ended are told of once.
-    pub(super) fn take_reports(&self) -> Vec<TaskReport> {
+    /// What the tasks have done, and which of them have ended.
+    pub(super) fn reports(&self) -> (Vec<TaskReport>, Vec<u64>) {
         self.with(|tasks| {
-            let reports =
-                tasks.values().map(|task| TaskReport { done: Progress::of(&task.plan), ..task.report.clone() });
-            let reports = reports.collect();
-            tasks.retain(|_, task| !task.has_ended);
-            reports
+            let report = |task: &Counted| TaskReport { done: Progress::of(&task.plan), ..task.report.clone() };
+            let ended = tasks.iter().filter(|(_, task)| task.has_ended).map(|(number, _)| *number);
+            (tasks.values().map(report).collect(), ended.collect())
         })
+    }
+
+    /// Forgets tasks that have ended, when they were told of.
+    pub(super) fn forget(&self, ended: &[u64]) {
+        self.with(|tasks| tasks.retain(|number, _| !ended.contains(number)));
     }
 }
 

@@ -58,6 +58,17 @@ impl TableMessage {
         Ok(table.downcast_ref::<Cifar10Table>().map(|table| Self::Cifar10(table.to_message())))
     }
 
+    /// The same table somewhere else.
+    pub(crate) fn with_location(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        let location = match &mut self {
+            Self::Images(message) => &mut message.location,
+            Self::TfRecord(message) => &mut message.location,
+            Self::Cifar10(message) => &mut message.location,
+        };
+        *location = change(location);
+        self
+    }
+
     /// The table.
     ///
     /// # Errors

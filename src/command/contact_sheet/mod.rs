@@ -268,6 +268,9 @@ impl ContactSheet {
         asked: &Asked,
         classes: Option<&[String]>,
     ) -> Result<(Labels, Vec<Cell>)> {
+        // Rows that have come here are made thumbnails here, wherever they come from.
+        let local = self.place.cluster.as_ref().map(|_| Engine::local(self.place.threads.count())).transpose()?;
+        let engine = local.as_ref().unwrap_or(engine);
         let empty = RecordBatch::new_empty(running.schema());
         let mut columns = None;
         let mut watched = Watched::new(running);

@@ -71,7 +71,7 @@ impl Cifar10Table {
 /// A [`Cifar10Table`] on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cifar10TableMessage {
-    location: String,
+    pub(super) location: String,
     options: Cifar10Options,
 }
 

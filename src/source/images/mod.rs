@@ -69,7 +69,7 @@ impl ImagesTable {
 /// An [`ImagesTable`] on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ImagesTableMessage {
-    location: String,
+    pub(super) location: String,
     options: ImagesOptions,
     has_read_error: bool,
 }

@@ -153,7 +153,7 @@ impl TfRecordTable {
 /// A [`TfRecordTable`] on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TfRecordTableMessage {
-    location: String,
+    pub(super) location: String,
     options: TfRecordReadOptions,
     record_type: RecordType,
     columns: Vec<Column>,
