@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ballista_core::config::BallistaConfig;
 use ballista_core::extension::{SessionConfigExt, SessionStateExt};
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::catalog::TableProviderFactory;
@@ -66,6 +67,12 @@ pub(crate) fn cluster_config(vcores: usize, io: Handle, allow: &AllowList) -> Se
         .set_usize("ballista.client.grpc_max_message_size", MESSAGE_BYTES as usize)
         .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::default()))
         .with_ballista_physical_extension_codec(Arc::new(PhysicalCodec::default()))
+}
+
+/// The most work items of a partition where plans are sent to executors; on one machine there is no such limit.
+pub(crate) fn most_items(config: &SessionConfig) -> Option<usize> {
+    // About 100 bytes each, of a message of 256 MiB.
+    config.options().extensions.get::<BallistaConfig>().map(|_| 1_000_000)
 }
 
 /// The state that a scheduler plans with.

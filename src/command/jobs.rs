@@ -54,8 +54,8 @@ impl Jobs {
                 print_text(&format!("executor {executor}: {tasks} tasks\n"))?;
             }
         }
-        let said = jobs.iter().filter(|_| self.job.is_some()).flat_map(|job| [&job.stalled, &job.reason]).flatten();
-        said.map(|text| print_text(&format!("{text}\n"))).collect()
+        let mut said = jobs.iter().filter(|_| self.job.is_some()).flat_map(|job| [&job.stalled, &job.reason]).flatten();
+        said.try_for_each(|text| print_text(&format!("{text}\n")))
     }
 }
 

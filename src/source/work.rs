@@ -16,6 +16,9 @@ const LEAST_ROWS: usize = 8;
 /// Bytes for which there is one partition more.
 const PARTITION_BYTES: u64 = 128 << 20;
 
+/// Rows for which there is one partition more: a task's plan holds its work items, about 100 bytes each.
+const PARTITION_ROWS: usize = 100_000;
+
 /// How much there is to read, and for whom.
 pub(super) struct Load {
     pub(super) rows: usize,
@@ -28,7 +31,10 @@ pub(super) struct Load {
 impl Load {
     /// How many partitions that makes.
     pub(super) fn partitions(&self, asked: Partitions) -> usize {
-        let by_size = || LEAST_PARTITIONS.max((self.bytes / PARTITION_BYTES) as usize).min(self.rows.max(1));
+        let by_size = || {
+            let least = LEAST_PARTITIONS.max((self.bytes / PARTITION_BYTES) as usize);
+            least.max(self.rows.div_ceil(PARTITION_ROWS)).min(self.rows.max(1))
+        };
         match asked {
             Partitions::Exactly(count) => count,
             Partitions::BySize => by_size(),
@@ -71,6 +77,7 @@ mod tests {
         let load = |rows| Load { rows, bytes: 0, cores: 4, reads_content: true };
         assert_eq!(load(8).partitions(Partitions::Auto), 1);
         assert_eq!(load(1000).partitions(Partitions::Auto), 16);
+        assert_eq!(load(30_000_000).partitions(Partitions::BySize), 300);
         assert_eq!(load(0).partitions(Partitions::BySize), 1);
         assert_eq!(load(3).partitions(Partitions::Exactly(5)), 5);
     }

@@ -23,6 +23,7 @@ use twox_hash::XxHash3_64;
 use super::options::{ImagesOptions, Sample};
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
 use crate::format::kind::IMAGE_EXTENSIONS;
+use crate::session::most_items;
 use crate::source::work::{Load, cut};
 use crate::storage::{AllowList, Found, Location};
 
@@ -43,6 +44,8 @@ pub(super) struct Request {
     limit: Option<usize>,
     cores: usize,
     reads_content: bool,
+    /// The most work items that a partition may have.
+    most_items: Option<usize>,
     /// Class numbers are looked at; without a class list they take a look at every label there is.
     needs_classes: bool,
 }
@@ -76,6 +79,7 @@ impl Request {
             limit,
             cores: session.config().target_partitions(),
             reads_content: is_projected(CONTENT) || is_projected(READ_ERROR),
+            most_items: most_items(session.config()),
             needs_classes: is_filtered || is_projected("class"),
         })
     }
@@ -84,6 +88,16 @@ impl Request {
     pub(super) fn list(self) -> Result<Listing> {
         let (items, classes) = self.items()?;
         let partitions = self.partition(&items);
+        let largest = partitions.iter().flatten().map(RecordBatch::num_rows).max().unwrap_or(0);
+        if let Some(most) = self.most_items.filter(|most| largest > *most) {
+            return plan_err!(
+                "'{}' has {} images in {} partitions, and a task of a cluster takes at most {most}; use more partitions (option \
+                 partitions, or shards of COPY)",
+                self.location,
+                items.num_rows(),
+                partitions.len()
+            );
+        }
         Ok(Listing {
             leaf: MemorySourceConfig::try_new_exec(&partitions, items_schema(), None)?,
             classes: self.needs_classes.then(|| classes.into()),
