@@ -165,7 +165,8 @@ impl Engine {
     pub fn close(mut self, patience: Duration) {
         if let (Some(io), Some((cluster, jobs))) = (&self.io, &self.cluster) {
             // What the cluster isn't told by then, it goes on with.
-            let _ = io.block_on(async { tokio::time::timeout(patience, jobs.cancel(cluster)).await });
+            let _ = io
+                .block_on(async { tokio::time::timeout(patience, jobs.cancel(cluster, &self.ctx.session_id())).await });
         }
         for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
             runtime.shutdown_timeout(patience);
@@ -207,7 +208,7 @@ impl Running {
 
     /// The directory that the statement writes a dataset to.
     pub fn target(&self) -> Option<&Path> {
-        let local = self.plan.downcast_ref::<CommitExec>().map(CommitExec::directory);
+        let local = CommitExec::of(&self.plan).map(CommitExec::directory);
         local.or_else(|| self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::target))
     }
 

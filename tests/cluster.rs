@@ -132,6 +132,11 @@ fn what_cant_be_sent_is_refused() {
     let copy = "COPY (SELECT path FROM read_images('photos')) TO 'out.csv' STORED AS CSV";
     let message = cluster.sql(&format!("{copy} OPTIONS ('format.delimiter' ';')")).failure(2);
     assert!(message.contains("COPY ... STORED AS CSV takes no OPTIONS on a cluster, got delimiter"), "{message}");
+    let message = cluster.sql(&copy.replace("out.csv", "dir/")).failure(2);
+    assert!(
+        message.contains("COPY ... STORED AS CSV writes one file on a cluster, got the directory 'dir/'"),
+        "{message}"
+    );
     cluster.sql(copy).success();
     let count = "CREATE EXTERNAL TABLE c STORED AS CSV LOCATION 'out.csv'; SELECT count(*) FROM c";
     assert!(workspace.sql(count).success().contains("| 4 "));
@@ -251,11 +256,19 @@ fn an_executor_that_comes_later_gets_work() {
     assert_eq!(jobs[0]["progress"]["files_done"], 140, "{jobs}");
 }
 
+fn free_slots(cluster: &Cluster) -> bool {
+    let report: serde_json::Value = serde_json::from_str(&cluster.get("pixmill/cluster")).expect("JSON");
+    let jobs: serde_json::Value = serde_json::from_str(&cluster.get("pixmill/jobs")).expect("JSON");
+    let is_open = |job: &serde_json::Value| job["ended_at"].is_null();
+    report["free_vcores"] == report["vcores"] && !jobs.as_array().expect("a list").iter().any(is_open)
+}
+
 /// Runs a query that exchanges rows, and kills an executor in the stage that reads them.
 fn survives_a_loss(query: &str) {
     let workspace = Workspace::with_photos(60, 5);
     let expected = workspace.sql(query).success();
     let mut cluster = Cluster::start(&workspace, 3);
+    let mut rights = 0;
     for _ in 0..2 {
         let executors = 3;
         let victim = cluster.add_executor();
@@ -266,17 +279,18 @@ fn survives_a_loss(query: &str) {
         cluster.kill(victim);
         let finished = client.finish();
         match finished.code {
-            0 => assert_eq!(finished.stdout, expected),
+            0 => {
+                assert_eq!(finished.stdout, expected);
+                rights += 1;
+            }
             _ => assert!(finished.failure(1).contains("run the statement again"), "an unclear error"),
         }
         // No slot is lost: three tasks that each take their time run at once, one on each executor.
         cluster.wait_for(executors);
         assert_eq!(cluster.sql(query).success(), expected);
-        eventually("free slots", || {
-            let executors: serde_json::Value = serde_json::from_str(&cluster.get("pixmill/cluster")).expect("JSON");
-            executors["free_vcores"] == executors["vcores"]
-        });
+        eventually("free slots", || free_slots(&cluster));
     }
+    assert!(rights > 0, "the statement was never run again");
 }
 
 #[test]
@@ -322,6 +336,15 @@ fn a_cancelled_statement_writes_nothing_more() {
         assert_eq!(workspace.names("out"), before, "{how}");
         assert!(!before.iter().any(|name| name == "_manifest.json" || name.starts_with(".unfinished-")), "{before:?}");
     }
+    // However early: the job may have no name yet.
+    for milliseconds in [50, 100, 150, 200, 300] {
+        let client = cluster.start_sql(&slow_copy("early"));
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        client.signal("INT");
+        client.finish();
+    }
+    eventually("free slots", || free_slots(&cluster));
+    assert!(!workspace.path("early/_manifest.json").exists());
     // The cluster is free for others.
     assert!(cluster.sql("SELECT count(*) FROM read_images('photos', partitions => 4)").success().contains("140"));
 }
@@ -346,6 +369,10 @@ fn a_scheduler_that_dies_is_told_of_and_the_dataset_is_finished_later() {
     let mut cluster = Cluster::start(&workspace, 2);
     let client = cluster.start_sql(&slow_copy("out"));
     cluster.wait_for_tasks(4);
+    let finished = |name: &String| name.starts_with(".finished-");
+    let before: Vec<u64> =
+        workspace.names("out").iter().filter(|name| finished(name)).map(|name| inode(&workspace, name)).collect();
+    assert!(before.len() >= 4, "{before:?}");
     let killed = Instant::now();
     cluster.kill_scheduler();
     let message = client.finish().failure(1);
@@ -357,6 +384,14 @@ fn a_scheduler_that_dies_is_told_of_and_the_dataset_is_finished_later() {
     let resumed = workspace.pixmill(&["sql", "--cluster", &cluster.address, "--resume", "-c", &sql]);
     resumed.success();
     same(&expected, &workspace.files("out"));
+    // What was finished is what is there: the files are the same ones.
+    let after: Vec<u64> = workspace.names("out").iter().map(|name| inode(&workspace, name)).collect();
+    assert!(before.iter().all(|inode| after.contains(inode)), "{before:?} {after:?}");
+}
+
+fn inode(workspace: &Workspace, name: &str) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(workspace.path(&format!("out/{name}"))).expect("a file").ino()
 }
 
 #[test]
@@ -386,6 +421,17 @@ fn what_is_missing_is_said() {
     let sql = "SET pixmill.executor_wait = 1; SELECT count(content) FROM read_images('photos')";
     let message = cluster.sql(sql).failure(1);
     assert!(message.contains("no executor has been there for 1 s"), "{message}");
+    let copy =
+        "SET pixmill.executor_wait = 1; COPY (SELECT class FROM read_images('photos')) TO 'late' STORED AS TFRECORD";
+    let mut cluster = cluster;
+    cluster.sql(copy).failure(1);
+    // What its client has given up isn't done when an executor comes.
+    cluster.add_executor();
+    cluster.wait_for(1);
+    assert!(cluster.sql("SELECT count(content) FROM read_images('photos')").success().contains("| 4 "));
+    assert!(!workspace.path("late/_manifest.json").exists());
+    let message = cluster.sql("EXPLAIN ANALYZE SELECT count(*) FROM read_images('nosuch')").failure(2);
+    assert_eq!(message, "error: nothing at 'nosuch': no such file or directory\n");
     let args = ["executor", "--scheduler", "127.0.0.1:9", "--patience", "0"];
     let message = workspace.pixmill(&args).failure(1);
     assert!(message.contains("no scheduler answers at df://127.0.0.1:9"), "{message}");

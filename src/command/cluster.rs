@@ -57,6 +57,7 @@ pub(super) struct Shape {
     pub(super) memory: Option<String>,
     pub(super) work_dir: Option<PathBuf>,
     pub(super) allow: Option<String>,
+    pub(super) external_host: Option<String>,
 }
 
 impl Roles {
@@ -68,6 +69,9 @@ impl Roles {
         let mut words = arguments(&["scheduler", "--bind", &bind.to_string()]);
         if let Some(allow) = &shape.allow {
             words.extend(["--allow".into(), allow.into()]);
+        }
+        if let Some(host) = &shape.external_host {
+            words.extend(["--external-host".into(), host.into()]);
         }
         let mut scheduler = Role::start(words)?;
         let line = scheduler.line().await;
@@ -90,6 +94,9 @@ impl Roles {
         }
         if let Some(allow) = &shape.allow {
             arguments.extend(["--allow".into(), allow.into()]);
+        }
+        if let Some(host) = &shape.external_host {
+            arguments.extend(["--external-host".into(), host.into()]);
         }
         if let Some(directory) = &shape.work_dir {
             arguments.extend(["--work-dir".into(), work_dir(directory, number).into()]);
@@ -169,6 +176,7 @@ impl Cluster {
             memory: self.memory,
             work_dir: self.work_dir,
             allow: self.listen.allow.as_ref().map(ToString::to_string),
+            external_host: self.listen.external_host.clone(),
         };
         runtime()?.block_on(async {
             let mut roles = tokio::select! {
@@ -179,12 +187,12 @@ impl Cluster {
             let executors = counted(shape.executors as u64, "executor");
             eprintln!("{executors} with {} each; stop them with Ctrl-C", counted(shape.vcores as u64, "vcore"));
             let ended = keep(&mut roles, self.bind, &shape);
-            tokio::select! {
-                ended = ended => ended?,
-                () = self.listen.stopped() => {}
-            }
+            let ended = tokio::select! {
+                ended = ended => ended,
+                () = self.listen.stopped() => Ok(()),
+            };
             roles.stop().await;
-            Ok(())
+            ended
         })
     }
 }

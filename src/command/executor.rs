@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 use super::Threads;
 use super::process::{Listen, runtime, terminate};
 use crate::error::{Error, Result};
-use crate::role::client::HostPort;
+use crate::role::client::{Cluster, HostPort};
 use crate::role::executor::{self, ExecutorOptions};
 
 /// Run an executor of a cluster
@@ -74,8 +74,13 @@ impl Executor {
         let here = std::env::current_dir().map_err(Error::file("find", "."))?;
         let ended = runtime()?.block_on(async {
             let stopped = self.listen.stopped();
-            let run = executor::run(options);
-            tokio::pin!(stopped, run);
+            tokio::pin!(stopped);
+            let (cluster, report) = tokio::select! {
+                found = Cluster::connect_within(&options.scheduler, options.patience) => found?,
+                () = &mut stopped => return Ok(End::Stopped),
+            };
+            let run = executor::run(options, cluster, report);
+            tokio::pin!(run);
             tokio::select! {
                 ended = &mut run => return ended.map(|()| End::GivenUp),
                 // Ballista has heard the signal, too, and ends when its tasks have; it doesn't hear of a parent's end.

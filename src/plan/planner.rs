@@ -16,7 +16,6 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::analyze::AnalyzeExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -156,11 +155,7 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>, statement: Str
 
 /// Refuses to replace a dataset by what is read from it: it would be gone before it is read.
 fn refuse_own_source(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
-    // EXPLAIN ANALYZE has a node of its own above the commit.
-    if plan.is::<AnalyzeExec>() {
-        return plan.children().into_iter().try_for_each(refuse_own_source);
-    }
-    let Some(commit) = plan.downcast_ref::<CommitExec>() else { return Ok(()) };
+    let Some(commit) = CommitExec::of(plan) else { return Ok(()) };
     let Ok(directory) = commit.directory().canonicalize() else { return Ok(()) };
     let is_inside = |path: &Path| {
         let path = path.canonicalize().ok();

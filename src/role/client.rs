@@ -108,6 +108,12 @@ impl Cluster {
         self.answer(request).await
     }
 
+    /// Cancels all jobs of a session, those that are being planned included.
+    pub(crate) async fn end_session(&self, session: &str) -> Result<()> {
+        let request = self.http.delete(self.url(&format!("sessions/{session}")));
+        self.answer(request).await
+    }
+
     /// Tells the scheduler what an executor's tasks have done.
     pub(crate) async fn tell(&self, executor: &str, report: &ExecutorReport) -> Result<()> {
         let request = self.http.post(self.url(&format!("executors/{executor}"))).json(report);

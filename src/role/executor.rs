@@ -1,6 +1,6 @@
 //! The executor: runs tasks of the scheduler's, and tells it what they have done.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_
 use tokio::runtime::Handle;
 
 use super::client::{Cluster, HostPort};
-use super::report::ExecutorReport;
+use super::report::{ClusterReport, ExecutorReport};
 use super::tasks::{RunningTasks, TaskEngine};
-use super::{MESSAGE_BYTES, Timing};
+use super::{MESSAGE_BYTES, Timing, shown};
 use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
@@ -47,9 +47,8 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Runs until it is told to stop by a signal, or by the scheduler.
 ///
 /// # Errors
-/// A scheduler that isn't there or of another version, ports or directories that can't be had.
-pub(crate) async fn run(options: ExecutorOptions) -> Result<()> {
-    let (cluster, report) = Cluster::connect_within(&options.scheduler, options.patience).await?;
+/// Ports or directories that can't be had.
+pub(crate) async fn run(options: ExecutorOptions, cluster: Cluster, report: ClusterReport) -> Result<()> {
     // Relative locations start from the scheduler's directory, where this machine has it.
     if std::env::set_current_dir(&report.directory).is_err() {
         tracing::warn!(
@@ -98,7 +97,10 @@ fn process_config(
     Ok(ExecutorProcessConfig {
         executor_id: id.to_string(),
         bind_host: shown(options.bind.ip()),
-        external_host: options.external_host.clone(),
+        external_host: options.external_host.clone().or_else(|| match options.bind.ip() {
+            ip if ip.is_ipv6() && !ip.is_unspecified() => Some(shown(ip)),
+            _ => None,
+        }),
         port,
         grpc_port,
         scheduler_host: options.scheduler.host.clone(),
@@ -121,13 +123,6 @@ fn process_config(
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),
         ..ExecutorProcessConfig::default()
     })
-}
-
-fn shown(ip: IpAddr) -> String {
-    match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    }
 }
 
 /// Tells the scheduler what tasks have done, now and then.

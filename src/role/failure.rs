@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ballista_core::error::BallistaError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use datafusion::catalog::Session;
@@ -30,8 +31,13 @@ impl<P: QueryPlanner + Send + Sync> QueryPlanner for MarkingPlanner<P> {
 
 /// Marks what an error says. Errors that Ballista tries again stay what they are.
 pub(crate) fn marked(error: DataFusionError) -> DataFusionError {
-    if matches!(error.find_root(), DataFusionError::IoError(_)) {
-        return error;
+    let is_ballistas =
+        |inner: &BallistaError| !matches!(inner, BallistaError::DataFusionError(_) | BallistaError::ArrowError(_));
+    match error.find_root() {
+        DataFusionError::IoError(_) => return error,
+        // By its type Ballista sees that rows on their way were lost.
+        DataFusionError::External(inner) if inner.downcast_ref().is_some_and(is_ballistas) => return error,
+        _ => {}
     }
     let (question, run, end) = MARKS;
     let begin = if is_question(&error) { question } else { run };

@@ -1,6 +1,6 @@
 //! The scheduler's jobs: what is known of them beyond what Ballista tells, and which of them may not be believed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,6 +37,8 @@ pub(super) struct Jobs {
     state: Arc<dyn BallistaJobs>,
     slots: Arc<Slots>,
     known: Mutex<BTreeMap<String, Job>>,
+    /// Sessions of clients that are gone: what they have asked for is cancelled when it begins.
+    ended_sessions: Mutex<HashSet<String>>,
 }
 
 struct Job {
@@ -49,6 +51,9 @@ struct Job {
     has_exchanged: bool,
     /// What was last seen to change, and when.
     moved: (Tasks, Progress, Instant),
+    /// Since when none of its tasks runs although slots are free.
+    idle_since: Option<Instant>,
+    session: String,
     /// Why it has to be run again.
     lost: Option<String>,
     is_cancelled: bool,
@@ -57,6 +62,7 @@ struct Job {
 /// What a look at a job's graph shows.
 struct Look {
     name: String,
+    session: String,
     started_at: u64,
     tasks: Tasks,
     totals: Progress,
@@ -95,6 +101,8 @@ impl Job {
             totals: Progress::default(),
             has_exchanged: false,
             moved: (Tasks::default(), Progress::default(), Instant::now()),
+            idle_since: None,
+            session: String::new(),
             lost: None,
             is_cancelled: false,
         }
@@ -108,6 +116,7 @@ impl Job {
         }
         self.totals = look.totals;
         let report = &mut self.report;
+        self.session = look.session;
         report.name = look.name;
         report.started_at = Some(look.started_at);
         // A job may be planned before it is seen.
@@ -155,16 +164,20 @@ impl Job {
         self.report.reason = reason;
         self.report.stalled = None;
         self.report.ended_at = Some(now());
+        self.done.clear();
     }
 
-    fn is_stuck(&self) -> bool {
-        self.report.tasks.running == 0 && self.report.executors > 0 && self.moved.2.elapsed() >= STUCK
+    /// Whether none of its tasks has run for a while although slots were free all the time.
+    fn is_stuck(&mut self, has_free_slots: bool) -> bool {
+        let is_idle = self.report.tasks.running == 0 && has_free_slots;
+        self.idle_since = self.idle_since.or_else(|| Some(Instant::now())).filter(|_| is_idle);
+        self.idle_since.is_some_and(|since| since.elapsed() >= STUCK)
     }
 }
 
 impl Jobs {
     pub(super) fn new(server: Server, state: Arc<dyn BallistaJobs>, slots: Arc<Slots>) -> Self {
-        Self { server, state, slots, known: Mutex::new(BTreeMap::new()) }
+        Self { server, state, slots, known: Mutex::new(BTreeMap::new()), ended_sessions: Mutex::default() }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Job>) -> T) -> T {
@@ -191,24 +204,27 @@ impl Jobs {
         if running.is_empty() && is_idle && self.slots.taken() == 0 {
             return;
         }
-        let (executors, _) = self.executors().await;
+        let (executors, vcores) = self.executors().await;
+        let has_free_slots = self.slots.taken() < vcores;
+        let ended_sessions = self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut taken: HashMap<String, u32> = HashMap::new();
         for (id, info) in running.iter() {
             let look = look(&*info.execution_graph.read().await);
             for (executor, vcores) in &look.taken {
                 *taken.entry(executor.clone()).or_default() += vcores;
             }
-            let is_lost = self.with(|known| {
+            let is_unwanted = self.with(|known| {
                 let job = known.entry(id.to_string()).or_insert_with(|| Job::new(id.as_str()));
                 job.report.executors = executors;
                 job.update(look);
-                if job.is_stuck() && job.lost.is_none() {
-                    job.lost =
-                        Some(format!("no task of it ran for {} s, though executors were there", STUCK.as_secs()));
+                job.is_cancelled |= ended_sessions.contains(&job.session);
+                if job.is_stuck(has_free_slots) && job.lost.is_none() {
+                    job.lost = Some(format!("no task of it ran for {} s, though slots were free", STUCK.as_secs()));
                 }
-                job.lost.is_some()
+                // One that was cancelled while it was planned has to be told again.
+                job.lost.is_some() || job.is_cancelled
             });
-            if is_lost {
+            if is_unwanted {
                 self.stop(id).await;
             }
         }
@@ -220,9 +236,9 @@ impl Jobs {
             self.close(&id, executors).await;
         }
         self.with(|known| {
-            while known.len() > MOST_REMEMBERED {
-                known.pop_first();
-            }
+            let ended = known.iter().filter(|(_, job)| job.report.ended_at.is_some()).map(|(id, _)| id.clone());
+            let too_many: Vec<String> = ended.take(known.len().saturating_sub(MOST_REMEMBERED)).collect();
+            known.retain(|id, _| !too_many.contains(id));
         });
     }
 
@@ -231,13 +247,18 @@ impl Jobs {
         let job_id = JobId::new(id);
         let status = self.server.state.task_manager.get_job_status(&job_id).await.ok().flatten();
         let status = status.and_then(|status| status.status);
-        let graph = self.state.get_execution_graph(&job_id).await.ok().flatten();
-        let last = graph.as_ref().map(look);
+        let running = self.server.state.task_manager.get_running_job_cache();
+        let last = match running.get(&job_id) {
+            Some(info) => Some(look(&*info.execution_graph.read().await)),
+            None => self.state.get_execution_graph(&job_id).await.ok().flatten().as_ref().map(look),
+        };
         self.with(|known| {
             let Some(job) = known.get_mut(id) else { return };
             job.report.executors = executors;
             match status {
                 Some(Status::Queued(_) | Status::Running(_)) => {}
+                // Its last state is on its way from one place to another, and nobody can judge it now.
+                Some(Status::Successful(_)) if last.is_none() => {}
                 status => {
                     if let Some(look) = last {
                         job.update(look);
@@ -302,6 +323,12 @@ impl Jobs {
         self.job(id).await
     }
 
+    /// Cancels all that a client has asked for which is gone.
+    pub(super) async fn end_session(&self, session: &str) {
+        self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(session.to_string());
+        self.refresh().await;
+    }
+
     async fn stop(&self, id: &JobId) {
         if let Err(error) = self.server.cancel_job(id.clone()).await {
             tracing::warn!("job {id} can't be cancelled: {error}");
@@ -312,7 +339,8 @@ impl Jobs {
     pub(super) fn told(&self, report: ExecutorReport) {
         self.with(|known| {
             for task in report.tasks {
-                let job = known.entry(task.job.clone()).or_insert_with(|| Job::new(&task.job));
+                let job = known.get_mut(&task.job).filter(|job| job.report.ended_at.is_none());
+                let Some(job) = job else { continue };
                 job.done.insert((task.stage, task.partitions), task.done);
                 job.count();
             }
@@ -324,6 +352,7 @@ impl Jobs {
 fn look(graph: &ExecutionGraphBox) -> Look {
     let mut look = Look {
         name: graph.job_name().to_string(),
+        session: graph.session_id().to_string(),
         started_at: graph.start_time(),
         tasks: Tasks::default(),
         totals: Progress::default(),

@@ -13,6 +13,7 @@ mod slots;
 mod tasks;
 mod watch;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Most bytes of a message between the processes of a cluster: a task's plan holds its work items.
@@ -20,6 +21,14 @@ pub(crate) const MESSAGE_BYTES: u32 = 256 << 20;
 
 /// Plans nest as deep as queries do, and Ballista's planning recurses.
 pub(crate) const STACK_BYTES: usize = 32 << 20;
+
+/// An address as it stands in a URL.
+fn shown(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
 
 /// How soon the loss of an executor is seen.
 #[derive(Debug, Clone, Copy)]

@@ -1,17 +1,17 @@
 //! A statement on a cluster: one node in the client's plan, which runs it there, watches it, and runs it again when its rows were lost.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ballista_core::execution_plans::DistributedQueryExec;
+use ballista_core::execution_plans::{DistributedExplainAnalyzeExec, DistributedQueryExec};
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -29,6 +29,7 @@ use super::client::Cluster;
 use super::failure::unmarked;
 use super::report::{JobReport, JobState};
 use crate::config::PixmillOptions;
+use crate::error::Error;
 use crate::progress::Progress;
 use crate::session::io_runtime;
 use crate::sink::WriteShardsNode;
@@ -39,6 +40,8 @@ use crate::task::with_config;
 const MOST_RUNS: usize = 3;
 /// How often a job is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// How long the scheduler may take to judge a job that is at its end.
+const VERDICT: Duration = Duration::from_secs(3);
 
 type Query = DistributedQueryExec<LogicalPlanNode>;
 
@@ -64,19 +67,22 @@ impl ClusterPlanner {
 #[async_trait]
 impl QueryPlanner for ClusterPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        refuse_lost_options(plan)?;
+        refuse_inexact(plan)?;
+        let plan = &with_absolute_target(plan)?;
         let query = self.ballista.create_physical_plan(plan, session).await?;
-        if !query.is::<Query>() {
+        if !query.is::<Query>() && !query.is::<DistributedExplainAnalyzeExec<LogicalPlanNode>>() {
             return Ok(query);
         }
-        let target = match plan {
+        let node = match plan {
             LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<WriteShardsNode>(),
             _ => None,
         };
-        let target = target.and_then(|node| storage::local_path(&node.target)).map(|path| path.into_owned());
+        let keeps_shards = node.is_some_and(|node| !node.options.overwrite);
+        let target = node.and_then(|node| storage::local_path(&node.target)).map(|path| path.into_owned());
         Ok(Arc::new(ClusterExec {
             query,
             target,
+            keeps_shards,
             cluster: self.cluster.clone(),
             jobs: self.jobs.clone(),
             seen: Seen::default(),
@@ -84,38 +90,65 @@ impl QueryPlanner for ClusterPlanner {
     }
 }
 
-/// Refuses what would come to the cluster without its options: DataFusion's own `COPY` loses them on the way.
-fn refuse_lost_options(plan: &LogicalPlan) -> Result<()> {
-    plan.apply(|plan| match plan {
-        LogicalPlan::Copy(copy) if !copy.options.is_empty() => {
-            let mut names: Vec<&str> = copy.options.keys().map(|name| name.trim_start_matches("format.")).collect();
-            names.sort_unstable();
-            plan_err!(
-                "COPY ... STORED AS {} takes no OPTIONS on a cluster, got {}; leave them out, or run it without --cluster",
-                copy.file_type.get_ext().to_uppercase(),
-                names.join(", ")
-            )
+/// Refuses what a cluster would not do as one process does: DataFusion's own `COPY` loses its options on the way, and a task of it
+/// that runs twice leaves two sets of files.
+fn refuse_inexact(plan: &LogicalPlan) -> Result<()> {
+    plan.apply(|plan| {
+        match plan {
+            LogicalPlan::Copy(copy) if !copy.options.is_empty() => {
+                let mut names: Vec<&str> = copy.options.keys().map(|name| name.trim_start_matches("format.")).collect();
+                names.sort_unstable();
+                return plan_err!(
+                    "COPY ... STORED AS {} takes no OPTIONS on a cluster, got {}; leave them out, or run it without --cluster",
+                    copy.file_type.get_ext().to_uppercase(),
+                    names.join(", ")
+                );
+            }
+            LogicalPlan::Copy(copy) if Path::new(&copy.output_url).extension().is_none() => {
+                return plan_err!(
+                    "COPY ... STORED AS {} writes one file on a cluster, got the directory '{}'; name a file, such as 'out.{}', or run \
+                     it without --cluster",
+                    copy.file_type.get_ext().to_uppercase(),
+                    copy.output_url,
+                    copy.file_type.get_ext()
+                );
+            }
+            LogicalPlan::Dml(dml) => {
+                return plan_err!(
+                    "{} is not exact on a cluster, where a task may run twice; use COPY, or run it without --cluster",
+                    dml.op
+                );
+            }
+            _ => {}
         }
-        _ => Ok(TreeNodeRecursion::Continue),
+        Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
 }
 
-/// The jobs of a client that are not at their ends.
+/// The target of DataFusion's own `COPY` as a path that means the same to the scheduler.
+fn with_absolute_target(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let changed = plan.clone().transform(|plan| match plan {
+        LogicalPlan::Copy(mut copy) if !copy.output_url.contains("://") => {
+            copy.output_url = std::path::absolute(&copy.output_url)?.to_string_lossy().into_owned();
+            Ok(Transformed::yes(LogicalPlan::Copy(copy)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(changed.data)
+}
+
+/// How many statements of a client are not at their ends.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OpenJobs(Arc<Mutex<HashSet<String>>>);
+pub(crate) struct OpenJobs(Arc<AtomicUsize>);
 
 impl OpenJobs {
-    fn with<T>(&self, work: impl FnOnce(&mut HashSet<String>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Cancels all of them.
-    pub(crate) async fn cancel(&self, cluster: &Cluster) {
-        for id in self.with(std::mem::take) {
-            if let Err(error) = cluster.cancel(&id).await {
-                tracing::warn!("job {id} can't be cancelled: {error}");
-            }
+    /// Cancels what is open.
+    pub(crate) async fn cancel(&self, cluster: &Cluster, session: &str) {
+        if self.0.load(Ordering::Relaxed) > 0
+            && let Err(error) = cluster.end_session(session).await
+        {
+            tracing::warn!("what the cluster does for this process can't be cancelled: {error}");
         }
     }
 }
@@ -128,6 +161,8 @@ type Seen = Arc<Mutex<Option<JobReport>>>;
 pub(crate) struct ClusterExec {
     query: Arc<dyn ExecutionPlan>,
     target: Option<PathBuf>,
+    /// A dataset that stands there after the first run can only be the statement's own.
+    keeps_shards: bool,
     cluster: Cluster,
     jobs: OpenJobs,
     seen: Seen,
@@ -202,6 +237,7 @@ impl ExecutionPlan for ClusterExec {
             jobs: self.jobs.clone(),
             seen: Arc::clone(&self.seen),
             context,
+            keeps_shards: self.keeps_shards,
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), run.rows())))
     }
@@ -214,6 +250,7 @@ struct Run {
     jobs: OpenJobs,
     seen: Seen,
     context: Arc<TaskContext>,
+    keeps_shards: bool,
 }
 
 /// Where the rows of a run come from.
@@ -261,23 +298,42 @@ impl Run {
             // What the rows are worth is known only when their job is at its end.
             let report = watch.verdict().await;
             runs += 1;
-            let is_lost = report.as_ref().is_some_and(|report| report.state == JobState::Lost);
+            // Rows of a job that is done and can't be had have gone with their executor.
+            let is_gone = matches!(&first, Some(Err(_)));
+            let is_lost = report.as_ref().is_some_and(|report| match report.state {
+                JobState::Lost => true,
+                JobState::Done => is_gone,
+                _ => false,
+            });
             match first {
                 _ if is_lost && runs < MOST_RUNS => {
-                    let reason = report.and_then(|report| report.reason).unwrap_or_default();
+                    let reason = report
+                        .and_then(|report| report.reason)
+                        .unwrap_or_else(|| "the executor with its rows was lost".to_string());
                     tracing::warn!("{reason}; the statement is run again ({runs} of {MOST_RUNS} runs failed)");
                     watch.end();
                 }
                 _ if is_lost => {
-                    let reason = report.and_then(|report| report.reason).unwrap_or_default();
+                    let reason = report
+                        .and_then(|report| report.reason)
+                        .unwrap_or_else(|| "the executor with its rows was lost".to_string());
                     return exec_err!(
                         "executors were lost in each of {MOST_RUNS} runs, the last time: {reason}; there are no rows, because they would \
                          be wrong; run the statement again when the executors stay"
                     );
                 }
+                Some(Ok(_)) | None if report.as_ref().is_none_or(|report| report.ended_at.is_none()) => {
+                    return exec_err!(
+                        "the scheduler at {} doesn't tell whether the rows are right; run the statement again",
+                        self.cluster.address()
+                    );
+                }
                 Some(Ok(batch)) => return Ok(Some((batch, self, watch, rows))),
                 Some(Err(error)) => {
-                    watch.end();
+                    // One that goes on there is cancelled with the watch.
+                    if report.as_ref().is_some_and(|report| report.ended_at.is_some()) {
+                        watch.end();
+                    }
                     return Err(self.explained(error, report).await);
                 }
                 None => {
@@ -288,9 +344,10 @@ impl Run {
         }
     }
 
-    /// The context of a run: one that is repeated keeps the shards that the last one has finished.
+    /// The context of a run: one that is repeated keeps the shards that the last one has finished, unless it replaces a dataset,
+    /// which it might take for its own.
     fn context(&self, runs: usize) -> Arc<TaskContext> {
-        if runs == 0 {
+        if runs == 0 || !self.keeps_shards {
             return Arc::clone(&self.context);
         }
         let config = self.context.session_config().clone().set_bool("pixmill.resume", true);
@@ -330,9 +387,9 @@ impl Watch {
     fn start(run: &Run) -> Self {
         let io = io_runtime(run.context.session_config());
         let patience = PixmillOptions::of(run.context.session_config().options()).executor_wait();
+        run.jobs.0.fetch_add(1, Ordering::Relaxed);
         let (tell, given_up) = tokio::sync::watch::channel(None);
-        let look =
-            look(Arc::clone(&run.query), run.cluster.clone(), run.jobs.clone(), Arc::clone(&run.seen), patience, tell);
+        let look = look(Arc::clone(&run.query), run.cluster.clone(), Arc::clone(&run.seen), patience, tell);
         Self {
             query: Arc::clone(&run.query),
             cluster: run.cluster.clone(),
@@ -354,12 +411,27 @@ impl Watch {
         }
     }
 
-    /// The job's report at its end.
+    /// The job's report at its end, as far as the scheduler tells it.
     async fn verdict(&self) -> Option<JobReport> {
         let id = job_id(&self.query)?;
-        let report = self.cluster.job(&id).await.ok()?;
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
-        Some(report)
+        let (started, mut last) = (Instant::now(), None);
+        while started.elapsed() < VERDICT {
+            match self.cluster.job(&id).await {
+                Ok(report) => {
+                    let has_ended = report.ended_at.is_some();
+                    *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+                    last = Some(report);
+                    if has_ended {
+                        break;
+                    }
+                }
+                // One that is gone isn't back so soon.
+                Err(Error::Unreachable(_)) => break,
+                Err(_) => {}
+            }
+            tokio::time::sleep(LOOK_INTERVAL / 4).await;
+        }
+        last
     }
 
     /// The job is at its end.
@@ -371,29 +443,28 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.looking.abort();
-        let Some(id) = job_id(&self.query) else { return };
         if self.has_ended {
-            self.jobs.with(|jobs| jobs.remove(&id));
+            self.jobs.0.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let (cluster, jobs) = (self.cluster.clone(), self.jobs.clone());
-        self.io.spawn(async move {
-            if cluster.cancel(&id).await.is_ok() {
-                jobs.with(|jobs| jobs.remove(&id));
-            }
-        });
+        // At the engine's end it is cancelled with its session, whether its job has a name yet or not.
+        if let Some(id) = job_id(&self.query) {
+            let cluster = self.cluster.clone();
+            self.io.spawn(async move { cluster.cancel(&id).await.map(drop) });
+        }
     }
 }
 
 fn job_id(query: &Arc<dyn ExecutionPlan>) -> Option<String> {
-    query.downcast_ref::<Query>()?.job_id().map(|id| id.to_string())
+    // EXPLAIN ANALYZE has the query below it.
+    let query = query.downcast_ref::<Query>().or_else(|| query.children().first()?.downcast_ref());
+    query?.job_id().map(|id| id.to_string())
 }
 
 /// Looks at a job again and again.
 async fn look(
     query: Arc<dyn ExecutionPlan>,
     cluster: Cluster,
-    jobs: OpenJobs,
     seen: Seen,
     patience: Duration,
     give_up: tokio::sync::watch::Sender<Option<String>>,
@@ -402,7 +473,6 @@ async fn look(
     loop {
         tokio::time::sleep(LOOK_INTERVAL).await;
         let Some(id) = job_id(&query) else { continue };
-        jobs.with(|jobs| jobs.insert(id.clone()));
         let Ok(report) = cluster.job(&id).await else { continue };
         let is_alone = report.executors == 0 && report.ended_at.is_none();
         alone_since = alone_since.or_else(|| Some(Instant::now())).filter(|_| is_alone);

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use ballista_scheduler::api::get_routes;
@@ -21,7 +21,7 @@ use super::jobs::{Jobs, Server};
 use super::report::{ClusterReport, ExecutorReport, JobReport};
 use super::slots::Slots;
 use super::watch::watch;
-use super::{MESSAGE_BYTES, Timing};
+use super::{MESSAGE_BYTES, Timing, shown};
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
 use crate::session::{cluster_config, scheduler_state};
@@ -86,7 +86,7 @@ fn config(address: SocketAddr, options: &SchedulerOptions) -> SchedulerConfig {
     let timing = Timing::from_environment();
     let external_host = options.external_host.clone().unwrap_or_else(|| match address.ip().is_unspecified() {
         true => System::host_name().unwrap_or_else(|| "localhost".to_string()),
-        false => address.ip().to_string(),
+        false => shown(address.ip()),
     });
     let (io, allow) = (Handle::current(), options.allow.clone());
     SchedulerConfig {
@@ -96,6 +96,8 @@ fn config(address: SocketAddr, options: &SchedulerOptions) -> SchedulerConfig {
         grpc_server_max_decoding_message_size: MESSAGE_BYTES,
         grpc_server_max_encoding_message_size: MESSAGE_BYTES,
         grpc_client_max_message_size: MESSAGE_BYTES,
+        // A job's graph holds its work items.
+        finished_job_state_clean_up_interval_seconds: 600,
         executor_timeout_seconds: timing.executor_timeout.as_secs(),
         expire_dead_executor_interval_seconds: timing.expiry_check.as_secs(),
         no_executors_grace_period_seconds: timing.no_executors.as_secs(),
@@ -120,6 +122,8 @@ fn router(server: Server, jobs: Arc<Jobs>) -> Router {
         .route("/pixmill/jobs", get(all_jobs))
         .route("/pixmill/jobs/{id}", get(job).delete(cancel))
         .route("/pixmill/executors/{id}", post(told))
+        .route("/pixmill/sessions/{id}", delete(end_session))
+        .layer(DefaultBodyLimit::max(MESSAGE_BYTES as usize))
         .with_state(jobs);
     get_routes(Arc::new(server)).merge(grpc).merge(own)
 }
@@ -152,6 +156,11 @@ async fn cancel(State(jobs): State<Arc<Jobs>>, Path(id): Path<String>) -> Answer
 
 fn found(id: &str, job: Option<JobReport>) -> Answer<JobReport> {
     job.map(Json).ok_or_else(|| (StatusCode::NOT_FOUND, format!("no job '{id}' is known to the scheduler")))
+}
+
+async fn end_session(State(jobs): State<Arc<Jobs>>, Path(id): Path<String>) -> Json<()> {
+    jobs.end_session(&id).await;
+    Json(())
 }
 
 async fn told(State(jobs): State<Arc<Jobs>>, Path(_): Path<String>, Json(report): Json<ExecutorReport>) -> Json<()> {

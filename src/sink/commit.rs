@@ -65,6 +65,11 @@ impl CommitExec {
 }
 
 impl CommitExec {
+    /// The commit of a plan: its root, but for nodes that plan subqueries or measure.
+    pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        plan.downcast_ref::<Self>().or_else(|| plan.children().into_iter().find_map(Self::of))
+    }
+
     /// The dataset's directory.
     pub fn directory(&self) -> &Path {
         &self.target.directory
@@ -301,13 +306,20 @@ fn finish(
     let directory = &target.directory;
     let failed = |error| io_failure(cannot_finish(target), &error);
     check_mark(target)?;
+    let mut runs = target.runs().map_err(failed)?;
+    target.end_others(&mut runs).map_err(failed)?;
+    check_mark(target)?;
     set_manifest_aside(target, manifest)?;
     for placement in placements {
         check_mark(target)?;
         target.place(placement).map_err(failed)?;
     }
+    // A commit of another run may have given its last name behind its end.
+    if let Some(other) = placements.iter().find(|placement| !target.is_placed(placement)) {
+        return exec_err!("{}: another run has written '{}' meanwhile", cannot_finish(target), other.shard.path);
+    }
+    check_mark(target)?;
     write_rejects(directory, rejects).map_err(failed)?;
-    let runs = target.runs().map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
         put(&directory.join(name), text.as_bytes()).map_err(failed)?;
@@ -339,7 +351,7 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
     if target.replaces == Some(stamp) && target.options.overwrite {
         match fs::rename(&manifest, &old) {
             // Another commit of the same run has done it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && target.is_marked() => return Ok(()),
             renamed => renamed.map_err(|error| io_failure(cannot_finish(target), &error))?,
         }
         if Stamp::of(&old) == Some(stamp) {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::row::{RowConverter, SortField};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::scalar_subquery::ScalarSubqueryExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::union::UnionExec;
@@ -61,6 +63,9 @@ fn work_items(plan: &Arc<dyn ExecutionPlan>, mut partition: usize) -> Option<&[R
         let memory = leaf.data_source().downcast_ref::<MemorySourceConfig>()?;
         return memory.partitions().get(partition).map(Vec::as_slice);
     }
+    if reads_elsewhere(plan) {
+        return None;
+    }
     let children = plan.children();
     if plan.is::<UnionExec>() {
         for child in children {
@@ -75,6 +80,18 @@ fn work_items(plan: &Arc<dyn ExecutionPlan>, mut partition: usize) -> Option<&[R
         [input] if count(input) == count(plan) && !plan.is::<RepartitionExec>() => work_items(input, partition),
         _ => None,
     }
+}
+
+/// Whether a node's values come from a query of their own, whose rows are not below it.
+fn reads_elsewhere(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut found = false;
+    let walked = plan.apply_expressions(&mut |expr| {
+        expr.apply(|expr| {
+            found |= expr.is::<ScalarSubqueryExpr>();
+            Ok(TreeNodeRecursion::Continue)
+        })
+    });
+    found || walked.is_err()
 }
 
 /// Takes in rows by their values, however they are laid out. `None` where a file's state isn't known.

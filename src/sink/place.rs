@@ -57,6 +57,16 @@ impl Target {
         self.place_file(&finished.file, &shard.path)
     }
 
+    /// Whether what stands under a shard's name is what was given it; where its hidden file is gone, by size.
+    pub(super) fn is_placed(&self, placement: &Placement) -> bool {
+        let Placement { finished, shard, .. } = placement;
+        let (hidden, place) = (self.directory.join(&finished.file.name), self.directory.join(&shard.path));
+        match (fs::metadata(hidden), fs::metadata(&place)) {
+            (Ok(hidden), Ok(place)) => is_same(&hidden, &place),
+            _ => has_size(&place, finished.file.bytes),
+        }
+    }
+
     fn place_file(&self, file: &HiddenFile, path: &str) -> io::Result<()> {
         let (hidden, place) = (self.directory.join(&file.name), self.directory.join(path));
         match link(&hidden, &place, &self.directory) {
@@ -68,6 +78,18 @@ impl Target {
             done => done,
         }
     }
+}
+
+/// Whether two names are of one file; copies, where files can't have two names, by size.
+#[cfg(unix)]
+fn is_same(left: &fs::Metadata, right: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (left.dev(), left.ino()) == (right.dev(), right.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(left: &fs::Metadata, right: &fs::Metadata) -> bool {
+    left.len() == right.len()
 }
 
 /// Gives a file a second name, where one may stand already: the first stays until the dataset is finished, so that a commit

@@ -38,6 +38,27 @@ impl Target {
         self.directory.join(hidden::run(&self.run))
     }
 
+    /// The mark of a run that another one has ended: it tells its shards' names until they are swept.
+    fn ended_mark(&self) -> PathBuf {
+        self.directory.join(hidden::run(&format!("{}-0", self.run)))
+    }
+
+    /// Ends the runs of others, so that one commit at a time gives names; theirs stop at their next look.
+    pub(super) fn end_others(&self, runs: &mut [(PathBuf, Option<ShardNames>)]) -> io::Result<()> {
+        for (mark, _) in runs {
+            let name = mark.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            if *mark == self.mark() || name.ends_with("-0") {
+                continue;
+            }
+            let ended = mark.with_file_name(format!("{name}-0.json"));
+            match fs::rename(&*mark, &ended) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => *mark = ended,
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the run's mark is there, as far as that can be known: a disk that doesn't answer ends no run.
     pub(super) fn is_marked(&self) -> bool {
         let is_absent =
@@ -53,7 +74,7 @@ impl Target {
         if self.is_marked() {
             return self.check_run();
         }
-        if Stamp::of(&self.directory.join(MANIFEST)) != self.replaces {
+        if Stamp::of(&self.directory.join(MANIFEST)) != self.replaces || self.ended_mark().exists() {
             return self.over();
         }
         let shown = self.directory.display();

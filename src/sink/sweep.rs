@@ -127,10 +127,15 @@ impl Target {
             }
         }
         left.extend(names.iter().flat_map(|run| run.files(&self.directory)));
-        // A manifest is text that anybody can change: nothing above or beside the dataset is removed.
+        // A manifest is text that anybody can change: nothing above or beside the dataset is removed, nor where links lead.
+        let root = self.directory.canonicalize()?;
         for path in left.iter().filter(|path| !parts.contains(*path) && is_below(path)) {
             let path = self.directory.join(path);
-            if path.is_file() {
+            let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+            if path.is_file() && parent.is_some_and(|parent| parent.starts_with(&root)) {
+                if !self.is_marked() {
+                    return Err(io::Error::other("another run has taken its place"));
+                }
                 remove_if_there(&path)?;
             }
         }

@@ -87,7 +87,7 @@ impl<'a> Cluster<'a> {
     pub(crate) fn start_client(&self, args: &[&str]) -> Client {
         let mut command = command(self.workspace);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Client { child: command.spawn().expect("a client"), started: Instant::now() }
+        Client { child: command.spawn().expect("a client") }
     }
 
     /// Waits until so many tasks of the only job that runs are done, and some are not.
@@ -124,7 +124,6 @@ impl Drop for Cluster<'_> {
 /// A client under way.
 pub(crate) struct Client {
     child: Child,
-    started: Instant,
 }
 
 impl Client {
@@ -132,18 +131,9 @@ impl Client {
         send(self.child.id(), signal);
     }
 
-    /// Whether it still runs.
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a state").is_none()
-    }
-
     /// Waits for its end.
     pub(crate) fn finish(self) -> Finished {
         Finished::of(&self.child.wait_with_output().expect("ended"))
-    }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
     }
 }
 

@@ -157,8 +157,7 @@ impl Experiment {
 async fn start(shape: ClusterShape, temporary: &Path) -> Result<Roles> {
     let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let work_dir = Some(temporary.join("executors"));
-    Roles::start(bind, &Shape { executors: shape.executors, vcores: shape.vcores, memory: None, work_dir, allow: None })
-        .await
+    Roles::start(bind, &Shape { executors: shape.executors, vcores: shape.vcores, work_dir, ..Shape::default() }).await
 }
 
 /// Says that a machine is too small for its cluster.
