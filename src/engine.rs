@@ -22,6 +22,7 @@ use crate::progress::Progress;
 use crate::role::STACK_BYTES;
 use crate::role::client::{Cluster, HostPort};
 use crate::role::query::{ClusterExec, OpenJobs};
+use crate::role::report::job_name;
 use crate::session::{cluster_session, local_session};
 use crate::sink::CommitExec;
 use crate::storage::AllowList;
@@ -138,6 +139,7 @@ impl Engine {
         let (rows, receiver) = mpsc::channel(2);
         let (mut task_ctx, executed) = (self.ctx.task_ctx(), Arc::clone(&plan));
         if self.cluster.is_some() {
+            let name = job_name(&name, &self.ctx.session_id());
             let config = task_ctx.session_config().clone().set_str("ballista.job.name", &name);
             task_ctx = with_config(&task_ctx, config);
         }

@@ -16,7 +16,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 
-use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks};
+use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks, of_job_name};
 use super::slots::Slots;
 use crate::progress::Progress;
 use crate::sink::ShardSinkExec;
@@ -350,9 +350,10 @@ impl Jobs {
 
 /// Looks at a job's graph.
 fn look(graph: &ExecutionGraphBox) -> Look {
+    let (name, session) = of_job_name(graph.job_name());
     let mut look = Look {
-        name: graph.job_name().to_string(),
-        session: graph.session_id().to_string(),
+        name: name.to_string(),
+        session: session.to_string(),
         started_at: graph.start_time(),
         tasks: Tasks::default(),
         totals: Progress::default(),

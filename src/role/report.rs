@@ -81,6 +81,16 @@ impl fmt::Display for JobState {
     }
 }
 
+/// A job's name: the statement's beginning and whose it is. The scheduler's own sessions don't tell.
+pub(crate) fn job_name(statement: &str, session: &str) -> String {
+    format!("{statement} #{session}")
+}
+
+/// The statement and the session of a job's name.
+pub(crate) fn of_job_name(name: &str) -> (&str, &str) {
+    name.rsplit_once(" #").unwrap_or((name, ""))
+}
+
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobReport {
@@ -133,6 +143,12 @@ pub(crate) struct TaskReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_tells_the_statement_and_whose_it_is() {
+        assert_eq!(of_job_name(&job_name("SELECT ' #1'", "a-b")), ("SELECT ' #1'", "a-b"));
+        assert_eq!(of_job_name("from elsewhere"), ("from elsewhere", ""));
+    }
 
     #[test]
     fn another_version_is_told() {
