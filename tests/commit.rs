@@ -160,3 +160,44 @@ fn an_empty_value_names_the_directory_that_hive_gives_it() {
     workspace.sql(sql).success();
     assert_eq!(workspace.names("out"), ["_manifest.json", "s=__HIVE_DEFAULT_PARTITION__/shard00-4.tfrec"]);
 }
+
+#[test]
+fn of_two_runs_at_a_time_one_writes_the_dataset_and_the_other_says_so() {
+    let workspace = Workspace::with_photos(60, 2);
+    let copy = |seed: usize| {
+        format!(
+            "COPY (SELECT content AS image, class FROM read_images('photos', shuffle_seed => {seed})) TO 'out' STORED AS TFRECORD \
+             OPTIONS (shards 60)"
+        )
+    };
+    let finished = std::thread::scope(|scope| {
+        let runs: Vec<_> = (1..=2)
+            .map(|seed| {
+                scope.spawn({
+                    let (w, sql) = (&workspace, copy(seed));
+                    move || w.sql(&sql)
+                })
+            })
+            .collect();
+        runs.into_iter().map(|run| run.join().expect("a run")).collect::<Vec<_>>()
+    });
+    let failed: Vec<_> = finished.iter().filter(|run| run.code != 0).collect();
+    assert!(!failed.is_empty(), "two runs have finished one dataset");
+    assert!(failed.iter().all(|run| run.stderr.starts_with("error: ")), "{failed:?}");
+    if failed.len() == 1 {
+        workspace.pixmill(&["verify", "out/*.tfrec"]).success();
+        assert_eq!(workspace.names("out").len(), 61);
+    }
+}
+
+#[test]
+fn a_dataset_that_a_subquery_reads_is_not_replaced_by_it() {
+    let workspace = Workspace::with_photos(8, 2);
+    workspace.sql(COPY).success();
+    let before = workspace.files("out");
+    let sql = "COPY (SELECT class + (SELECT max(class) FROM read_tfrecord('out')) AS n FROM read_images('photos')) TO 'out' STORED AS \
+               TFRECORD OPTIONS (overwrite true)";
+    let message = workspace.sql(sql).failure(2);
+    assert!(message.contains("is what this query reads"), "{message}");
+    assert!(workspace.files("out") == before);
+}
