@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ballista_core::JobId;
 use ballista_core::execution_plans::ShuffleReaderExec;
 use ballista_core::serde::protobuf::job_status::Status;
-use ballista_core::serde::protobuf::task_status;
+use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpc;
+use ballista_core::serde::protobuf::{UpdateTaskStatusParams, task_status};
 use ballista_scheduler::cluster::{ClusterState, JobState as BallistaJobs};
 use ballista_scheduler::scheduler_server::SchedulerServer;
 use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
@@ -15,6 +16,7 @@ use ballista_scheduler::state::execution_stage::ExecutionStage;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use tonic::Request;
 
 use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks, of_job_name};
 use super::slots::Slots;
@@ -28,6 +30,8 @@ pub(super) type Server = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
 const MOST_REMEMBERED: usize = 1000;
 /// After how long a job that doesn't get on is said to stand still.
 const STALLED: Duration = Duration::from_secs(60);
+/// After how long a job of which no task runs, though slots are free, gets them offered.
+const IDLE: Duration = Duration::from_secs(2);
 /// After how long a job of which no task runs, though there are executors, is given up.
 const STUCK: Duration = Duration::from_secs(30);
 
@@ -167,6 +171,11 @@ impl Job {
         self.done.clear();
     }
 
+    /// Whether none of its tasks has run for a moment although slots were free.
+    fn is_idle(&self) -> bool {
+        self.report.ended_at.is_none() && self.idle_since.is_some_and(|since| since.elapsed() >= IDLE)
+    }
+
     /// Whether none of its tasks has run for a while although slots were free all the time.
     fn is_stuck(&mut self, has_free_slots: bool) -> bool {
         let is_idle = self.report.tasks.running == 0 && has_free_slots;
@@ -228,7 +237,10 @@ impl Jobs {
                 self.stop(id).await;
             }
         }
-        self.slots.reconcile(&taken).await;
+        let has_freed = self.slots.reconcile(&taken).await;
+        if has_freed || self.with(|known| known.values().any(Job::is_idle)) {
+            self.offer_slots().await;
+        }
         let open = |job: &&Job| job.report.ended_at.is_none() && !running.contains_key(job.report.id.as_str());
         let gone: Vec<String> =
             self.with(|known| known.values().filter(open).map(|job| job.report.id.clone()).collect());
@@ -327,6 +339,15 @@ impl Jobs {
     pub(super) async fn end_session(&self, session: &str) {
         self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(session.to_string());
         self.refresh().await;
+    }
+
+    /// Has tasks handed out: slots that came free without a word to Ballista make it do nothing.
+    async fn offer_slots(&self) {
+        let Some(executor) = self.slots.registered_executor_metadata().await.into_iter().next() else { return };
+        let nothing = UpdateTaskStatusParams { executor_id: executor.id, task_status: Vec::new() };
+        if let Err(error) = SchedulerGrpc::update_task_status(&self.server, Request::new(nothing)).await {
+            tracing::warn!("tasks can't be handed out: {error}");
+        }
     }
 
     async fn stop(&self, id: &JobId) {

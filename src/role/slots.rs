@@ -43,8 +43,8 @@ impl Slots {
         self.with(|accounts| accounts.values().map(|account| account.taken as usize).sum())
     }
 
-    /// Gives back slots that no task has been in for a while; `running` are those with a task.
-    pub(super) async fn reconcile(&self, running: &HashMap<String, u32>) {
+    /// Gives back slots that no task has been in for a while; `running` are those with a task. Tells whether there were any.
+    pub(super) async fn reconcile(&self, running: &HashMap<String, u32>) -> bool {
         let lost: Vec<ExecutorSlot> = self.with(|accounts| {
             let lost = accounts.iter_mut().filter_map(|(executor, account)| {
                 let idle = account.taken.saturating_sub(running.get(executor).copied().unwrap_or(0));
@@ -62,12 +62,13 @@ impl Slots {
             lost.collect()
         });
         if lost.is_empty() {
-            return;
+            return false;
         }
         tracing::warn!("slots without a task are free again: {lost:?}");
         if let Err(error) = self.unbind_tasks(lost).await {
             tracing::warn!("slots can't be freed: {error}");
         }
+        true
     }
 }
 
@@ -161,13 +162,13 @@ mod tests {
         let slots = Slots::default();
         slots.with(|accounts| accounts.entry("a".to_string()).or_default().taken = 3);
         let running = HashMap::from([("a".to_string(), 1)]);
-        slots.reconcile(&running).await;
+        assert!(!slots.reconcile(&running).await);
         assert_eq!(slots.taken(), 3);
         slots.with(|accounts| {
             let account = accounts.get_mut("a").expect("an account");
             account.idle = account.idle.map(|(idle, since)| (idle, since - GRACE));
         });
-        slots.reconcile(&running).await;
+        assert!(slots.reconcile(&running).await);
         assert_eq!(slots.taken(), 1);
     }
 }
