@@ -24,7 +24,7 @@ use crate::role::client::{Cluster, HostPort};
 use crate::role::query::{ClusterExec, OpenJobs};
 use crate::role::report::job_name;
 use crate::session::{cluster_session, local_session};
-use crate::sink::CommitExec;
+use crate::sink::{CommitExec, result_schema};
 use crate::storage::AllowList;
 use crate::task::with_config;
 
@@ -210,7 +210,9 @@ impl Running {
 
     /// The directory that the statement writes a dataset to.
     pub fn target(&self) -> Option<&Path> {
-        let local = CommitExec::of(&self.plan).map(CommitExec::directory);
+        // EXPLAIN ANALYZE has a commit, too, and other rows.
+        let commit = CommitExec::of(&self.plan).filter(|_| self.plan.schema() == result_schema());
+        let local = commit.map(CommitExec::directory);
         local.or_else(|| self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::target))
     }
 
