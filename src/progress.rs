@@ -29,6 +29,8 @@ pub struct Progress {
     pub corrupt_records: u64,
     /// Files that were left out, or whose rest was, because they can't be read.
     pub corrupt_files: u64,
+    /// What counts as a file is an image that is read to see how long it takes.
+    pub are_images: bool,
 }
 
 impl Progress {
@@ -57,6 +59,7 @@ impl Progress {
                 part.bytes_done += count(plan, "bytes_read");
                 part.corrupt_records += count(plan, "corrupt_records");
                 part.corrupt_files += count(plan, "corrupt_files");
+                part.are_images |= read.counts_images();
             }
             Ok(TreeNodeRecursion::Continue)
         });
@@ -65,6 +68,11 @@ impl Progress {
         // A part that is read twice, after its task failed, is one part.
         records.files_done = records.files_done.min(records.files);
         progress.plus(records)
+    }
+
+    /// What is counted, in words.
+    fn noun(&self) -> &'static str {
+        if self.are_images { "images" } else { "files" }
     }
 
     /// Both together.
@@ -76,6 +84,7 @@ impl Progress {
             bytes_done: self.bytes_done + other.bytes_done,
             corrupt_records: self.corrupt_records + other.corrupt_records,
             corrupt_files: self.corrupt_files + other.corrupt_files,
+            are_images: self.are_images || other.are_images,
         }
     }
 
@@ -120,6 +129,7 @@ impl ProgressDisplay {
         if let Some(bar) = &self.bar {
             bar.set_length(progress.files);
             bar.set_position(progress.files_done);
+            bar.set_prefix(progress.noun());
             bar.set_message(format!("{} of {}", HumanBytes(progress.bytes_done), HumanBytes(progress.bytes)));
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
@@ -153,7 +163,7 @@ impl Drop for ProgressDisplay {
 }
 
 fn new_bar() -> ProgressBar {
-    let template = "{bar:30} {human_pos} of {human_len} files, {msg}, {per_sec}, {eta} left";
+    let template = "{bar:30} {human_pos} of {human_len} {prefix}, {msg}, {per_sec}, {eta} left";
     // A template that doesn't parse would show the default bar.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
@@ -162,8 +172,9 @@ fn new_bar() -> ProgressBar {
 fn line(progress: Progress, elapsed: Duration) -> String {
     let rate = progress.files_done as f64 / elapsed.as_secs_f64().max(0.001);
     let left = progress.files.saturating_sub(progress.files_done) as f64 / rate.max(0.001);
+    let noun = progress.noun();
     format!(
-        "{} of {} files ({} %), {} of {}, {rate:.0} files/s, {left:.0} s left",
+        "{} of {} {noun} ({} %), {} of {}, {rate:.0} {noun}/s, {left:.0} s left",
         HumanCount(progress.files_done),
         HumanCount(progress.files),
         100 * progress.files_done / progress.files.max(1),
@@ -184,5 +195,7 @@ mod tests {
             line(progress, Duration::from_secs(2)),
             "1,200 of 3,000 files (40 %), 80.00 MiB of 200.00 MiB, 600 files/s, 3 s left"
         );
+        let images = line(Progress { are_images: true, ..progress }, Duration::from_secs(2));
+        assert!(images.starts_with("1,200 of 3,000 images (40 %)"), "{images}");
     }
 }

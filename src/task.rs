@@ -48,6 +48,21 @@ impl Task {
     }
 }
 
+/// The process that runs tasks. In one process without a cluster there is one, with its threads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Worker {
+    pub(crate) name: String,
+    pub(crate) vcores: usize,
+}
+
+impl Worker {
+    /// The process that a session is of.
+    pub(crate) fn of(config: &SessionConfig) -> Arc<Self> {
+        let local = || Arc::new(Self { name: "local".to_string(), vcores: config.target_partitions() });
+        config.get_extension().unwrap_or_else(local)
+    }
+}
+
 /// The same context with another configuration.
 pub(crate) fn with_config(context: &TaskContext, config: SessionConfig) -> Arc<TaskContext> {
     Arc::new(TaskContext::new(

@@ -22,11 +22,17 @@ fn every_query_runs_and_what_it_writes_verifies() {
     let workspace = Workspace::with_photos(40, 5);
     let shards = "COPY (SELECT content AS image, class FROM read_images('photos', shuffle_seed => 1)) TO 'shards' STORED AS TFRECORD";
     workspace.sql(shards).success();
+    let measure = ["--batch-sizes", "2,4", "--batch-numbers", "1,2,3", "--repetitions", "2"];
+    workspace.pixmill(&[&["speed-test", "--source", "photos", "shards"][..], &measure].concat()).success();
     for query in queries() {
         let text = fs::read_to_string(&query).expect("a query");
         let file = query.to_str().expect("UTF-8");
-        let reads_shards = text.contains("-- reads:  shards");
-        let input = if reads_shards { "input=shards" } else { "input=photos" };
+        let reads = |what: &str| text.contains(&format!("-- reads:  {what}"));
+        let input = match (reads("shards"), reads("results")) {
+            (true, _) => "input=shards",
+            (_, true) => "input=results",
+            _ => "input=photos",
+        };
         let mut args = vec!["run", file, "--set", input];
         let writes = text.contains("-- set: output =");
         if writes {

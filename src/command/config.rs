@@ -12,6 +12,7 @@ use crate::sink::Format;
 use crate::source::SourceOptions;
 use crate::source::cifar10::Cifar10Options;
 use crate::source::images::ImagesOptions;
+use crate::source::speed_test::SpeedTestOptions;
 use crate::source::tfrecord::TfRecordReadOptions;
 
 /// List the options
@@ -69,6 +70,12 @@ fn sections() -> Vec<Section> {
             text: "`CREATE EXTERNAL TABLE ... STORED AS CIFAR10 LOCATION '...' OPTIONS (partitions 16)` and \
                    `read_cifar10('...', partitions => 16)`.",
             rows: rows(Cifar10Options::OPTIONS),
+        },
+        Section {
+            title: "Speed tests",
+            text: "`speed_test('photos', 'shards/*.tfrec', batch_sizes => [2, 4, 8], batch_numbers => [3, 6])`, a table of \
+                   measurements: locations of image files or TFRecord shards, then options.",
+            rows: rows(SpeedTestOptions::OPTIONS),
         },
         Section {
             title: "TFRecord shards",

@@ -109,7 +109,8 @@ fn write(photos: &PhotoSet, directory: &Path, threads: usize) -> Result<()> {
     Ok(())
 }
 
-fn parse_size(text: &str) -> std::result::Result<(u16, u16), String> {
+/// Width and height from a text such as `320x240`.
+pub(super) fn parse_size(text: &str) -> std::result::Result<(u16, u16), String> {
     let sides = text.split_once(['x', 'X']);
     let sides = sides.and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     sides

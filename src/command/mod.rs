@@ -10,8 +10,10 @@ pub(crate) mod generate;
 pub(crate) mod jobs;
 mod output;
 mod process;
+mod results;
 pub(crate) mod run;
 pub(crate) mod scheduler;
+pub(crate) mod speed_test;
 pub(crate) mod sql;
 mod statements;
 mod template;
@@ -51,5 +53,20 @@ impl Threads {
     pub(crate) fn count(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         self.threads.map_or(cores, NonZero::get)
+    }
+}
+
+/// A text as an SQL constant.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_in_texts_stay_in_texts() {
+        assert_eq!(quoted("it's"), "'it''s'");
     }
 }

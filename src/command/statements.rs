@@ -33,11 +33,16 @@ pub(super) fn run_all(place: &Place, sql: &str, format: Format, resume: &Resume)
         if resume.resume {
             engine.sql("SET pixmill.resume = true").await?;
         }
-        for statement in engine.parse(sql)? {
-            run_one(engine, statement, format).await?;
-        }
-        Ok(())
+        print_all(engine, sql, format).await
     })
+}
+
+/// Runs a text of statements, and prints their rows.
+pub(super) async fn print_all(engine: &Engine, sql: &str, format: Format) -> Result<()> {
+    for statement in engine.parse(sql)? {
+        run_one(engine, statement, format).await?;
+    }
+    Ok(())
 }
 
 /// Does some work with an engine; Ctrl-C cancels it.

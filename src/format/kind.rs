@@ -1,8 +1,16 @@
 //! What a file is by its name.
 
+use std::path::Path;
+
+use super::tfrecord::is_beside_data;
+
 /// File name extensions of images, in any case.
 pub(crate) const IMAGE_EXTENSIONS: [&str; 10] =
     ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+
+/// Names of columns and features that hold images, the likeliest first.
+pub(crate) const IMAGE_COLUMNS: [&str; 8] =
+    ["image", "image/encoded", "jpg", "jpeg", "png", "image/bytes", "content", "bytes"];
 
 /// What a name says that a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,12 @@ impl FileKind {
             _ if plain.contains("tfrec") || plain.contains(".record") => Some(Self::TfRecord),
             _ => None,
         }
+    }
+
+    /// What a file's name says that it holds; `None` also of what stands beside data, such as an index.
+    pub(crate) fn of_data(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        Self::of_name(name).filter(|_| !is_beside_data(path))
     }
 
     /// In words.
@@ -70,5 +84,12 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(FileKind::of_name(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_beside_the_data_tells_nothing() {
+        let kinds = ["out/1.jpg", "out/.1.jpg", "out/a.tfrec", "out/a.tfrec.idx", "_manifest.json"];
+        let expected = [Some(FileKind::Image), None, Some(FileKind::TfRecord), None, None];
+        assert_eq!(kinds.map(|path| FileKind::of_data(Path::new(path))), expected);
     }
 }

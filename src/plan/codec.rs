@@ -27,7 +27,7 @@ use crate::storage::local_path;
 /// What messages of this crate begin with: no protobuf message does.
 const MAGIC: u8 = 0xFF;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 1;
+pub(crate) const WIRE_VERSION: u8 = 2;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
 use crate::session::{cluster_config, runtime, session_state, with_functions};
 use crate::storage::AllowList;
+use crate::task::Worker;
 
 /// How an executor runs.
 #[derive(Debug, Clone)]
@@ -92,6 +93,7 @@ fn process_config(
 ) -> Result<ExecutorProcessConfig> {
     let (io, vcores, allow) = (Handle::current(), options.vcores, options.allow.clone());
     let state = with_functions(session_state(cluster_config(vcores, io.clone(), &allow))?);
+    let worker = Arc::new(Worker { name: id.to_string(), vcores });
     let work_dir = options.work_dir.to_string_lossy().into_owned();
     let spill = work_dir.clone();
     Ok(ExecutorProcessConfig {
@@ -118,7 +120,9 @@ fn process_config(
         override_runtime_producer: Some(Arc::new(move |config| {
             runtime(config)?.with_temp_file_path(&spill).build_arc()
         })),
-        override_config_producer: Some(Arc::new(move || cluster_config(vcores, io.clone(), &allow))),
+        override_config_producer: Some(Arc::new(move || {
+            cluster_config(vcores, io.clone(), &allow).with_extension(Arc::clone(&worker))
+        })),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),
         ..ExecutorProcessConfig::default()

@@ -51,12 +51,29 @@ pub(super) fn from_call<O: SourceOptions>(
     args: &[FunctionArg],
     context: &mut dyn RelationPlannerContext,
 ) -> Result<(String, O)> {
-    let mut location = None;
+    let (locations, options) = arguments::<O>(function, args, context)?;
+    match locations.as_slice() {
+        [location] => Ok((location.clone(), options)),
+        [] => plan_err!("{function} takes a location, as in {function}('data/**')"),
+        [_, second, ..] => plan_err!(
+            "{function} takes a location and options as name => value, got '{second}'; the options are {}",
+            names(O::OPTIONS)
+        ),
+    }
+}
+
+/// The locations and options of a call.
+pub(super) fn arguments<O: SourceOptions>(
+    function: &str,
+    args: &[FunctionArg],
+    context: &mut dyn RelationPlannerContext,
+) -> Result<(Vec<String>, O)> {
+    let mut locations = Vec::new();
     let mut options = O::default();
     for arg in args {
         match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) if location.is_none() => {
-                location = Some(constant(function, expr.clone(), context)?);
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
+                locations.push(constant(function, expr.clone(), context)?);
             }
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. }
             | FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg: FunctionArgExpr::Expr(expr), .. } => {
@@ -64,21 +81,23 @@ pub(super) fn from_call<O: SourceOptions>(
             }
             other => {
                 return plan_err!(
-                    "{function} takes a location and options as name => value, got {other}; the options are {}",
+                    "{function} takes locations and options as name => value, got {other}; the options are {}",
                     names(O::OPTIONS)
                 );
             }
         }
     }
-    match location {
-        Some(location) => Ok((location, options)),
-        None => plan_err!("{function} takes a location, as in {function}('data/**')"),
-    }
+    Ok((locations, options))
 }
 
-/// The text of a constant.
+/// The text of a constant; of an array, those of its elements, separated by commas.
 pub(super) fn constant(function: &str, expr: ast::Expr, context: &mut dyn RelationPlannerContext) -> Result<String> {
     let shown = expr.to_string();
+    if let ast::Expr::Array(array) = expr {
+        let texts: Result<Vec<String>> =
+            array.elem.into_iter().map(|element| constant(function, element, context)).collect();
+        return Ok(texts?.join(","));
+    }
     let value = match context.sql_to_expr(expr, &DFSchema::empty())? {
         Expr::Literal(value, _) if !value.is_null() => value,
         _ => return plan_err!("{function} takes constants, got {shown}"),

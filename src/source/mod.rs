@@ -2,6 +2,7 @@
 
 pub mod cifar10;
 pub mod images;
+pub mod speed_test;
 pub mod tfrecord;
 
 mod arguments;

@@ -44,6 +44,11 @@ pub(super) trait Reader: fmt::Debug + Send + Sync + 'static {
     /// Whether what is done are rows, of which a sink writes one each.
     fn counts_rows(&self) -> bool;
 
+    /// Whether what is done are images, and not files or parts of them.
+    fn counts_images(&self) -> bool {
+        false
+    }
+
     /// Whether reading takes time worth watching.
     fn reads_content(&self) -> bool {
         true
@@ -134,6 +139,11 @@ impl ReadExec {
     /// Whether what is done are rows, of which a sink writes one each.
     pub(crate) fn counts_rows(&self) -> bool {
         self.reader.counts_rows()
+    }
+
+    /// Whether what is done are images, and not files or parts of them.
+    pub(crate) fn counts_images(&self) -> bool {
+        self.reader.counts_images()
     }
 
     /// Whether reading takes time worth watching.

@@ -11,9 +11,10 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArg, TableAlias, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleUnit, Value,
 };
 
-use super::arguments::{constant, from_call};
+use super::arguments::{arguments, constant, from_call};
 use super::cifar10::Cifar10Table;
 use super::images::{ImagesOptions, ImagesTable, Sample};
+use super::speed_test::{SpeedTestOptions, SpeedTestTable};
 use super::tfrecord::TfRecordTable;
 use crate::storage::AllowList;
 
@@ -50,6 +51,11 @@ fn called(
         "read_cifar10" => {
             let (location, options) = from_call(name, args, context)?;
             Arc::new(Cifar10Table::try_new(location, options, allow)?)
+        }
+        "speed_test" => {
+            let (mut sources, options) = arguments::<SpeedTestOptions>(name, args, context)?;
+            sources.extend(options.sources);
+            Arc::new(SpeedTestTable::try_new(SpeedTestOptions { sources, ..options }, allow)?)
         }
         _ => return Ok(None),
     };

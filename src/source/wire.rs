@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cifar10::{Cifar10Reader, Cifar10ReaderMessage, Cifar10Table, Cifar10TableMessage};
 use super::images::{ImageReader, ImageReaderMessage, ImagesTable, ImagesTableMessage};
 use super::node::{ReadExec, Reader};
+use super::speed_test::{SpeedTestReader, SpeedTestReaderMessage, SpeedTestTable, SpeedTestTableMessage};
 use super::tfrecord::{RecordsReader, RecordsReaderMessage, TfRecordTable, TfRecordTableMessage};
 
 /// Columns, by the message that DataFusion has for them.
@@ -41,6 +42,7 @@ pub(crate) enum TableMessage {
     Images(ImagesTableMessage),
     TfRecord(TfRecordTableMessage),
     Cifar10(Cifar10TableMessage),
+    SpeedTest(SpeedTestTableMessage),
 }
 
 impl TableMessage {
@@ -55,17 +57,23 @@ impl TableMessage {
         if let Some(table) = table.downcast_ref::<TfRecordTable>() {
             return Ok(Some(Self::TfRecord(table.to_message()?)));
         }
+        if let Some(table) = table.downcast_ref::<SpeedTestTable>() {
+            return Ok(Some(Self::SpeedTest(table.to_message())));
+        }
         Ok(table.downcast_ref::<Cifar10Table>().map(|table| Self::Cifar10(table.to_message())))
     }
 
     /// The same table somewhere else.
-    pub(crate) fn with_location(mut self, change: impl FnOnce(&str) -> String) -> Self {
-        let location = match &mut self {
-            Self::Images(message) => &mut message.location,
-            Self::TfRecord(message) => &mut message.location,
-            Self::Cifar10(message) => &mut message.location,
+    pub(crate) fn with_location(mut self, change: impl Fn(&str) -> String) -> Self {
+        let locations = match &mut self {
+            Self::Images(message) => std::slice::from_mut(&mut message.location),
+            Self::TfRecord(message) => std::slice::from_mut(&mut message.location),
+            Self::Cifar10(message) => std::slice::from_mut(&mut message.location),
+            Self::SpeedTest(message) => message.options.sources.as_mut_slice(),
         };
-        *location = change(location);
+        for location in locations {
+            *location = change(location);
+        }
         self
     }
 
@@ -78,6 +86,7 @@ impl TableMessage {
             Self::Images(message) => Arc::new(ImagesTable::from_message(message)),
             Self::TfRecord(message) => Arc::new(TfRecordTable::from_message(message)?),
             Self::Cifar10(message) => Arc::new(Cifar10Table::from_message(message)),
+            Self::SpeedTest(message) => Arc::new(SpeedTestTable::from_message(message)),
         })
     }
 }
@@ -89,6 +98,7 @@ pub(crate) enum ReaderMessage {
     Images(ImageReaderMessage),
     TfRecord(RecordsReaderMessage),
     Cifar10(Cifar10ReaderMessage),
+    SpeedTest(SpeedTestReaderMessage),
 }
 
 impl ReaderMessage {
@@ -101,6 +111,7 @@ impl ReaderMessage {
             Self::Images(message) => Arc::new(ImageReader::from_message(message)?),
             Self::TfRecord(message) => Arc::new(RecordsReader::from_message(message)?),
             Self::Cifar10(message) => Arc::new(Cifar10Reader::from_message(message)?),
+            Self::SpeedTest(message) => Arc::new(SpeedTestReader::from_message(message)?),
         };
         ReadExec::try_new(items, reader, fetch)
     }

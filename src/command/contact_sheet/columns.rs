@@ -9,9 +9,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
+use crate::format::kind::IMAGE_COLUMNS;
 
-/// Names of columns that hold images, the likeliest first.
-const IMAGES: [&str; 8] = ["image", "image/encoded", "jpg", "jpeg", "png", "image/bytes", "content", "bytes"];
 /// Names of columns that hold labels.
 pub(super) const LABELS: [&str; 8] = [
     "label",
@@ -143,7 +142,7 @@ fn can_be_image(data_type: &DataType) -> bool {
 fn image_column(rows: &RecordBatch) -> Result<usize> {
     let schema = rows.schema();
     let fits = |index: &usize| can_be_image(schema.field(*index).data_type());
-    let named = IMAGES.iter().filter_map(|name| schema.index_of(name).ok()).find(fits);
+    let named = IMAGE_COLUMNS.iter().filter_map(|name| schema.index_of(name).ok()).find(fits);
     if let Some(named) = named {
         return Ok(named);
     }

@@ -20,9 +20,9 @@ use indicatif::HumanBytes;
 
 use self::columns::{Asked, Columns, Rows};
 use self::sample::{Sample, bytes_of};
-use self::source::{Source, identifier, quoted};
-use super::Place;
+use self::source::{Source, identifier};
 use super::statements::{Watched, with_engine};
+use super::{Place, quoted};
 use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
 use crate::format::manifest::put;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::command::quoted;
 use crate::error::Result;
 use crate::format::kind::FileKind;
 use crate::format::manifest::Manifest;
-use crate::format::tfrecord::is_beside_data;
 use crate::storage::Location;
 
 /// What there is.
@@ -41,7 +41,7 @@ impl Source {
         let mut files = parsed.files(true);
         for found in files.by_ref() {
             let found = found?;
-            if let Some(kind) = kind_of(&found.path) {
+            if let Some(kind) = FileKind::of_data(&found.path) {
                 shard = (kind != FileKind::Image).then_some((kind, found.path));
                 break;
             }
@@ -60,7 +60,7 @@ impl Source {
                 let mut paths = vec![path];
                 for found in files {
                     let found = found?;
-                    paths.extend((kind_of(&found.path) == Some(FileKind::Tar)).then_some(found.path));
+                    paths.extend((FileKind::of_data(&found.path) == Some(FileKind::Tar)).then_some(found.path));
                 }
                 return Ok(Self::Tar { paths, classes });
             }
@@ -68,12 +68,6 @@ impl Source {
         };
         Ok(Self::Shards { prepare, relation, classes: classes(&path) })
     }
-}
-
-/// What a file's name says that it is; `None` where it says nothing.
-fn kind_of(path: &Path) -> Option<FileKind> {
-    let name = path.file_name()?.to_str()?;
-    FileKind::of_name(name).filter(|_| !is_beside_data(path))
 }
 
 /// The class list of the manifest that is above a shard.
@@ -88,11 +82,6 @@ fn classes(shard: &Path) -> Option<Vec<String>> {
     }
 }
 
-/// A text as an SQL constant.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// A column's name as SQL has it.
 pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -103,15 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beside_the_data_tells_nothing() {
-        let kinds = ["out/1.jpg", "out/.1.jpg", "out/a.tfrec", "out/a.tfrec.idx", "_manifest.json"];
-        let expected = [Some(FileKind::Image), None, Some(FileKind::TfRecord), None, None];
-        assert_eq!(kinds.map(|path| kind_of(Path::new(path))), expected);
-    }
-
-    #[test]
     fn quotes_in_names_stay_in_names() {
-        assert_eq!(quoted("it's"), "'it''s'");
         assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
     }
 }

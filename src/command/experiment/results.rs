@@ -1,19 +1,17 @@
 //! The results of an experiment: a table, which is a Parquet file that is whole after each run.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
-    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
-use datafusion::arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, Result as QueryResult};
-use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::common::Result as QueryResult;
 
 use super::measure::{Run, Used};
 use crate::command::output::{Format, RowPrinter};
+use crate::command::results::{ResultsFile, looked_at_first};
 use crate::command::statements::Written;
 use crate::counted::counted;
 use crate::error::{Error, Result};
@@ -75,7 +73,7 @@ impl Row {
 
 /// The table of an experiment, and its file.
 pub(super) struct Results {
-    path: PathBuf,
+    file: ResultsFile,
     query: String,
     cores: usize,
     price: Option<f64>,
@@ -104,20 +102,8 @@ impl Results {
     /// # Errors
     /// A directory that can't be written.
     pub(super) fn create(directory: &Path, query: &Path, cores: usize, price: Option<f64>) -> Result<Self> {
-        fs::create_dir_all(directory).map_err(Error::file("create", directory))?;
-        let stem = query.file_stem().unwrap_or_default().to_string_lossy();
-        let name = format!("{stem}-{}", Utc::now().format("%Y%m%dT%H%M%SZ"));
-        let mut names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
-        let path = loop {
-            let Some(name) = names.next() else { return Err(Error::Failed(format!("'{name}' has no free name"))) };
-            let path = directory.join(format!("{name}.parquet"));
-            match File::create_new(&path) {
-                Ok(_) => break path,
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::file("create", path)(error)),
-            }
-        };
-        let results = Self { path, query: query.display().to_string(), cores, price, rows: Vec::new() };
+        let file = ResultsFile::create(directory, &query.file_stem().unwrap_or_default().to_string_lossy())?;
+        let results = Self { file, query: query.display().to_string(), cores, price, rows: Vec::new() };
         // A file that is there can be read, also before the first run.
         results.write()?;
         Ok(results)
@@ -125,8 +111,7 @@ impl Results {
 
     /// A directory beside the file, for what is needed while the experiment runs.
     pub(super) fn temporary_directory(&self) -> PathBuf {
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        self.path.with_file_name(format!(".{stem}"))
+        self.file.temporary_directory()
     }
 
     /// Takes up the rows of a run.
@@ -138,19 +123,8 @@ impl Results {
         self.write()
     }
 
-    /// Writes all rows to a file beside it, and renames that.
     fn write(&self) -> Result<()> {
-        let hidden = self.temporary_directory().with_extension("parquet.tmp");
-        let file = File::create(&hidden).map_err(Error::file("create", &hidden))?;
-        let batch = self.batch(str::to_string)?;
-        let write = || -> QueryResult<()> {
-            let mut writer = ArrowWriter::try_new(file, batch.schema(), None)?;
-            writer.write(&batch)?;
-            writer.close()?;
-            Ok(())
-        };
-        write()?;
-        fs::rename(&hidden, &self.path).map_err(Error::file("write", &self.path))
+        self.file.write(&self.batch(str::to_string)?)
     }
 
     /// Prints the table, and removes the file of an experiment that has measured nothing.
@@ -159,16 +133,16 @@ impl Results {
     /// An output that can't be written.
     pub(super) fn print(&self, format: Format) -> Result<()> {
         if self.rows.is_empty() {
-            return fs::remove_file(&self.path).map_err(Error::file("remove", &self.path));
+            return self.file.remove();
         }
         let batch = match format {
-            Format::Table | Format::Markdown => shown(&self.batch(beginning)?).map_err(DataFusionError::from)?,
+            Format::Table | Format::Markdown => looked_at_first(&self.batch(beginning)?, &SHOWN)?,
             Format::Csv | Format::Json | Format::Jsonl => self.batch(str::to_string)?,
         };
         let mut printer = RowPrinter::new(batch.schema(), format);
         printer.print(batch)?;
         printer.finish()?;
-        eprintln!("wrote {}", self.path.display());
+        eprintln!("wrote {}", self.file.path().display());
         Ok(())
     }
 
@@ -184,7 +158,7 @@ impl Results {
             (_, failed) => Err(Error::Failed(format!(
                 "{} failed; the column error of {} says why",
                 counted(failed as u64, "run"),
-                self.path.display()
+                self.file.path().display()
             ))),
         }
     }
@@ -245,14 +219,6 @@ fn beginning(text: &str) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_string(),
     }
-}
-
-/// The columns that are looked at first, as far as they have a value.
-fn shown(batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
-    let fields = batch.schema_ref().fields().iter().zip(batch.columns()).enumerate();
-    let columns = fields
-        .filter(|(_, (field, column))| SHOWN.contains(&field.name().as_str()) && column.null_count() < column.len());
-    batch.project(&columns.map(|(index, _)| index).collect::<Vec<_>>())
 }
 
 fn rounded(value: f64, digits: i32) -> f64 {

@@ -113,11 +113,7 @@ impl Request {
         let location = Location::parse_within(&self.location, &self.allow)?;
         let files = find(&location, &self.options, most)?;
         if files.is_empty() {
-            return plan_err!(
-                "no images match '{}': no file there has an extension of {}; name others with the option extensions",
-                self.location,
-                self.options.extensions.as_ref().map_or_else(|| IMAGE_EXTENSIONS.join(", "), |e| e.join(", "))
-            );
+            return nothing_found(&self.location, &self.options);
         }
         let classes = self.options.classes.clone().unwrap_or_else(|| labels(&files));
         let mut items = batch(files, &classes)?;
@@ -162,16 +158,24 @@ pub(super) fn lengths(items: &RecordBatch) -> &Int64Array {
     items.column(2).as_primitive()
 }
 
+/// There is no image where there should be.
+pub(super) fn nothing_found<T>(location: &str, options: &ImagesOptions) -> Result<T> {
+    plan_err!(
+        "no images match '{location}': no file there has an extension of {}; name others with the option extensions",
+        options.extensions.as_ref().map_or_else(|| IMAGE_EXTENSIONS.join(", "), |e| e.join(", "))
+    )
+}
+
 /// A file of the listing.
-struct File {
-    path: String,
+pub(super) struct File {
+    pub(super) path: String,
     modification_time: Option<i64>,
-    length: i64,
+    pub(super) length: i64,
     label: Option<String>,
 }
 
 /// Finds the images of a location, sorted by path, at most `most`.
-fn find(location: &Location, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
+pub(super) fn find(location: &Location, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
     let is_recursive = options.is_recursive.unwrap_or(true);
     let mut files = Vec::new();
     for found in location.files(is_recursive) {

@@ -267,7 +267,7 @@ impl Loader {
 }
 
 /// Most bytes of a batch: Arrow's offsets in a binary column are 32-bit.
-const MOST_BYTES: usize = i32::MAX as usize;
+pub(super) const MOST_BYTES: usize = i32::MAX as usize;
 
 /// The contents of some files, in one buffer, and the reasons where there is none.
 struct Loaded {

@@ -1,5 +1,6 @@
 //! The source `IMAGES`: folders and globs of image files as a table.
 
+mod files;
 mod list;
 mod load;
 mod options;
@@ -15,6 +16,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPus
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
+pub(super) use files::{ImageFiles, image_paths, images_at};
 pub(super) use load::ImageReader;
 pub(crate) use load::ImageReaderMessage;
 pub use options::{ImagesOptions, Sample};

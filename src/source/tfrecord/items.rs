@@ -17,7 +17,7 @@ use crate::storage::AllowList;
 const LEAST_PARTITION_BYTES: u64 = 1 << 20;
 
 /// Records of one file that follow each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) path: String,
     /// Bytes of the file that this item stands for, in what progress shows.

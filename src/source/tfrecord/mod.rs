@@ -3,6 +3,7 @@
 mod columns;
 mod exec;
 mod files;
+mod images;
 mod infer;
 mod items;
 mod options;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use exec::RecordsReader;
 pub(crate) use exec::RecordsReaderMessage;
+pub(super) use images::{RecordImages, record_paths, records_at};
 pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
 use super::arguments::from_command;

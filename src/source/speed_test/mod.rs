@@ -1,0 +1,118 @@
+//! The table function `speed_test`: reads images as a training reader does, and gives a row for each time that it did.
+
+mod cache;
+mod item;
+mod machine;
+mod measure;
+mod options;
+mod reader;
+mod row;
+mod turn;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::Utc;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
+
+pub use options::SpeedTestOptions;
+pub(super) use reader::SpeedTestReader;
+pub(crate) use reader::SpeedTestReaderMessage;
+
+use super::node::ReadExec;
+use crate::storage::{AllowList, Location};
+
+/// A table whose rows are measurements, made anew whenever it is queried.
+#[derive(Debug, Clone)]
+pub struct SpeedTestTable {
+    options: SpeedTestOptions,
+    schema: SchemaRef,
+}
+
+/// A [`SpeedTestTable`] on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SpeedTestTableMessage {
+    pub(super) options: SpeedTestOptions,
+}
+
+/// How combinations are measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Settings {
+    /// Names the rows of one test.
+    run: String,
+    repetitions: u64,
+    decode: bool,
+    width: u32,
+    height: u32,
+    cold: bool,
+    concurrent: usize,
+}
+
+impl SpeedTestTable {
+    /// A table of measurements.
+    ///
+    /// # Errors
+    /// Options that make no test, or a source that isn't there or may not be reached.
+    pub fn try_new(options: SpeedTestOptions, allow: &Arc<AllowList>) -> Result<Self> {
+        options.check()?;
+        for source in &options.sources {
+            Location::parse_within(source, allow)?;
+        }
+        Ok(Self { options, schema: row::schema() })
+    }
+
+    pub(super) fn to_message(&self) -> SpeedTestTableMessage {
+        SpeedTestTableMessage { options: self.options.clone() }
+    }
+
+    pub(super) fn from_message(message: SpeedTestTableMessage) -> Self {
+        Self { options: message.options, schema: row::schema() }
+    }
+}
+
+#[async_trait]
+impl TableProvider for SpeedTestTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (options, allow) = (self.options.clone(), AllowList::of(session.config()));
+        let listed = tokio::task::spawn_blocking(move || item::combinations(&options, &allow));
+        let items = listed.await.map_err(|error| exec_datafusion_err!("listing for speed_test stopped: {error}"))?;
+        // One partition for each combination, so that each is a task.
+        let partitions: Result<Vec<_>> = items?.iter().map(|item| Ok(vec![item::to_batch(item)?])).collect();
+        let leaf = MemorySourceConfig::try_new_exec(&partitions?, item::items_schema(), None)?;
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => self.schema(),
+        };
+        let settings = Settings {
+            run: Utc::now().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            repetitions: self.options.repetitions as u64,
+            decode: self.options.decode,
+            width: self.options.width,
+            height: self.options.height,
+            cold: self.options.cold,
+            concurrent: self.options.concurrent,
+        };
+        Ok(Arc::new(ReadExec::try_new(leaf, Arc::new(SpeedTestReader::new(schema, settings)), limit)?))
+    }
+}
