@@ -1,4 +1,5 @@
-//! The image functions, one line for each function and size: milliseconds for a batch of 16 photos, on one core.
+//! The functions, on one core: milliseconds for a batch of 16 photos, one line for each image function and size; for 100,000 rows, one line for
+//! each statistical function.
 //!
 //! `cargo bench --bench kernels`
 
@@ -8,10 +9,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use datafusion::arrow::array::{ArrayRef, BinaryArray, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, BinaryArray, Float64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DFSchema;
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::aggregate::AggregateExprBuilder;
+use datafusion::physical_expr::{self, PhysicalExpr};
 use datafusion::prelude::SessionContext;
 use pixmill::synthetic::PhotoSet;
 
@@ -88,5 +90,53 @@ fn kernels(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, kernels);
+/// Each statistical function, of 4 predictors; `model` is a constant.
+const STATISTICS: [(&str, &str); 2] = [
+    ("linear_regression", "linear_regression(y, x1, x2, x3, x4)"),
+    (
+        "linear_prediction",
+        "linear_prediction(named_struct('intercept', 1, 'coefficients', [1, 2, 3, 4]), x1, x2, x3, x4)",
+    ),
+];
+
+const ROWS: i64 = 100_000;
+
+fn statistics(criterion: &mut Criterion) {
+    let names = ["y", "x1", "x2", "x3", "x4"];
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Float64, false)).collect();
+    let column = |factor: i64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values((0..ROWS).map(|row| (row * factor % 10_007) as f64)))
+    };
+    let columns = [7919, 31, 1009, 577, 4099].map(column).to_vec();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch");
+    let schema = DFSchema::try_from(batch.schema()).expect("a schema");
+    for (name, call) in STATISTICS {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+        match pixmill_udfs::aggregates().into_iter().find(|function| function.name() == name) {
+            Some(function) => {
+                let arguments =
+                    names.map(|name| physical_expr::expressions::col(name, &batch.schema()).expect("a column"));
+                let builder = AggregateExprBuilder::new(Arc::new(function), arguments.to_vec());
+                let aggregate = builder.schema(batch.schema()).alias(call).build().expect("an aggregate");
+                group.bench_function("100000", |bencher| {
+                    bencher.iter(|| {
+                        let mut accumulator = aggregate.create_accumulator().expect("an accumulator");
+                        accumulator.update_batch(batch.columns()).expect("updated");
+                        black_box(accumulator.evaluate().expect("evaluated"))
+                    });
+                });
+            }
+            None => {
+                let expr = expression(call, &schema);
+                group.bench_function("100000", |bencher| {
+                    bencher.iter(|| black_box(expr.evaluate(&batch).expect("evaluated")));
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, kernels, statistics);
 criterion_main!(benches);

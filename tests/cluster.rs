@@ -61,6 +61,8 @@ fn rows_are_those_of_one_process() {
          ELSE image_resize(image_decode(content), 32, 32, fit => 'inside') END AS t FROM (SELECT *, image_info(content)['width'] AS w \
          FROM photos)) GROUP BY 1",
         "SELECT image_resize(image_decode(content), width => 3, height => 2)['data'] FROM photos ORDER BY path LIMIT 3",
+        "SELECT parity, model['n'], round(model['r2'], 9), round(linear_prediction(model, 3), 6) FROM (SELECT class % 2 AS parity, \
+         linear_regression(length, class) AS model FROM photos GROUP BY class % 2) ORDER BY parity",
     ] {
         let sql = format!("{setup} {query}");
         assert_eq!(cluster.sql(&sql).success(), workspace.sql(&sql).success(), "{query}");

@@ -33,14 +33,17 @@ fn the_options_page_is_up_to_date() {
 fn every_example_gives_what_its_page_shows() {
     let workspace = Workspace::new();
     workspace.pixmill(&["generate", "photos", "--images", "6", "--classes", "2", "--size", "320x240"]).success();
-    for function in pixmill_udfs::all() {
-        let page = function.documentation().expect("a page");
-        let example = page.sql_example.as_deref().expect("an example");
+    let scalars = pixmill_udfs::all();
+    let scalars = scalars.iter().map(|function| (function.name(), function.documentation()));
+    let aggregates = pixmill_udfs::aggregates();
+    let aggregates = aggregates.iter().map(|function| (function.name(), function.documentation()));
+    for (name, page) in scalars.chain(aggregates) {
+        let example = page.expect("a page").sql_example.as_deref().expect("an example");
         let session = example.trim_start_matches("```sql\n").trim_end_matches("```").trim();
         let (statement, rows) = session.split_once(";\n").expect("a statement and its rows");
         let statement = statement.trim_start_matches("> ");
         let stdout = workspace.sql(statement).success();
         let table = stdout.rsplit_once("+\n").map_or("", |(table, _)| table);
-        assert_eq!(format!("{table}+"), rows.trim(), "{}: {statement}", function.name());
+        assert_eq!(format!("{table}+"), rows.trim(), "{name}: {statement}");
     }
 }

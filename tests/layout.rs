@@ -35,8 +35,9 @@ fn that_say(folder: &str, text: &str) -> Vec<PathBuf> {
 #[test]
 fn every_function_has_its_file_its_test_and_its_bench_line() {
     let benches = fs::read_to_string(root().join("benches/kernels.rs")).expect("the bench");
-    for function in pixmill_udfs::all() {
-        let name = function.name();
+    let scalars = pixmill_udfs::all().into_iter().map(|function| function.name().to_string());
+    let aggregates = pixmill_udfs::aggregates().into_iter().map(|function| function.name().to_string());
+    for name in scalars.chain(aggregates) {
         assert!(root().join(format!("udfs/src/{name}.rs")).exists(), "udfs/src/{name}.rs");
         assert!(root().join(format!("tests/sql/{name}.slt")).exists(), "tests/sql/{name}.slt");
         assert!(benches.contains(&format!("\"{name}\"")), "benches/kernels.rs has no line for {name}");

@@ -1,4 +1,4 @@
-//! SQL functions that decode, resize, crop and encode images, for any DataFusion application.
+//! SQL functions that decode, resize, crop and encode images and fit lines, for any DataFusion application.
 //!
 //! Images are the struct type [`image_type`]; files are `BINARY` columns. A bad image is NULL, never a failed query.
 //!
@@ -25,9 +25,11 @@ mod image_info;
 mod image_pipeline;
 mod image_resize;
 mod image_to_tensor;
+mod linear_prediction;
+mod linear_regression;
 mod support;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 pub use image_center_crop::ImageCenterCrop;
@@ -39,13 +41,15 @@ pub use image_info::ImageInfo;
 pub use image_pipeline::ImagePipeline;
 pub use image_resize::ImageResize;
 pub use image_to_tensor::ImageToTensor;
+pub use linear_prediction::LinearPrediction;
+pub use linear_regression::LinearRegression;
 pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
 pub use support::work::{Work, measure};
 
-/// Every SQL function of this crate: the one list.
+/// Every scalar SQL function of this crate: the one list.
 pub fn all() -> Vec<ScalarUDF> {
     vec![
         ScalarUDF::from(ImageCenterCrop::new()),
@@ -57,13 +61,22 @@ pub fn all() -> Vec<ScalarUDF> {
         ScalarUDF::from(ImagePipeline::new()),
         ScalarUDF::from(ImageResize::new()),
         ScalarUDF::from(ImageToTensor::new()),
+        ScalarUDF::from(LinearPrediction::new()),
     ]
+}
+
+/// Every aggregate SQL function of this crate: the one list.
+pub fn aggregates() -> Vec<AggregateUDF> {
+    vec![AggregateUDF::from(LinearRegression::new())]
 }
 
 /// Registers every function of this crate with a session.
 pub fn register_all(ctx: &SessionContext) {
     for function in all() {
         ctx.register_udf(function);
+    }
+    for function in aggregates() {
+        ctx.register_udaf(function);
     }
 }
 
@@ -74,15 +87,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_function_has_one_name_a_page_and_named_parameters() {
+    fn every_function_has_one_name_and_a_page() {
         let mut names = HashSet::new();
+        let scalar: Vec<_> =
+            all().into_iter().map(|f| (f.name().to_string(), f.aliases().len(), f.documentation().cloned())).collect();
+        let aggregate =
+            aggregates().into_iter().map(|f| (f.name().to_string(), f.aliases().len(), f.documentation().cloned()));
+        for (name, aliases, page) in scalar.into_iter().chain(aggregate) {
+            assert_eq!(aliases, 0, "functions travel by name: no aliases");
+            assert!(page.expect("a documented function").sql_example.is_some(), "{name} has no example");
+            assert!(names.insert(name));
+        }
+    }
+
+    #[test]
+    fn parameters_of_image_functions_have_names() {
         for function in all() {
-            assert!(names.insert(function.name().to_string()));
-            assert!(function.name().starts_with("image_"));
-            assert!(function.aliases().is_empty(), "functions travel by name: no aliases");
-            let page = function.documentation().expect("a documented function");
-            assert!(page.sql_example.is_some(), "{} has no example", function.name());
-            assert!(function.signature().parameter_names.is_some(), "{}", function.name());
+            let is_named = function.signature().parameter_names.is_some();
+            // Any number of parameters has no names.
+            assert_eq!(is_named, function.name().starts_with("image_"), "{}", function.name());
         }
     }
 }

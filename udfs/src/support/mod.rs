@@ -1,4 +1,4 @@
-//! What the SQL functions share: arguments, image arrays, codecs and resizing.
+//! What the SQL functions share: arguments, image arrays, codecs, resizing and linear models.
 
 pub(crate) mod arguments;
 pub(crate) mod decode;
@@ -12,6 +12,8 @@ pub(crate) mod image_array;
 pub(crate) mod jpeg;
 pub(crate) mod jpeg_segments;
 pub(crate) mod kernels;
+pub(crate) mod least_squares;
+pub(crate) mod linear_model;
 pub(crate) mod pixels;
 pub(crate) mod resample;
 pub(crate) mod resize;
