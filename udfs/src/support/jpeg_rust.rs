@@ -2,6 +2,7 @@
 
 use jpeg_decoder::PixelFormat;
 use jpeg_encoder::{ColorType, Encoder, PixelDensity, SamplingFactor};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -76,8 +77,15 @@ fn suits_zune(jpeg: &[u8]) -> bool {
     (is_interleaved && frame.has_full_luma) || frame.components == 4
 }
 
+thread_local! {
+    /// A pool of this thread alone: jpeg-decoder deals its work out to the pool that it is called in, and photos are decoded on
+    /// all threads already. It lives as long as the thread does.
+    static ALONE: Option<ThreadPool> = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
+}
+
 /// Decodes with jpeg-decoder, which takes longer and knows every layout of scans and samples.
 fn decode_with_care(jpeg: &[u8]) -> Result<Pixels, BadImage> {
+    ALONE.with(|_| ());
     let broken = |error: jpeg_decoder::Error| BadImage(format!("broken jpeg: {error}"));
     let mut decoder = jpeg_decoder::Decoder::new(jpeg);
     decoder.read_info().map_err(broken)?;
@@ -168,5 +176,6 @@ mod tests {
                 assert!(mean < 1.0, "{width}x{height} {subsampling:?}: mean difference {mean}");
             }
         }
+        assert_eq!(rayon::current_num_threads(), 1, "they are decoded on the thread that asks");
     }
 }
