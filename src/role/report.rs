@@ -155,6 +155,7 @@ mod tests {
         let report = ClusterReport::new(1, 2, 2);
         assert_eq!(report.mismatch(), None);
         let other = ClusterReport { version: "0.0.9".to_string(), ..report };
-        assert!(other.mismatch().is_some_and(|text| text.starts_with("runs pixmill 0.0.9 (messages 1), and this is")));
+        let told = format!("runs pixmill 0.0.9 (messages {WIRE_VERSION}), and this is");
+        assert!(other.mismatch().is_some_and(|text| text.starts_with(&told)));
     }
 }
