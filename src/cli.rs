@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, run, scheduler, sql, verify,
+    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, report, run, scheduler, sql,
+    verify,
 };
 use crate::error::Result;
 
@@ -27,6 +28,7 @@ enum Command {
     Cluster(cluster::Cluster),
     Jobs(jobs::Jobs),
     Experiment(experiment::Experiment),
+    Report(report::Report),
     Functions(functions::Functions),
     Config(config::Config),
 }
@@ -48,6 +50,7 @@ impl Cli {
             Command::Cluster(command) => command.run(),
             Command::Jobs(command) => command.run(),
             Command::Experiment(command) => command.run(),
+            Command::Report(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Config(command) => command.run(),
         }

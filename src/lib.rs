@@ -11,6 +11,7 @@ pub mod error;
 pub mod format;
 mod plan;
 mod progress;
+mod report;
 mod role;
 mod session;
 mod sheet;

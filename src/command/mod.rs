@@ -10,6 +10,7 @@ pub(crate) mod generate;
 pub(crate) mod jobs;
 mod output;
 mod process;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scheduler;
 pub(crate) mod sql;
@@ -18,9 +19,11 @@ mod template;
 pub(crate) mod verify;
 
 use std::num::NonZero;
+use std::path::Path;
 
 use clap::Args;
 
+use crate::error::{Error, Result};
 use crate::role::client::HostPort;
 use crate::storage::AllowList;
 
@@ -51,5 +54,20 @@ impl Threads {
     pub(crate) fn count(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         self.threads.map_or(cores, NonZero::get)
+    }
+}
+
+/// Refuses a file that can't be written, before any work for it is done.
+fn check_out(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::Usage(format!("cannot write '{}': it is a directory", path.display())));
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Error::Usage(format!(
+            "cannot write '{}': there is no directory '{}'",
+            path.display(),
+            parent.display()
+        ))),
+        _ => Ok(()),
     }
 }

@@ -21,8 +21,8 @@ use indicatif::HumanBytes;
 use self::columns::{Asked, Columns, Rows};
 use self::sample::{Sample, bytes_of};
 use self::source::{Source, identifier, quoted};
-use super::Place;
 use super::statements::{Watched, with_engine};
+use super::{Place, check_out};
 use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
 use crate::format::manifest::put;
@@ -133,17 +133,7 @@ impl ContactSheet {
                 self.rows, self.columns, self.size
             )));
         }
-        if self.out.is_dir() {
-            return Err(Error::Usage(format!("cannot write '{}': it is a directory", self.out.display())));
-        }
-        match self.out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Error::Usage(format!(
-                "cannot write '{}': there is no directory '{}'",
-                self.out.display(),
-                parent.display()
-            ))),
-            _ => Ok(()),
-        }
+        check_out(&self.out)
     }
 
     fn most(&self) -> usize {
