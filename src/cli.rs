@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, run, scheduler, speed_test, sql,
-    verify,
+    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, report, run, scheduler,
+    speed_test, sql, verify,
 };
 use crate::error::Result;
 
@@ -29,6 +29,7 @@ enum Command {
     Jobs(jobs::Jobs),
     Experiment(experiment::Experiment),
     SpeedTest(speed_test::SpeedTest),
+    Report(report::Report),
     Functions(functions::Functions),
     Config(config::Config),
 }
@@ -51,6 +52,7 @@ impl Cli {
             Command::Jobs(command) => command.run(),
             Command::Experiment(command) => command.run(),
             Command::SpeedTest(command) => command.run(),
+            Command::Report(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Config(command) => command.run(),
         }

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::plan::{check_locations, fill_named_arguments};
 use crate::progress::Progress;
+use crate::quoted::quoted;
 use crate::role::STACK_BYTES;
 use crate::role::client::{Cluster, HostPort};
 use crate::role::query::{ClusterExec, OpenJobs};
@@ -294,8 +295,7 @@ async fn plan(ctx: &SessionContext, mut statement: Statement) -> QueryResult<Arc
         && set.variable.eq_ignore_ascii_case("pixmill.memory_limit")
     {
         // The limit is the runtime's; DataFusion's own option changes it.
-        let value = set.value.replace('\'', "''");
-        ctx.sql(&format!("SET datafusion.runtime.memory_limit = '{value}'")).await?;
+        ctx.sql(&format!("SET datafusion.runtime.memory_limit = {}", quoted(&set.value))).await?;
     }
     let frame = ctx.execute_logical_plan(plan).await?;
     frame.create_physical_plan().await

@@ -11,6 +11,8 @@ pub mod error;
 pub mod format;
 mod plan;
 mod progress;
+mod quoted;
+mod report;
 mod role;
 mod session;
 mod sheet;

@@ -10,6 +10,7 @@ pub(crate) mod generate;
 pub(crate) mod jobs;
 mod output;
 mod process;
+pub(crate) mod report;
 mod results;
 pub(crate) mod run;
 pub(crate) mod scheduler;
@@ -20,9 +21,11 @@ mod template;
 pub(crate) mod verify;
 
 use std::num::NonZero;
+use std::path::Path;
 
 use clap::Args;
 
+use crate::error::{Error, Result};
 use crate::role::client::HostPort;
 use crate::storage::AllowList;
 
@@ -56,17 +59,17 @@ impl Threads {
     }
 }
 
-/// A text as an SQL constant.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_in_texts_stay_in_texts() {
-        assert_eq!(quoted("it's"), "'it''s'");
+/// Refuses a file that can't be written, before any work for it is done.
+fn check_out(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::Usage(format!("cannot write '{}': it is a directory", path.display())));
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Error::Usage(format!(
+            "cannot write '{}': there is no directory '{}'",
+            path.display(),
+            parent.display()
+        ))),
+        _ => Ok(()),
     }
 }

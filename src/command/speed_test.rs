@@ -12,10 +12,11 @@ use super::output::{Format, RowPrinter};
 use super::results::{ResultsFile, looked_at_first, together};
 use super::statements::{Watched, print_all, with_engine};
 use super::template::Template;
-use super::{Place, Threads, quoted};
+use super::{Place, Threads};
 use crate::counted::counted;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::quoted::quoted;
 use crate::role::client::HostPort;
 use crate::storage::AllowList;
 

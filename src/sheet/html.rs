@@ -121,7 +121,7 @@ fn figure(cell: &Cell, side: u32) -> Result<String, String> {
 }
 
 /// Text as it may stand anywhere on a page.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

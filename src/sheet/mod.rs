@@ -10,7 +10,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use crate::counted::counted;
 
-pub(crate) use html::page;
+pub(crate) use html::{escaped, page};
 pub(crate) use labels::Labels;
 pub(crate) use png::{picture, picture_size};
 pub(crate) use thumbnail::Thumbnail;

@@ -22,10 +22,11 @@ use self::columns::{Asked, Columns, Rows};
 use self::sample::{Sample, bytes_of};
 use self::source::{Source, identifier};
 use super::statements::{Watched, with_engine};
-use super::{Place, quoted};
+use super::{Place, check_out};
 use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
 use crate::format::manifest::put;
+use crate::quoted::quoted;
 use crate::sheet::{Cell, Labels, Sheet, page, picture, picture_size};
 
 /// Draw a grid of thumbnails with labels and sizes
@@ -133,17 +134,7 @@ impl ContactSheet {
                 self.rows, self.columns, self.size
             )));
         }
-        if self.out.is_dir() {
-            return Err(Error::Usage(format!("cannot write '{}': it is a directory", self.out.display())));
-        }
-        match self.out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Error::Usage(format!(
-                "cannot write '{}': there is no directory '{}'",
-                self.out.display(),
-                parent.display()
-            ))),
-            _ => Ok(()),
-        }
+        check_out(&self.out)
     }
 
     fn most(&self) -> usize {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command::quoted;
 use crate::error::Result;
 use crate::format::kind::FileKind;
 use crate::format::manifest::Manifest;
+use crate::quoted::quoted;
 use crate::storage::Location;
 
 /// What there is.

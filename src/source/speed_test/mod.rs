@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use options::SpeedTestOptions;
 pub(super) use reader::SpeedTestReader;
 pub(crate) use reader::SpeedTestReaderMessage;
+pub(crate) use row::schema;
 
 use super::node::ReadExec;
 use crate::storage::{AllowList, Location};
