@@ -102,6 +102,9 @@ const SHOWN: [&str; 12] = [
     "error",
 ];
 
+/// Notes that are printed, each once; the file has all.
+const MOST_NOTES: usize = 10;
+
 /// The query that averages results.
 const AVERAGES: &str = include_str!("../../queries/speed_test_averages.sql");
 
@@ -121,8 +124,12 @@ impl SpeedTest {
         }
         let path = results.file.path().display();
         eprintln!("wrote {} to {path}", counted(rows.num_rows() as u64, "measurement"));
-        for (note, measurements) in notes(&rows) {
-            eprintln!("{}: {note}", counted(measurements, "measurement"));
+        let notes = notes(&rows);
+        for (note, measurements) in notes.iter().take(MOST_NOTES) {
+            eprintln!("{}: {note}", counted(*measurements, "measurement"));
+        }
+        if let Some(more @ 1..) = notes.len().checked_sub(MOST_NOTES) {
+            eprintln!("{}: see the column note", counted(more as u64, "other note"));
         }
         measured?;
         match errors(&rows) {

@@ -42,7 +42,7 @@ pub(super) struct Row<'a> {
 }
 
 /// The columns. All may be NULL, so that results of several versions are one table.
-pub(super) fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let integer = |name: &str| Field::new(name, DataType::Int64, true);
     let number = |name: &str| Field::new(name, DataType::Float64, true);
