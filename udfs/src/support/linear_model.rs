@@ -125,8 +125,12 @@ impl Models {
         let found = models.as_struct_opt().and_then(|models| {
             Some((models.column_by_name(INTERCEPT)?.clone(), models.column_by_name(COEFFICIENTS)?.clone()))
         });
-        let (intercepts, coefficients) = found
-            .ok_or_else(|| exec_datafusion_err!("{function}: model must be a model, got {}", models.data_type()))?;
+        let (intercepts, coefficients) = found.ok_or_else(|| {
+            exec_datafusion_err!(
+                "{function}: model must be a struct with intercept and coefficients, got {}",
+                models.data_type()
+            )
+        })?;
         let intercepts = cast(&intercepts, &DataType::Float64)?.as_primitive::<Float64Type>().clone();
         let coefficients = cast(&coefficients, &numbers_type())?.as_list::<i32>().clone();
         let values = coefficients.values().as_primitive::<Float64Type>().clone();
