@@ -114,6 +114,9 @@ impl Fits<'_> {
                 Some(reason) => reason,
             },
         };
+        if [self.both, self.bytes, self.images].iter().all(Option::is_none) {
+            return Err("there are too few measurements that differ".to_string());
+        }
         let sound = |fit: Option<&'_ Fit>| fit.filter(|fit| estimate(fit, 0).is_some_and(Estimate::is_sound)).cloned();
         let (terms, fit) = match (sound(self.bytes), sound(self.images)) {
             (None, None) => {

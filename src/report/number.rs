@@ -42,9 +42,9 @@ pub(super) fn r2(value: f64) -> String {
         _ if !value.is_finite() => "\u{2013}".to_string(),
         _ if value <= -99.5 => format!("\u{2212}{}", HumanCount(value.abs().round() as u64)),
         _ if value < -0.005 => format!("\u{2212}{:.2}", value.abs()),
-        _ if value < 0.995 || value >= 0.99995 => format!("{:.2}", value.abs()),
         // All good fits would be 1.00.
-        _ => format!("{:.4}", floored(value, 4)),
+        0.995..0.999_95 => format!("{:.4}", floored(value, 4)),
+        _ => format!("{:.2}", value.abs()),
     }
 }
 
@@ -120,6 +120,19 @@ pub(super) fn listed<T: AsRef<str>>(words: &[T]) -> String {
     }
 }
 
+/// Things that a sentence names at most.
+pub(super) const MOST_NAMED: usize = 4;
+
+/// The first of some texts, and how many more there are.
+pub(super) fn named(all: &[String]) -> String {
+    let mut named: Vec<String> = all.iter().take(MOST_NAMED).cloned().collect();
+    let more = all.len().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    listed(&named)
+}
+
 /// A sentence's first letter as one.
 pub(super) fn capital(text: &str) -> String {
     let mut characters = text.chars();
@@ -163,5 +176,7 @@ mod tests {
     #[test]
     fn lists_end_in_and() {
         assert_eq!([&["a"][..], &["a", "b"], &["a", "b", "c"]].map(listed), ["a", "a and b", "a, b and c"]);
+        let six = ["a", "b", "c", "d", "e", "f"].map(str::to_string);
+        assert_eq!([named(&six[..2]), named(&six)], ["a and b", "a, b, c, d and 2 more"]);
     }
 }

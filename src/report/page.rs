@@ -69,8 +69,8 @@ fn header(report: &Report) -> String {
 fn averages(report: &Report) -> String {
     let tables: String = tables::averages(report).iter().map(tables_html).collect();
     format!(
-        "<p>Each measurement counts once in every mean, however many repetitions its combination has. Standard deviations \
-         are those of a sample.</p>\n<div class=\"side\">{tables}</div>\n"
+        "<p>Each measurement counts once in every mean, however many repetitions its combination has; sd is \
+         the standard deviation of a sample.</p>\n<div class=\"side\">{tables}</div>\n"
     )
 }
 
@@ -238,6 +238,7 @@ fn predictions(report: &Report, shown: &dyn Fn(&[&str]) -> String) -> String {
         html.push_str(&format!("<p>{}</p>\n", escaped(&text)));
     }
     let tables: String = tables::predictions(report).iter().map(tables_html).collect();
-    html.push_str(&format!("<div class=\"side\">{tables}</div>\n{}", shown(&["seconds-by-workers"])));
+    let chart = shown(&["seconds-by-workers"]);
+    html.push_str(&format!("<div class=\"beside\">\n<div>\n{tables}</div>\n{chart}</div>\n"));
     html
 }

@@ -64,7 +64,9 @@ async fn check_rows(engine: &Engine, location: &str, run: Option<&str>) -> Resul
     if let (0, Some(run)) = (all, run) {
         let runs = Rows::of(engine, "SELECT DISTINCT run FROM every_result WHERE run IS NOT NULL ORDER BY run").await?;
         let runs: Vec<String> = runs.texts("run")?.into_iter().flatten().collect();
-        return Err(Error::Usage(format!("no run '{run}' in '{location}'; there are {}", runs.join(", "))));
+        let there =
+            if runs.is_empty() { "no row names one".to_string() } else { format!("there are {}", runs.join(", ")) };
+        return Err(Error::Usage(format!("no run '{run}' in '{location}'; {there}")));
     }
     if only(&counts.integers("measured")?).unwrap_or(0) == 0 {
         let reason = "SELECT error FROM results WHERE error IS NOT NULL ORDER BY started_at LIMIT 1";

@@ -6,8 +6,8 @@ use super::query::Rows;
 use crate::engine::Engine;
 use crate::error::Result;
 
-/// Characters of a location in a chart's legend.
-const SHORT: usize = 28;
+/// Characters of a location in a chart's legend: the fewest that tell it from the others.
+const LENGTHS: [usize; 3] = [18, 32, 64];
 
 /// A source, read in one way.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +101,8 @@ fn name(all: &mut [Series]) {
             let of_kind: Vec<&Series> = all.iter().filter(|other| other.kind() == series.kind()).collect();
             let mut name = series.kind().to_string();
             if varies(&of_kind, |other| other.source.clone()) {
-                name = format!("{name} {}", shortened(&series.source));
+                let sources: BTreeSet<&str> = of_kind.iter().map(|other| other.source.as_str()).collect();
+                name = format!("{name} {}", shortened(&series.source, &sources));
             }
             // Only what differs among those of the same source has to be said.
             let of_source: Vec<&Series> = of_kind.into_iter().filter(|other| other.source == series.source).collect();
@@ -125,14 +126,21 @@ fn varies(all: &[&Series], value: impl Fn(&Series) -> String) -> bool {
     all.iter().map(|series| value(series)).collect::<BTreeSet<_>>().len() > 1
 }
 
-/// The end of a location, which tells more than its beginning.
-fn shortened(location: &str) -> String {
-    let length = location.chars().count();
-    if length <= SHORT {
-        return location.to_string();
+/// The end of a location, which tells more than its beginning, as long as it is the only one with this end.
+fn shortened(location: &str, all: &BTreeSet<&str>) -> String {
+    let end = |location: &str, length: usize| -> Option<String> {
+        let skipped = location.chars().count().checked_sub(length).filter(|skipped| *skipped > 0)?;
+        Some(location.chars().skip(skipped).collect())
+    };
+    let told = LENGTHS.into_iter().find_map(|length| {
+        let own = end(location, length)?;
+        let same = all.iter().filter(|other| end(other, length).as_ref() == Some(&own)).count();
+        (same == 1).then(|| format!("\u{2026}{own}"))
+    });
+    match told {
+        Some(told) if told.chars().count() < location.chars().count() => told,
+        _ => location.to_string(),
     }
-    let end: String = location.chars().skip(length - SHORT + 1).collect();
-    format!("\u{2026}{end}")
 }
 
 #[cfg(test)]
@@ -176,7 +184,12 @@ mod tests {
         let only_read = Series { decode: Some(false), ..series(2, "a", "images") };
         let four = Series { concurrent: Some(4), ..series(4, "c", "tfrecord") };
         let all = vec![series(1, "a", "images"), only_read, series(3, "a/long/location/of/many/photos", "images")];
-        assert_eq!(names(all), ["files a (decoded)", "files a (read only)", "files …ong/location/of/many/photos"]);
+        assert_eq!(names(all), ["files a (decoded)", "files a (read only)", "files …ion/of/many/photos"]);
         assert_eq!(names(vec![series(3, "c", "tfrecord"), four]), ["shards (1 at once)", "shards (4 at once)"]);
+        let alike = ["gs://first-bucket/flowers/*/*.jpg", "gs://other-bucket/flowers/*/*.jpg"];
+        assert_eq!(
+            names(alike.iter().zip(1..).map(|(source, number)| series(number, source, "images")).collect()),
+            ["files gs://first-bucket/flowers/*/*.jpg", "files gs://other-bucket/flowers/*/*.jpg"]
+        );
     }
 }

@@ -96,7 +96,7 @@ fn average(report: &Report, caption: &str, parameter: Option<&str>, averages: &[
         row.extend(spread(&average.mb_per_second));
         row
     };
-    let statistics = ["mean", "std. dev.", "min", "max"];
+    let statistics = ["mean", "sd", "min", "max"];
     let mut columns: Vec<(String, bool)> = parameter.map(|name| (name.to_string(), true)).into_iter().collect();
     columns.push(("source".to_string(), false));
     columns.push(("n".to_string(), true));

@@ -7,7 +7,7 @@ use super::{Chart, aside, keys, ranges};
 use crate::error::Result;
 use crate::report::Report;
 use crate::report::fits::Predictors;
-use crate::report::number::{listed, r2};
+use crate::report::number::{named, r2};
 
 /// One chart for each predictor, and one of what all three leave.
 pub(super) fn all(report: &Report) -> Result<Vec<Chart>> {
@@ -50,7 +50,7 @@ fn line(report: &Report, predictors: Predictors, name: &'static str, x_title: &s
     let explained = fits
         .iter()
         .filter_map(|(linear, fit)| Some(format!("{} R\u{b2}\u{a0}{}", report.name(linear.series), r2(fit.r2?))));
-    let explained = listed(&explained.collect::<Vec<_>>());
+    let explained = named(&explained.collect::<Vec<_>>());
     let words = predictors.words();
     let caption = format!("Least-squares lines through all measurements: {explained}.");
     let alt = format!("Scatter plot of images per second against the {words} with regression lines: {explained}.");

@@ -63,17 +63,15 @@ impl Chart {
     pub(crate) fn alone(&self) -> String {
         let (width, height, body) = self.parts();
         let (title, alt) = (escaped(&self.title), escaped(&self.alt));
-        let all = height + TITLE;
+        let (width, height) = (width + 48, height + TITLE + 32);
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{all}\" viewBox=\"-24 -16 {} {}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"-24 -16 {width} {height}\" \
              role=\"img\">\n<title>{title}</title>\n<desc>{alt}</desc>\n<style>\n:root {{ --paper: #FFFFFF }}\n\
              @media screen and (prefers-color-scheme: dark) {{ :root {{ --paper: #15181D }} }}\n{}\
              text {{ font-family: system-ui, sans-serif }}\n</style>\n\
              <rect x=\"-24\" y=\"-16\" width=\"100%\" height=\"100%\" style=\"fill: var(--paper)\"/>\n\
              <text x=\"0\" y=\"30\" font-size=\"30\" font-weight=\"600\" fill=\"#1B1F24\">{title}</text>\n\
              <g transform=\"translate(0, {TITLE})\">\n{body}</g>\n</svg>\n",
-            width + 48,
-            all + 32,
             style()
         )
     }
@@ -84,8 +82,9 @@ impl Chart {
 /// # Errors
 /// What can't be drawn.
 pub(super) fn all(report: &Report) -> Result<Vec<Chart>> {
-    let mut charts =
-        vec![throughput::by_product(report)?, throughput::by_batch_size(report)?, throughput::by_batch_number(report)?];
+    let mut charts = vec![throughput::by_product(report)?];
+    charts.extend(throughput::by_batch_size(report)?);
+    charts.extend(throughput::by_batch_number(report)?);
     charts.extend(throughput::files_and_shards(report)?);
     charts.extend(fit::all(report)?);
     charts.extend(seconds::all(report)?);
@@ -127,5 +126,5 @@ fn ranges(report: &Report, unit: &str, values: impl Fn(i64) -> Vec<f64>) -> Stri
         let number = super::number::number;
         (min <= max).then(|| format!("{} from {} to {} {unit}", series.name, number(min), number(max)))
     };
-    super::number::listed(&report.series.iter().filter_map(range).collect::<Vec<_>>())
+    super::number::named(&report.series.iter().filter_map(range).collect::<Vec<_>>())
 }

@@ -65,6 +65,8 @@ impl Frame {
     pub(super) fn draw(mut self, marks: impl FnOnce(&Plot<'_, '_>) -> Drawn) -> Result<String> {
         let labels = (self.y.text_width() + f64::from(LETTERS)).ceil() as u32;
         self.x.thin_out(f64::from(WIDTH.saturating_sub(labels + self.right)));
+        // More rows of the legend are no reason for less room for the marks.
+        self.height += self.legend().last().map_or(0, |(_, y)| (*y - 22) as u32);
         let mut svg = String::new();
         let drawn = {
             let root = SVGBackend::with_string(&mut svg, (WIDTH, self.height)).into_drawing_area();
@@ -80,7 +82,8 @@ impl Frame {
         labels: u32,
         marks: impl FnOnce(&Plot<'_, '_>) -> Drawn,
     ) -> Drawn {
-        let mut top = self.draw_legend(root)?;
+        self.draw_legend(root)?;
+        let mut top = self.legend().last().map_or(4, |(_, y)| *y as u32 + ROW / 2 + 4);
         if !self.y.title.is_empty() {
             root.draw(&text(&self.y.title, (2, top as i32 + 4), GREY, VPos::Top))?;
             top += ROW + 12;
@@ -112,20 +115,23 @@ impl Frame {
         marks(&Plot(chart.plotting_area()))
     }
 
-    /// Draws the legend in as many rows as it needs; gives their height.
-    fn draw_legend(
-        &self,
-        root: &DrawingArea<SVGBackend<'_>, Shift>,
-    ) -> std::result::Result<u32, DrawingAreaErrorKind<std::io::Error>> {
-        if self.keys.is_empty() {
-            return Ok(4);
-        }
-        let (mut x, mut y) = (0_i32, 22_i32);
-        for key in &self.keys {
-            let width = 44 + text_width(&key.name).ceil() as i32 + 30;
+    /// Where each key of the legend stands.
+    fn legend(&self) -> Vec<(i32, i32)> {
+        let (mut x, mut y) = (0, 22);
+        let place = |key: &Key| {
+            let width = 44 + text_width(&key.name).ceil() as i32 + 24;
             if x > 0 && x + width > WIDTH as i32 {
                 (x, y) = (0, y + ROW as i32);
             }
+            let at = (x, y);
+            x += width;
+            at
+        };
+        self.keys.iter().map(place).collect()
+    }
+
+    fn draw_legend(&self, root: &DrawingArea<SVGBackend<'_>, Shift>) -> Drawn {
+        for (key, (x, y)) in self.keys.iter().zip(self.legend()) {
             let middle = (x + 18, y);
             match key.mark {
                 Mark::Filled => root.draw(&Circle::new(middle, 8, key.colour.filled()))?,
@@ -139,9 +145,8 @@ impl Frame {
                 }
             }
             root.draw(&text(&key.name, (x + 44, y), INK, VPos::Center))?;
-            x += width;
         }
-        Ok(y as u32 + ROW / 2 + 4)
+        Ok(())
     }
 }
 

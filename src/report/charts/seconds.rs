@@ -8,14 +8,14 @@ use crate::error::Result;
 use crate::report::Report;
 use crate::report::measurements::Measurement;
 use crate::report::model::Prediction;
-use crate::report::number::{duration, listed, r2};
+use crate::report::number::{duration, named, r2};
 
 pub(super) fn all(report: &Report) -> Result<Vec<Chart>> {
     let physical = |one: &Measurement| Some(report.model(one.series)?.predicted(one));
     let model_r2 = report
         .models()
         .filter_map(|model| Some(format!("{} R\u{b2}\u{a0}{}", report.name(model.series), r2(model.fit.r2?))));
-    let model_r2 = listed(&model_r2.collect::<Vec<_>>());
+    let model_r2 = named(&model_r2.collect::<Vec<_>>());
     let linear = |one: &Measurement| {
         let linear = report.linear.iter().find(|linear| linear.series == one.series)?;
         linear.predicted(one).filter(|predicted| *predicted > 0.0).map(|predicted| one.images / predicted)
@@ -24,7 +24,7 @@ pub(super) fn all(report: &Report) -> Result<Vec<Chart>> {
         .linear
         .iter()
         .filter_map(|linear| Some(format!("{} R\u{b2}\u{a0}{}", report.name(linear.series), r2(linear.seconds_r2?.0))));
-    let linear_r2 = listed(&linear_r2.collect::<Vec<_>>());
+    let linear_r2 = named(&linear_r2.collect::<Vec<_>>());
     let left_out: usize = report.linear.iter().filter_map(|linear| Some(linear.seconds_r2?.1)).sum();
     let mut charts = Vec::new();
     let caption = format!("Seconds by the physical model against measured ones: {model_r2}. On the line they agree.");
@@ -124,7 +124,7 @@ fn workers(report: &Report) -> Result<Option<Chart>> {
     });
     let alt = format!(
         "Line chart of predicted seconds for the whole source by workers: {}.",
-        listed(&ends.collect::<Vec<_>>())
+        named(&ends.collect::<Vec<_>>())
     );
     let caption = format!(
         "What the physical model predicts for the whole source, if the bandwidth grows with the workers{}.",

@@ -49,18 +49,24 @@ fn throughputs(report: &Report, series: i64) -> Vec<f64> {
     own.map(|measurement| measurement.images_per_second).collect()
 }
 
-pub(super) fn by_batch_size(report: &Report) -> Result<Chart> {
+pub(super) fn by_batch_size(report: &Report) -> Result<Option<Chart>> {
+    if report.facts.batch_sizes.len() < 2 {
+        return Ok(None);
+    }
     let axis = Axis::parameters("batch size, images (logarithmic)", &report.facts.batch_sizes);
     let svg = means(report, &report.averages.by_batch_size, axis)?;
     let (caption, alt) = words(report, &report.averages.by_batch_size, "batch size");
-    Ok(Chart::new("mean-by-batch-size", "Mean by batch size", svg).with_words(caption, alt))
+    Ok(Some(Chart::new("mean-by-batch-size", "Mean by batch size", svg).with_words(caption, alt)))
 }
 
-pub(super) fn by_batch_number(report: &Report) -> Result<Chart> {
+pub(super) fn by_batch_number(report: &Report) -> Result<Option<Chart>> {
+    if report.facts.batch_numbers.len() < 2 {
+        return Ok(None);
+    }
     let axis = Axis::parameters("batch number (logarithmic)", &report.facts.batch_numbers);
     let svg = means(report, &report.averages.by_batch_number, axis)?;
     let (caption, alt) = words(report, &report.averages.by_batch_number, "batch number");
-    Ok(Chart::new("mean-by-batch-number", "Mean by batch number", svg).with_words(caption, alt))
+    Ok(Some(Chart::new("mean-by-batch-number", "Mean by batch number", svg).with_words(caption, alt)))
 }
 
 /// Means with a standard deviation up and down.

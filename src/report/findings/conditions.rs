@@ -1,9 +1,9 @@
 //! What is found of the conditions: repetitions, executors, cache, and what went wrong.
 
-use super::{Finding, MOST_NAMED, Name, combination};
+use super::{Finding, Name, combination};
 use crate::counted::counted;
 use crate::report::facts::{Cache, Facts};
-use crate::report::number::{capital, listed, number, percent, ratio};
+use crate::report::number::{MOST_NAMED, capital, listed, number, percent, ratio};
 use crate::report::spread::Spreads;
 
 pub(super) fn repetitions(spreads: &Spreads, name: Name<'_>) -> Option<Finding> {
@@ -67,17 +67,18 @@ pub(super) fn cache(states: &[Cache], name: Name<'_>) -> Finding {
         states.iter().filter(|one| one.state.as_deref() == state).map(|one| one.n).sum()
     };
     let (cold, warm, all) = (count(Some("cold")), count(Some("warm")), states.iter().map(|one| one.n).sum::<u64>());
-    let known = |n: u64| if n == all { "All measurements".to_string() } else { counted(n, "measurement") };
+    let verb = |n: u64| if n == 1 { "was" } else { "were" };
+    let read = |n: u64| match n {
+        n if n == all && n > 1 => "All measurements were read".to_string(),
+        n => format!("{} {} read", counted(n, "measurement"), verb(n)),
+    };
     let what = match (cold, warm) {
         (0, 0) => "Whether the cache was cold or warm isn\u{2019}t known.".to_string(),
-        (cold, 0) => format!("{} were read from a cold cache.", known(cold)),
-        (0, warm) => format!("{} were read from a warm cache.", known(warm)),
-        (cold, warm) => format!(
-            "Cold and warm are mixed: {} were read from a cold cache, {warm} from a warm one.",
-            counted(cold, "measurement")
-        ),
+        (cold, 0) => format!("{} from a cold cache.", read(cold)),
+        (0, warm) => format!("{} from a warm cache.", read(warm)),
+        (cold, warm) => format!("Cold and warm are mixed: {} from a cold cache, {warm} from a warm one.", read(cold)),
     };
-    let each = states.iter().map(|one| {
+    let means = states.iter().map(|one| {
         let state = one.state.as_deref().unwrap_or("not known");
         let from_disk = one.from_disk.map(|share| format!(", {} of the bytes from disk", percent(share.min(1.0))));
         format!(
@@ -88,7 +89,11 @@ pub(super) fn cache(states: &[Cache], name: Name<'_>) -> Finding {
             from_disk.unwrap_or_default()
         )
     });
-    let mut how = each.collect::<Vec<_>>().join(" ");
+    let more = states.len().saturating_sub(MOST_NAMED);
+    let mut how = means.take(MOST_NAMED).collect::<Vec<_>>().join(" ");
+    if more > 0 {
+        how.push_str(&format!(" There are {more} more sources and states."));
+    }
     if cold > 0 && warm > 0 {
         how.push_str(" Averages and fits hold both; differences between parameters may be differences of the cache.");
     }

@@ -5,10 +5,7 @@ mod seconds;
 mod throughput;
 
 use super::Report;
-use super::number::{listed, whole};
-
-/// Combinations, notes and the like that a sentence names.
-const MOST_NAMED: usize = 4;
+use super::number::{MOST_NAMED, whole};
 
 /// A finding: a sentence that says what, and those that say how it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +40,15 @@ pub(super) fn all(report: &Report) -> Vec<Finding> {
     all
 }
 
-/// The first of some texts, and how many more there are.
-fn named(all: &[String]) -> String {
-    let mut named: Vec<String> = all.iter().take(MOST_NAMED).cloned().collect();
-    let more = all.len().saturating_sub(MOST_NAMED);
+/// The sentences of each series, as long as there are few.
+fn each(sentences: impl Iterator<Item = String>) -> String {
+    let sentences: Vec<String> = sentences.collect();
+    let mut text = sentences.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(" ");
+    let more = sentences.len().saturating_sub(MOST_NAMED);
     if more > 0 {
-        named.push(format!("{more} more"));
+        text.push_str(&format!(" Charts and tables below have the other {more}."));
     }
-    listed(&named)
+    text
 }
 
 fn combination((batch_size, batch_number): (i64, i64)) -> String {

@@ -1,14 +1,14 @@
 //! What is found of seconds: what they consist of, what the whole source takes, and when the first batch is there.
 
-use super::{Finding, Name};
+use super::{Finding, Name, each};
 use crate::counted::counted;
 use crate::report::fits::Linear;
 use crate::report::model::{Model, Modelled, Predicted, Prediction};
-use crate::report::number::{capital, duration, listed, number, r2};
+use crate::report::number::{capital, duration, listed, named, number, r2};
 use crate::report::spread::Spreads;
 
 pub(super) fn physical_model(models: &[Modelled], linear: &[Linear], name: Name<'_>) -> Option<Finding> {
-    let each = models.iter().map(|(series, model)| match model {
+    let how = models.iter().map(|(series, model)| match model {
         Err(reason) => format!("{}: no model, as {reason}.", capital(&name(*series))),
         Ok(model) => {
             let seconds = linear.iter().find(|one| one.series == *series).and_then(|one| one.seconds_r2);
@@ -18,18 +18,17 @@ pub(super) fn physical_model(models: &[Modelled], linear: &[Linear], name: Name<
             format!("{}: {}; R\u{b2} of seconds {own}{beside}.", capital(&name(*series)), parts(model))
         }
     });
-    let how = each.collect::<Vec<_>>().join(" ");
     let fitted: Vec<f64> = models.iter().filter_map(|(_, model)| model.as_ref().ok()?.fit.r2).collect();
     let what = match fitted.iter().copied().reduce(f64::min) {
         None if models.is_empty() => return None,
-        None => "Seconds follow from neither bytes nor images.".to_string(),
+        None => "No model of the seconds could be fitted.".to_string(),
         Some(least) => format!(
             "A latency and a time for what is read explain the seconds, with an R\u{b2} of {}{}.",
             r2(least),
             if fitted.len() > 1 { " or more" } else { "" }
         ),
     };
-    Some(Finding::new(what, how))
+    Some(Finding::new(what, each(how)))
 }
 
 /// What a model says that things take.
@@ -49,11 +48,11 @@ pub(super) fn whole_source(predictions: &[Prediction], name: Name<'_>) -> Option
         prediction.rows.iter().find(|row| row.workers == workers).copied()
     };
     let growing = |workers: u32| -> Vec<String> {
-        let each = predictions.iter().filter_map(|prediction| {
+        let seconds = predictions.iter().filter_map(|prediction| {
             let seconds = at(prediction, workers)?.growing;
             Some(format!("{} for {}", duration(seconds), name(prediction.series)))
         });
-        each.collect()
+        seconds.collect()
     };
     let (one, sixteen) = (growing(1), growing(16));
     if one.is_empty() {
@@ -65,10 +64,10 @@ pub(super) fn whole_source(predictions: &[Prediction], name: Name<'_>) -> Option
     let shared: Vec<String> = shared.collect();
     let mut how = "By the physical model, if the store\u{2019}s bandwidth grows with the workers.".to_string();
     if !shared.is_empty() {
-        how.push_str(&format!(" If 16 workers share the bandwidth that one had: {}.", listed(&shared)));
+        how.push_str(&format!(" If 16 workers share the bandwidth that one had: {}.", named(&shared)));
     }
     Some(Finding::new(
-        format!("The whole source would take one worker {}; 16 workers {}.", listed(&one), listed(&sixteen)),
+        format!("The whole source would take one worker {}; 16 workers {}.", named(&one), named(&sixteen)),
         how,
     ))
 }
@@ -77,15 +76,15 @@ pub(super) fn first_batch(spreads: &Spreads, name: Name<'_>) -> Option<Finding> 
     if spreads.first_batches.is_empty() {
         return None;
     }
-    let each = spreads.first_batches.iter();
-    let each = each.map(|first| format!("{} from {}", duration(first.median), name(first.series)));
+    let medians = spreads.first_batches.iter();
+    let medians = medians.map(|first| format!("{} from {}", duration(first.median), name(first.series)));
     let how = spreads.first_batches.iter().map(|first| {
         let n = counted(first.n, "measurement");
         format!("{}: {n}, from {} to {}.", capital(&name(first.series)), duration(first.min), duration(first.max))
     });
     Some(Finding::new(
-        format!("The first batch takes {}, in the median.", listed(&each.collect::<Vec<_>>())),
-        how.collect::<Vec<_>>().join(" "),
+        format!("The first batch takes {}, in the median.", named(&medians.collect::<Vec<_>>())),
+        each(how),
     ))
 }
 
@@ -121,7 +120,7 @@ mod tests {
              Shards: no model, as seconds do not rise."
         );
         let none = physical_model(&[(2, Err("seconds do not rise".to_string()))], &[], &name).expect("a finding");
-        assert_eq!(none.what, "Seconds follow from neither bytes nor images.");
+        assert_eq!(none.what, "No model of the seconds could be fitted.");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What is found of throughput: files against shards, and what explains it.
 
-use super::{Finding, Name, combination, named};
+use super::{Finding, Name, combination, each};
 use crate::counted::counted;
 use crate::report::compare::Comparison;
 use crate::report::fits::{Linear, Predictors};
-use crate::report::number::{bytes, capital, listed, number, r2, ratio};
+use crate::report::number::{bytes, capital, named, number, r2, ratio};
 
 /// Below this a straight line explains little.
 const LITTLE: f64 = 0.3;
@@ -54,19 +54,19 @@ pub(super) fn best_predictor(linear: &[Linear], name: Name<'_>) -> Option<Findin
     } else if best.iter().all(|(_, predictors, _)| predictors == first) {
         format!("Of batch size, batch number and their product, the {} explains throughput best.", first.words())
     } else {
-        let each =
+        let best =
             best.iter().map(|(series, predictors, _)| format!("the {} for {}", predictors.words(), name(*series)));
-        format!("What explains throughput best is {}.", listed(&each.collect::<Vec<_>>()))
+        format!("What explains throughput best is {}.", named(&best.collect::<Vec<_>>()))
     };
-    let each = linear.iter().filter_map(|one| {
+    let r2s = linear.iter().filter_map(|one| {
         let r2s = Predictors::EACH.into_iter().filter_map(|predictors| {
             let together = if predictors == Predictors::All { " together" } else { "" };
             one.r2(predictors).map(|value| format!("{} for {}{together}", r2(value), predictors.words()))
         });
         let r2s: Vec<String> = r2s.collect();
-        (!r2s.is_empty()).then(|| format!("{}: {}", capital(&name(one.series)), r2s.join(", ")))
+        (!r2s.is_empty()).then(|| format!("{}: {}.", capital(&name(one.series)), r2s.join(", ")))
     });
-    Some(Finding::new(what, format!("R\u{b2} of images/s. {}.", each.collect::<Vec<_>>().join(". "))))
+    Some(Finding::new(what, format!("R\u{b2} of images/s. {}", each(r2s))))
 }
 
 pub(super) fn break_down(linear: &[Linear], name: Name<'_>) -> Option<Finding> {
@@ -85,10 +85,7 @@ pub(super) fn break_down(linear: &[Linear], name: Name<'_>) -> Option<Finding> {
     }
     let names: Vec<String> = broken.iter().map(|(series, _)| name(*series)).collect();
     let how = broken.iter().map(|(series, signs)| format!("{}: {}.", capital(&name(*series)), signs.join("; ")));
-    Some(Finding::new(
-        format!("The linear fit of throughput breaks down for {}.", listed(&names)),
-        how.collect::<Vec<_>>().join(" "),
-    ))
+    Some(Finding::new(format!("The linear fit of throughput breaks down for {}.", named(&names)), each(how)))
 }
 
 /// What speaks against a series' linear fits.
