@@ -192,7 +192,7 @@ mod tests {
             dataset_images: None,
             dataset_bytes: 5000,
         };
-        assert_eq!(from_batch(&to_batch(&item).expect("a row")), [item.clone()]);
+        assert_eq!(from_batch(&to_batch(&item).expect("a row")), std::slice::from_ref(&item));
         assert_eq!((item.images(), item.bytes()), (12, 0));
         let known = Item { dataset_images: Some(10), ..item.clone() };
         assert_eq!((known.images(), known.bytes()), (10, 5000));
