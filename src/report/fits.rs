@@ -28,6 +28,11 @@ impl Fit {
         self.intercept + terms.map(|(coefficient, value)| coefficient.unwrap_or(0.0) * value).sum::<f64>()
     }
 
+    /// Whether y grows with the first predictor.
+    fn rises(&self) -> bool {
+        self.coefficients.first().copied().flatten().is_some_and(|coefficient| coefficient > 0.0)
+    }
+
     /// Whether any predictor tells anything.
     fn has_slope(&self) -> bool {
         self.coefficients.iter().any(Option::is_some)
@@ -110,7 +115,7 @@ impl Predictors {
 pub(super) struct Linear {
     pub(super) series: i64,
     pub(super) fits: BTreeMap<Predictors, Fit>,
-    /// R2 on the logarithm of the product.
+    /// R2 on the logarithm of the product, if throughput grows with it.
     pub(super) log_product_r2: Option<f64>,
     /// Combinations for which the fit on all three predicts no throughput or less.
     pub(super) negative: Vec<(i64, i64)>,
@@ -188,7 +193,7 @@ pub(super) async fn linear(engine: &Engine, series: &[Series], measurements: &[M
         let mut linear = Linear {
             series: series.number,
             fits: own.map(|(predictors, fit)| (predictors, fit.clone())).collect(),
-            log_product_r2: log.get(&series.number).and_then(|fit| fit.r2),
+            log_product_r2: log.get(&series.number).filter(|fit| fit.rises()).and_then(|fit| fit.r2),
             negative: Vec::new(),
             far: Vec::new(),
             seconds_r2: None,

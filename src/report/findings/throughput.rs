@@ -54,8 +54,10 @@ pub(super) fn best_predictor(linear: &[Linear], name: Name<'_>) -> Option<Findin
     } else if best.iter().all(|(_, predictors, _)| predictors == first) {
         format!("Of batch size, batch number and their product, the {} explains throughput best.", first.words())
     } else {
-        let best =
-            best.iter().map(|(series, predictors, _)| format!("the {} for {}", predictors.words(), name(*series)));
+        let best = best.iter().map(|(series, predictors, r2)| match *r2 < LITTLE {
+            true => format!("none of the three for {}", name(*series)),
+            false => format!("the {} for {}", predictors.words(), name(*series)),
+        });
         format!("What explains throughput best is {}.", named(&best.collect::<Vec<_>>()))
     };
     let r2s = linear.iter().filter_map(|one| {
@@ -80,7 +82,7 @@ pub(super) fn break_down(linear: &[Linear], name: Name<'_>) -> Option<Finding> {
         return Some(Finding::new(
             "Nothing speaks against the linear fit.",
             "No combination is predicted to have no throughput or less, none has a mean residual beyond two residual \
-             standard errors, and the logarithm of the product explains no more than the product.",
+             standard errors, and the logarithm of the product explains little, or little more than the product.",
         ));
     }
     let names: Vec<String> = broken.iter().map(|(series, _)| name(*series)).collect();
@@ -110,6 +112,7 @@ fn signs(linear: &Linear) -> Vec<String> {
     }
     if let (Some(log), Some(straight)) = (linear.log_product_r2, linear.r2(Predictors::Product))
         && log > straight + CLEARLY_MORE
+        && log >= LITTLE
     {
         signs.push(format!(
             "throughput grows with the logarithm of the product (R\u{b2}\u{a0}{}) rather than with the product \
@@ -189,6 +192,12 @@ mod tests {
             other.what,
             "What explains throughput best is the batch size for files and the batch number for shards."
         );
+        let one = [linear(1, [0.04, 0.07, 0.07, 0.1]), linear(2, [0.44, 0.24, 0.43, 0.74])];
+        let one = best_predictor(&one, &name).expect("a finding");
+        assert_eq!(
+            one.what,
+            "What explains throughput best is none of the three for files and the batch size for shards."
+        );
         let little = best_predictor(&[linear(1, [0.1, 0.2, 0.05, 0.25])], &name).expect("a finding");
         assert_eq!(little.what, "No single parameter explains much of the throughput by a straight line.");
     }
@@ -212,6 +221,8 @@ mod tests {
         );
         let sound = break_down(&[linear(2, [0.9; 4])], &name).expect("a finding");
         assert_eq!(sound.what, "Nothing speaks against the linear fit.");
+        let flat = Linear { log_product_r2: Some(0.12), ..linear(2, [0.0, 0.0, 0.02, 0.03]) };
+        assert_eq!(break_down(&[flat], &name).expect("a finding").what, "Nothing speaks against the linear fit.");
         let none = Linear { fits: BTreeMap::new(), ..linear(1, [0.9; 4]) };
         assert_eq!(break_down(&[none], &name), None);
     }
