@@ -58,7 +58,9 @@ impl Cluster {
     /// # Errors
     /// Nothing there, something else there, or another version.
     pub(crate) async fn connect(address: &HostPort) -> Result<(Self, ClusterReport)> {
-        let http = reqwest::Client::builder().timeout(ANSWER).no_proxy().build();
+        // A connection is driven by the runtime that has opened it, and several use this client, one of them after another's end: a
+        // request on a connection that was kept would never be sent.
+        let http = reqwest::Client::builder().timeout(ANSWER).no_proxy().pool_max_idle_per_host(0).build();
         let http = http.map_err(|error| Error::Failed(format!("cannot talk to {address}: {error}")))?;
         let cluster = Self { address: Arc::new(address.clone()), http };
         let report = cluster.report().await?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_count};
+use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
 
 /// How the images of a table are found, ordered and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -85,15 +85,7 @@ impl SourceOptions for ImagesOptions {
                 let extension = |part: &str| part.trim_start_matches('.').to_ascii_lowercase();
                 self.extensions = Some(split(value).map(extension).collect());
             }
-            "recursive" => {
-                self.is_recursive = Some(
-                    value
-                        .trim()
-                        .to_ascii_lowercase()
-                        .parse()
-                        .map_err(|_| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))?,
-                );
-            }
+            "recursive" => self.is_recursive = Some(parse_boolean(name, value)?),
             _ => {
                 return plan_err!("unknown option '{name}' for images; the options are {}", names(Self::OPTIONS));
             }

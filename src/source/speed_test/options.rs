@@ -1,10 +1,10 @@
 //! Options of the table function `speed_test`.
 
-use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
-use crate::source::arguments::{SourceOptions, parse_count};
+use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
 
 /// What is measured, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,11 +136,6 @@ fn parse_counts(name: &str, value: &str) -> Result<Vec<usize>> {
 
 fn first_repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
     values.iter().enumerate().find(|(index, value)| values[..*index].contains(value)).map(|(_, value)| value)
-}
-
-fn parse_boolean(name: &str, value: &str) -> Result<bool> {
-    let parsed = value.trim().to_ascii_lowercase().parse().ok();
-    parsed.ok_or_else(|| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))
 }
 
 fn parse_side(name: &str, value: &str) -> Result<u32> {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_count};
+use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
 
 /// How record files are found, understood and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,11 +136,7 @@ impl SourceOptions for TfRecordReadOptions {
             "sample_files" => self.sample_files = parse_count(name, value)?,
             "sample_records" => self.sample_records = parse_count(name, value)?,
             "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
-            "directories" => {
-                let parsed = value.to_ascii_lowercase().parse().ok();
-                self.directories =
-                    parsed.ok_or_else(|| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))?;
-            }
+            "directories" => self.directories = parse_boolean(name, value)?,
             _ => {
                 return plan_err!(
                     "unknown option '{name}' for TFRecord files; the options are {}",
