@@ -14,6 +14,8 @@ pub(super) struct Spreads {
     /// The mean of first repetitions by that of later ones, over combinations that have both.
     pub(super) first_by_later: Option<f64>,
     pub(super) executors: Vec<Executor>,
+    /// No combination was measured on two executors, as in one test on a cluster: they are compared by all that each measured.
+    pub(super) executors_differ: bool,
     pub(super) first_batches: Vec<FirstBatch>,
 }
 
@@ -29,11 +31,11 @@ pub(super) struct Repetitions {
     pub(super) is_alike: bool,
 }
 
-/// An executor, compared with all on the combinations that it shares with others.
+/// An executor, compared with all.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Executor {
     pub(super) name: String,
-    /// Throughput by the mean of the same combination.
+    /// Throughput by the mean of the same combination, or of the same series where no combination is shared.
     pub(super) ratios: Vec<f64>,
     pub(super) mean: f64,
 }
@@ -50,10 +52,13 @@ pub(super) struct FirstBatch {
 
 impl Spreads {
     pub(super) async fn of(engine: &Engine, measurements: &[Measurement]) -> Result<Self> {
+        let same = executors(measurements, Measurement::combination);
+        let executors_differ = same.is_empty();
         Ok(Self {
             repetitions: repetitions(engine).await?,
             first_by_later: first_by_later(engine).await?,
-            executors: executors(measurements),
+            executors: if executors_differ { executors(measurements, |one| one.series) } else { same },
+            executors_differ,
             first_batches: first_batches(engine).await?,
         })
     }
@@ -102,15 +107,15 @@ async fn first_by_later(engine: &Engine) -> Result<Option<f64>> {
     Ok(only(&rows.numbers("ratio")?))
 }
 
-/// Combinations differ more than executors do: each measurement is compared with the mean of its own combination.
-fn executors(measurements: &[Measurement]) -> Vec<Executor> {
-    let mut combinations: BTreeMap<_, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+/// Each measurement is compared with the mean of its group, of which several executors have measured some.
+fn executors<K: Ord>(measurements: &[Measurement], group: impl Fn(&Measurement) -> K) -> Vec<Executor> {
+    let mut groups: BTreeMap<K, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for measurement in measurements {
-        let executors = combinations.entry(measurement.combination()).or_default();
+        let executors = groups.entry(group(measurement)).or_default();
         executors.entry(&measurement.executor).or_default().push(measurement.images_per_second);
     }
     let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for executors in combinations.values().filter(|executors| executors.len() > 1) {
+    for executors in groups.values().filter(|executors| executors.len() > 1) {
         // The mean of executors' means: one with more repetitions doesn't pull the mean to itself.
         let all = mean(executors.values().map(|values| mean(values.iter().copied())));
         for (name, values) in executors {
@@ -177,7 +182,11 @@ mod tests {
             // Nobody else has measured this.
             measurement("b", 4, 900.0),
         ];
-        let executors = executors(&all);
+        let apart = executors(&all[2..], |one| one.series);
+        assert!(apart.is_empty(), "there is one");
+        let by_series = executors(&all, |one| one.series);
+        assert_eq!(by_series[0].ratios.len() + by_series[1].ratios.len(), 4);
+        let executors = executors(&all, Measurement::combination);
         assert_eq!(executors.iter().map(|executor| executor.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!([executors[0].mean, executors[1].mean], [0.8, 1.2]);
         assert_eq!(executors[1].ratios.len(), 1);

@@ -58,8 +58,9 @@ fn executors(report: &Report) -> Result<Option<Chart>> {
     shown.sort_by(|a, b| b.mean.total_cmp(&a.mean));
     shown = shown.iter().step_by(shown.len().div_ceil(MOST_ROWS)).copied().collect();
     let y = Axis::rows("executor", shown.iter().map(|executor| shortened(&executor.name)));
+    let differ = report.spreads.executors_differ;
     let x = Axis::around(
-        "images/s by the mean of the same combination",
+        if differ { "images/s by the mean of the same source" } else { "images/s by the mean of the same combination" },
         all.iter().flat_map(|one| one.ratios.iter().copied()),
     );
     let mut frame = Frame::new(x, y, Vec::new());
@@ -81,12 +82,15 @@ fn executors(report: &Report) -> Result<Option<Chart>> {
         Ok(())
     })?;
     let means = shown.iter().map(|executor| format!("{} {}", executor.name, ratio(executor.mean)));
-    let caption =
-        "Every dot is a measurement, as a multiple of the mean of its combination; bars and numbers are means. \
-                   Combinations that only one executor has measured are left out."
-            .to_string();
+    let caption = if differ {
+        "Every dot is a measurement, as a multiple of the mean of its source; bars and numbers are means. No two executors have \
+         measured the same combination, so that part of the differences is the combinations\u{2019}."
+    } else {
+        "Every dot is a measurement, as a multiple of the mean of its combination; bars and numbers are means. Combinations that \
+         only one executor has measured are left out."
+    };
     let alt = format!("Strip plot of relative throughput by executor; means: {}.", listed(&means.collect::<Vec<_>>()));
-    Ok(Some(Chart::new("executors", "Executors beside each other", svg).with_words(caption, alt)))
+    Ok(Some(Chart::new("executors", "Executors beside each other", svg).with_words(caption.to_string(), alt)))
 }
 
 fn shortened(name: &str) -> String {

@@ -37,10 +37,16 @@ pub(super) fn executors(spreads: &Spreads, facts: &Facts) -> Finding {
     let most = all.iter().max_by(|a, b| a.mean.total_cmp(&b.mean));
     let least = all.iter().min_by(|a, b| a.mean.total_cmp(&b.mean));
     if let (Some(most), Some(least)) = (most, least) {
+        let by = match spreads.executors_differ {
+            true => {
+                "No two of them have measured the same combination, so that it may be the combinations. By the mean of the source"
+            }
+            false => "By the mean of the combinations that several executors have measured",
+        };
         return Finding::new(
             format!("The fastest executor is {} times as fast as the slowest.", ratio(most.mean / least.mean)),
             format!(
-                "By the mean of the combinations that several executors have measured: {} at {}, {} at {}, of {}.",
+                "{by}: {} at {}, {} at {}, of {}.",
                 most.name,
                 ratio(most.mean),
                 least.name,
@@ -50,10 +56,7 @@ pub(super) fn executors(spreads: &Spreads, facts: &Facts) -> Finding {
         );
     }
     if facts.executors.len() > 1 || facts.hosts.len() > 1 {
-        return Finding::new(
-            "Executors can\u{2019}t be compared.",
-            "No combination of parameters was measured on more than one of them.",
-        );
+        return Finding::new("Executors can\u{2019}t be compared.", "No source was measured on more than one of them.");
     }
     let place = facts.hosts.first().map(|host| format!(" on {host}")).unwrap_or_default();
     Finding::new(
