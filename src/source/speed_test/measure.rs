@@ -63,7 +63,11 @@ impl Test {
                     break;
                 };
                 left -= contents.len() as u64;
-                let bad = steps.as_deref().map_or(Ok(0), |steps| self.decode(steps, &contents))?;
+                let bad = match &steps {
+                    Some(steps) => self.decode(steps, &contents)?,
+                    // A record without an image.
+                    None => contents.null_count(),
+                };
                 images += (contents.len() - bad) as u64;
                 rejected += bad as u64;
             }
