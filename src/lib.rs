@@ -17,6 +17,7 @@ mod quoted;
 mod report;
 mod role;
 mod running;
+mod serve;
 mod session;
 mod sheet;
 pub mod sink;
