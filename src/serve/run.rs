@@ -46,7 +46,7 @@ pub(super) async fn plan(client: &Client, sql: &str, is_read_only: bool) -> Resu
 /// What stopped the statement.
 pub(super) async fn answer(client: &Arc<Client>, prepared: Prepared) -> Result<(SchemaRef, String), Status> {
     let (schema, waiting) = match prepared.kind() {
-        Kind::Query => (prepared.schema(), Waiting::Query(prepared)),
+        Kind::Query => (prepared.schema(), Waiting::Query(Box::new(prepared))),
         Kind::Write | Kind::Definition => {
             let mut underway = start(client, prepared).await?;
             let schema = underway.running().schema();

@@ -92,7 +92,7 @@ impl FlightSqlService for Service {
             Waiting::Rows(schema, rows) => Ok(answer::of_batches(&schema, rows)),
             Waiting::Query(prepared) => {
                 let schema = prepared.schema();
-                Ok(answer::of_statement(&schema, Underway::start(&client, &handle, prepared).await?))
+                Ok(answer::of_statement(&schema, Underway::start(&client, &handle, *prepared).await?))
             }
         }
     }

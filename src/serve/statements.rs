@@ -26,7 +26,7 @@ const MOST_PREPARED: usize = 1000;
 /// What a ticket is good for.
 pub(super) enum Waiting {
     /// A query that runs when its rows are fetched.
-    Query(Prepared),
+    Query(Box<Prepared>),
     /// The rows that a statement has left.
     Rows(SchemaRef, Vec<RecordBatch>),
 }
