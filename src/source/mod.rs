@@ -3,10 +3,12 @@
 pub mod cifar10;
 pub mod images;
 pub mod speed_test;
+pub(crate) mod stored;
 pub mod tfrecord;
 
 mod arguments;
 mod batch;
+mod by_name;
 mod node;
 mod relation;
 mod wire;
@@ -19,6 +21,8 @@ use datafusion::common::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::config::OptionPage;
+
+pub(crate) use by_name::FilesByName;
 
 pub use arguments::SourceOptions;
 pub use node::ReadExec;
