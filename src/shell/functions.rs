@@ -156,7 +156,8 @@ mod tests {
     fn text(pattern: &str) -> String {
         let engine = Engine::local(1).expect("an engine");
         let state = engine.session().context().state();
-        functions(&state, pattern, 80).unwrap_or_else(|error| error.to_string())
+        let text = functions(&state, pattern, 80).unwrap_or_else(|error| error.to_string());
+        console::strip_ansi_codes(&text).into_owned()
     }
 
     #[test]

@@ -95,10 +95,25 @@ pub(super) enum Piece<'a> {
     Command(&'a str),
 }
 
+/// A line and, in characters, a column, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Position {
+    fn of(text: &str, byte: usize) -> Self {
+        let before = &text[..byte];
+        let row = before.rfind('\n').map_or(0, |end| end + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[row..].chars().count() + 1 }
+    }
+}
+
 /// What a text consists of.
 pub(super) struct Pieces<'a> {
-    /// Each piece and the line where it begins, from 1.
-    pub(super) pieces: Vec<(Piece<'a>, usize)>,
+    /// Each piece and where it begins.
+    pub(super) pieces: Vec<(Piece<'a>, Position)>,
     /// Whether the last statement has its end.
     pub(super) is_complete: bool,
 }
@@ -141,8 +156,8 @@ impl<'a> Pieces<'a> {
             }
             break;
         }
-        let line_of = |byte: usize| text[..byte].matches('\n').count() + 1;
-        Self { pieces: pieces.into_iter().map(|(piece, byte)| (piece, line_of(byte))).collect(), is_complete }
+        let placed = pieces.into_iter().map(|(piece, byte)| (piece, Position::of(text, byte)));
+        Self { pieces: placed.collect(), is_complete }
     }
 }
 
@@ -152,8 +167,8 @@ mod tests {
     use super::*;
 
     fn pieces(text: &str) -> (Vec<(Piece<'_>, usize)>, bool) {
-        let pieces = Pieces::of(text);
-        (pieces.pieces, pieces.is_complete)
+        let Pieces { pieces, is_complete } = Pieces::of(text);
+        (pieces.into_iter().map(|(piece, place)| (piece, place.line)).collect(), is_complete)
     }
 
     #[test]
@@ -180,6 +195,12 @@ mod tests {
         assert_eq!(pieces("\\i it's\nSELECT 2;\n\\timing \n"), (both, true));
         assert_eq!(pieces("\\d"), (vec![(Command("\\d"), 1)], true));
         assert_eq!(pieces("SELECT 1; \\d"), (vec![(Statement("SELECT 1"), 1), (Command("\\d"), 1)], true));
+    }
+
+    #[test]
+    fn columns_count_letters() {
+        let (_, place) = Pieces::of("SELECT 'ö'; SELECT 2;").pieces[1];
+        assert_eq!(place, Position { line: 1, column: 13 });
     }
 
     #[test]

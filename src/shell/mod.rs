@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use self::complete::{Completion, Names};
 use self::editor::{Editor, Typed};
-use self::lex::{Piece, Pieces};
+use self::lex::{Piece, Pieces, Position};
 use self::recent::Recent;
 use self::settings::Settings;
 use self::statement::{Output, seconds};
@@ -48,8 +48,8 @@ pub(crate) struct Start {
 pub(crate) fn run(place: &Place, start: &Start) -> Result<()> {
     on_engine(place, async |engine| {
         let mut shell = Shell::new(engine, start).await?;
-        println!("{}", greeting(place, &shell.session).await?);
-        match shell.talk(start.reads_start_up).await {
+        let greeting = greeting(place, &shell.session).await?;
+        match shell.talk(&greeting, start.reads_start_up).await {
             Err(Error::ClosedOutput) => Ok(()),
             other => other,
         }
@@ -99,7 +99,8 @@ impl Shell {
     }
 
     /// Reads and runs, until the end.
-    async fn talk(&mut self, reads_start_up: bool) -> Result<()> {
+    async fn talk(&mut self, greeting: &str, reads_start_up: bool) -> Result<()> {
+        self.output.print(&format!("{greeting}\n"))?;
         let mut editor = Editor::open(Completion::new(self.names.clone()), files::history_file())?;
         if let Some(path) = files::start_up_file().filter(|path| reads_start_up && path.exists()) {
             self.obey(Source::File { path: &path, goes_on: true }).await?;
@@ -153,13 +154,13 @@ impl Shell {
                 (std::fs::read_to_string(path).map_err(Error::file("read", path))?, Some(path), goes_on)
             }
         };
-        for (piece, line) in Pieces::of(&text).pieces {
+        for (piece, place) in Pieces::of(&text).pieces {
             let result = match piece {
-                Piece::Statement(sql) => self.run_statement(sql).await,
+                Piece::Statement(sql) => self.run_statement(sql, place).await,
                 Piece::Command(command) => Box::pin(self.execute(command, depth)).await,
             };
             let result = match path {
-                Some(path) => result.map_err(|error| in_line(path, line, error)),
+                Some(path) => result.map_err(|error| in_line(path, place.line, error)),
                 None => result,
             };
             match result {
@@ -173,9 +174,11 @@ impl Shell {
         Ok(())
     }
 
-    async fn run_statement(&mut self, sql: &str) -> Result<()> {
+    async fn run_statement(&mut self, sql: &str, place: Position) -> Result<()> {
         self.recent.begin(sql);
-        let result = statement::run(&self.session, sql, &self.settings, &mut self.output).await;
+        // Lines and columns of errors are those of the whole text.
+        let sql = format!("{}{}{sql}", "\n".repeat(place.line - 1), " ".repeat(place.column - 1));
+        let result = statement::run(&self.session, &sql, &self.settings, &mut self.output).await;
         match result {
             Ok(rows) => self.recent.end("done", rows),
             Err(_) => self.recent.end("failed", None),
