@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ballista_core::error::BallistaError;
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::place::{Place, pointed};
 
@@ -148,6 +149,8 @@ pub(crate) fn message(error: &DataFusionError) -> String {
             datafusion::arrow::error::ArrowError::ExternalError(source) => source.to_string(),
             other => other.to_string(),
         },
+        DataFusionError::SQL(error, _) => syntax_error(error),
+        DataFusionError::Plan(text) if text.contains(DEFAULT_SCHEMA) => text.replace(DEFAULT_SCHEMA, "'"),
         DataFusionError::Plan(text)
         | DataFusionError::Configuration(text)
         | DataFusionError::NotImplemented(text)
@@ -155,6 +158,22 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         // These say themselves what failed.
         DataFusionError::IoError(error) => error.to_string(),
         other => wrapped(other).map_or_else(|| other.strip_backtrace(), message),
+    }
+}
+
+/// What DataFusion puts before the names of tables that have none before them.
+const DEFAULT_SCHEMA: &str = "'datafusion.public.";
+
+/// What the parser says, as a message.
+fn syntax_error(error: &ParserError) -> String {
+    let text = match error {
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
+        ParserError::RecursionLimitExceeded => return "the statement is nested too deeply".to_string(),
+    };
+    let told = text.strip_prefix("Expected: ").and_then(|told| told.split_once(", found: "));
+    match told {
+        Some((expected, found)) => format!("syntax error: expected {expected}, found {found}"),
+        None => format!("syntax error: {text}"),
     }
 }
 

@@ -80,7 +80,7 @@ mod tests {
         let error = Error::from(Statement::parse_all(sql).expect_err("no SQL"));
         assert_eq!(
             pointed(sql, &error),
-            "sql parser error: Expected: identifier, found: 1\nline 2:   '日', FROM 1 t\n                   ^"
+            "syntax error: expected identifier, found 1\nline 2:   '日', FROM 1 t\n                     ^"
         );
     }
 }

@@ -200,13 +200,14 @@ fn kind(plan: &LogicalPlan) -> Kind {
 
 async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<LogicalPlan> {
     let state = ctx.state();
-    fill_named_arguments(&mut statement, state.scalar_functions())?;
+    let allow = AllowList::of(state.config());
+    fill_named_arguments(&mut statement, state.scalar_functions(), &allow)?;
     let mut plan = state.statement_to_plan(statement).await?;
     if matches!(plan, LogicalPlan::Statement(LogicalStatement::Execute(_))) {
         // It stands for another statement, which runs later.
         plan = ctx.execute_logical_plan(plan).await?.into_unoptimized_plan();
     }
-    check_locations(&plan, &AllowList::of(state.config()))?;
+    check_locations(&plan, &allow)?;
     Ok(plan)
 }
 

@@ -76,6 +76,12 @@ impl Running {
         self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::stalled)
     }
 
+    /// The plan in words.
+    #[cfg(test)]
+    pub(crate) fn plan_text(&self) -> String {
+        datafusion::physical_plan::displayable(self.plan.as_ref()).indent(false).to_string()
+    }
+
     /// The next rows; `None` when there are no more.
     ///
     /// # Errors

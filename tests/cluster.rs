@@ -61,6 +61,22 @@ fn rows_are_those_of_one_process() {
          ELSE image_resize(image_decode(content), 32, 32, fit => 'inside') END AS t FROM (SELECT *, image_info(content)['width'] AS w \
          FROM photos)) GROUP BY 1",
         "SELECT image_resize(image_decode(content), width => 3, height => 2)['data'] FROM photos ORDER BY path LIMIT 3",
+        // What is kept of one statement is there for the next.
+        "CREATE TABLE t AS SELECT label, length, content FROM photos ORDER BY path; SELECT label, count(*), sum(length), \
+         min(image_info(content)['width']) FROM t GROUP BY label ORDER BY label",
+        "CREATE TABLE t AS SELECT label, length FROM photos ORDER BY path LIMIT 9; SELECT * FROM t",
+        "CREATE TABLE t AS VALUES (1, 'daisy'), (2, 'roses'); SELECT column1, count(*) FROM t JOIN photos ON column2 = label \
+         GROUP BY 1 ORDER BY 1",
+        "CREATE VIEW v AS SELECT label, length FROM photos; CREATE TABLE t AS SELECT label FROM v; SELECT count(*) FROM v JOIN t \
+         ON v.label = t.label",
+        "CACHE TABLE photos; SELECT count(*), sum(length) FROM photos",
+        "CACHE TABLE c AS SELECT path FROM photos ORDER BY path; SELECT max(path) FROM c; UNCACHE TABLE c",
+        "CREATE TABLE t AS SELECT label FROM photos; CREATE OR REPLACE TABLE t AS SELECT count(*) AS n FROM t; SELECT * FROM t",
+        "SUMMARIZE photos",
+        "SUMMARIZE names",
+        "SELECT count(*) FROM 'photos/**/*.jpg'",
+        "SELECT count(image) FROM 'records'",
+        "SELECT count(*) FROM 'names.csv'",
         "SELECT parity, model['n'], round(model['r2'], 9), round(linear_prediction(model, 3), 6) FROM (SELECT class % 2 AS parity, \
          linear_regression(length, class) AS model FROM photos GROUP BY class % 2) ORDER BY parity",
     ] {
@@ -126,11 +142,11 @@ fn relative_locations_start_from_the_clients_directory() {
 fn what_cant_be_sent_is_refused() {
     let workspace = Workspace::with_photos(4, 2);
     let cluster = Cluster::start(&workspace, 1);
-    let message = cluster.sql("CREATE TABLE t AS SELECT 1 AS x; SELECT * FROM t").failure(2);
-    assert!(
-        message.starts_with("error: table 't' is in this process's memory, where the cluster can't read it"),
-        "{message}"
-    );
+    let message = cluster.sql("SELECT count(*) FROM generate_series(1, 7)").failure(2);
+    assert!(message.contains("is made in this process and can't be sent to the cluster; write its rows"), "{message}");
+    let large = "CREATE TABLE t AS SELECT repeat('x', 70000000) AS x; SELECT count(x) FROM t";
+    let message = cluster.sql(large).failure(2);
+    assert!(message.contains("in this process's memory, and at most 64.00 MiB travel to the cluster"), "{message}");
     let copy = "COPY (SELECT path FROM read_images('photos')) TO 'out.csv' STORED AS CSV";
     let message = cluster.sql(&format!("{copy} OPTIONS ('format.delimiter' ';')")).failure(2);
     assert!(message.contains("COPY ... STORED AS CSV takes no OPTIONS on a cluster, got delimiter"), "{message}");

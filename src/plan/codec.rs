@@ -6,7 +6,10 @@ use std::sync::Arc;
 use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err};
+use datafusion::common::{
+    DataFusionError, Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err,
+    plan_datafusion_err,
+};
 use datafusion::datasource::file_format::FileFormatFactory;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, Extension, LogicalPlan, ScalarUDF, WindowUDF};
@@ -129,7 +132,13 @@ impl LogicalExtensionCodec for LogicalCodec {
             buf.extend([ROWS_MAGIC, WIRE_VERSION]);
             return memory_rows::encode(table_ref, rows, buf).map_err(marked);
         }
-        self.ballista.try_encode_table_provider(table_ref, node, buf)
+        match self.ballista.try_encode_table_provider(table_ref, node, buf) {
+            Err(DataFusionError::NotImplemented(_)) => Err(marked(plan_datafusion_err!(
+                "table '{table_ref}' is made in this process and can't be sent to the cluster; write its rows as VALUES or into a file, or \
+                 run the statement without --cluster"
+            ))),
+            sent => sent,
+        }
     }
 
     fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {

@@ -1,23 +1,30 @@
-//! What is put right in a statement before it is planned: holes between named arguments, which NULL fills, and names of partition columns.
+//! What is put right in a statement before it is planned: holes between named arguments, which NULL fills, names of partition columns, and
+//! directories that are named as tables.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Value,
+    visit_expressions_mut, visit_relations_mut,
 };
 
-/// Rewrites every call of one of `functions` that names its arguments, and makes names of partition columns what others are.
+use crate::storage::AllowList;
+
+/// Rewrites every call of one of `functions` that names its arguments, makes names of partition columns what others are, and puts a
+/// slash behind `'directory'`, by which it is told from a table, where it may be looked for.
 pub(crate) fn fill_named_arguments(
     statement: &mut Statement,
     functions: &HashMap<String, Arc<ScalarUDF>>,
+    allow: &AllowList,
 ) -> Result<()> {
     match statement {
-        Statement::Statement(statement) => visit(statement.as_mut(), functions),
+        Statement::Statement(statement) => visit(statement.as_mut(), functions, allow),
         Statement::CopyTo(copy) => {
             // DataFusion keeps the quotes of PARTITIONED BY ("Split"), and the capitals of Split.
             for name in &mut copy.partitioned_by {
@@ -27,11 +34,11 @@ pub(crate) fn fill_named_arguments(
                 };
             }
             match &mut copy.source {
-                CopyToSource::Query(query) => visit(query.as_mut(), functions),
+                CopyToSource::Query(query) => visit(query.as_mut(), functions, allow),
                 CopyToSource::Relation(_) => Ok(()),
             }
         }
-        Statement::Explain(explain) => fill_named_arguments(&mut explain.statement, functions),
+        Statement::Explain(explain) => fill_named_arguments(&mut explain.statement, functions, allow),
         Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
     }
 }
@@ -39,7 +46,18 @@ pub(crate) fn fill_named_arguments(
 fn visit<V: datafusion::sql::sqlparser::ast::VisitMut>(
     tree: &mut V,
     functions: &HashMap<String, Arc<ScalarUDF>>,
+    allow: &AllowList,
 ) -> Result<()> {
+    let _ = visit_relations_mut(tree, |name| {
+        if let [ObjectNamePart::Identifier(Ident { value, quote_style: Some('\''), .. })] = name.0.as_mut_slice()
+            && !value.ends_with('/')
+            && allow.check(value).is_ok()
+            && Path::new(value).is_dir()
+        {
+            value.push('/');
+        }
+        ControlFlow::<()>::Continue(())
+    });
     let result = visit_expressions_mut(tree, |expr| {
         if let Expr::Function(call) = expr {
             fill(call, functions);

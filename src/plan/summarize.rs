@@ -29,7 +29,8 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
     let image = identifier(image);
     let label = LABEL_COLUMNS.iter().find(|name| schema.field_with_name(name).is_ok());
     let length = schema.field_with_name("length").is_ok_and(|field| field.data_type() == &DataType::Int64);
-    let bytes = if length { "length".to_string() } else { format!("octet_length({image})") };
+    // DataFusion tells the length of texts alone.
+    let bytes = if length { "length".to_string() } else { format!("octet_length(encode({image}, 'hex')) / 2") };
     let formats: Vec<String> = pixmill_udfs::formats()
         .iter()
         .map(|format| {
@@ -38,8 +39,12 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
         })
         .collect();
     let formats = formats.join(", ");
-    let range =
-        |value: &str| format!("concat(min({value}), ' to ', max({value}), ', median ', approx_median({value}))");
+    let range = |value: &str, kind: &str| {
+        let known = "count(info['format']) > 0";
+        format!(
+            "CASE WHEN {known} THEN concat(min({value}), ' to ', max({value}), ', median ', CAST(approx_median({value}) AS {kind})) END"
+        )
+    };
     let ratio = "round(CAST(info['width'] AS DOUBLE) / info['height'], 2)";
     let columns = format!(
         "count(*) AS images,
@@ -47,12 +52,12 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
          concat_ws(', ', {formats}) AS formats,
          sum(bytes) AS bytes,
          CAST(avg(bytes) AS BIGINT) AS mean_bytes,
-         CASE WHEN count(info['format']) > 0 THEN {} END AS width,
-         CASE WHEN count(info['format']) > 0 THEN {} END AS height,
-         CASE WHEN count(info['format']) > 0 THEN {} END AS aspect_ratio",
-        range("info['width']"),
-        range("info['height']"),
-        range(ratio)
+         {} AS width,
+         {} AS height,
+         {} AS aspect_ratio",
+        range("info['width']", "BIGINT"),
+        range("info['height']", "BIGINT"),
+        range(ratio, "DOUBLE")
     );
     let Some(label) = label else {
         return format!("SELECT {columns} FROM (SELECT {bytes} AS bytes, image_info({image}) AS info FROM {relation})");
@@ -137,5 +142,48 @@ fn is_a_table(rows: &LogicalPlan) -> bool {
             projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) && is_a_table(&projection.input)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::Int64Type;
+
+    use crate::Engine;
+    use crate::source::images::FORMAT;
+
+    /// A JPEG of 2x1 pixels with so many bytes before its frame header, and as many behind it.
+    fn jpeg(bytes: usize) -> Vec<u8> {
+        let comment = [[0xff, 0xfe, 0xff, 0xff].as_slice(), &[0; 0xfffd]].concat();
+        let mut jpeg = vec![0xff, 0xd8];
+        while jpeg.len() < bytes {
+            jpeg.extend(&comment);
+        }
+        jpeg.extend([0xff, 0xc0, 0, 11, 8, 0, 1, 0, 2, 1, 1, 0x11, 0]);
+        jpeg.resize(2 * jpeg.len(), 0);
+        jpeg
+    }
+
+    #[tokio::test]
+    async fn images_are_read_as_far_as_their_headers_go() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (name, bytes) in [("early.jpg", jpeg(0)), ("late.jpg", jpeg(200_000)), ("none.jpg", vec![0; 200_000])] {
+            std::fs::write(directory.path().join(name), bytes).expect("an image");
+        }
+        let engine = Engine::local(1).expect("an engine");
+        let create = format!("CREATE EXTERNAL TABLE t STORED AS {FORMAT} LOCATION '{}'", directory.path().display());
+        engine.sql(&create).await.expect("a table");
+        for (sql, reads, broken) in [
+            ("SUMMARIZE t", "reads=headers", 1),
+            ("SUMMARIZE SELECT * FROM t", "reads=headers", 1),
+            ("SUMMARIZE SELECT * FROM t WHERE image_info(content) IS NULL", "reads=content", 1),
+        ] {
+            let statement = engine.parse(sql).expect("SQL").remove(0);
+            let running = engine.start(statement).await.expect("a plan");
+            assert!(running.plan_text().contains(reads), "{sql}: {}", running.plan_text());
+            let rows = running.collect().await.expect("rows");
+            assert_eq!(rows[0].column(2).as_primitive::<Int64Type>().value(0), broken, "{sql}");
+        }
     }
 }

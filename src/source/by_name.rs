@@ -74,17 +74,23 @@ fn is_location(name: &str) -> bool {
 /// Extensions of files that DataFusion reads by itself.
 const LISTED: [&str; 10] = ["parquet", "csv", "tsv", "json", "jsonl", "ndjson", "arrow", "avro", "gz", "zst"];
 
-/// What is there: by the name where it tells, else by the first file that does.
+/// What is there: by the name where it tells, else by the first file that does. Images and records say themselves what is missing.
 fn kind(location: &str, allow: &Arc<AllowList>) -> Result<Option<FileKind>> {
-    if let Some(kind) = FileKind::of_data(Path::new(location)) {
-        return Ok(Some(kind));
+    let named = FileKind::of_data(Path::new(location));
+    if named.is_some_and(|kind| kind != FileKind::Parquet) {
+        return Ok(named);
     }
+    let mut is_empty = true;
     for found in Location::parse_within(location, allow)?.files(true) {
+        is_empty = false;
         if let Some(kind) = FileKind::of_data(&found?.path) {
             return Ok(Some(kind));
         }
     }
-    Ok(None)
+    match is_empty {
+        true => plan_err!("nothing matches '{location}'"),
+        false => Ok(None),
+    }
 }
 
 /// A table of files that DataFusion reads by itself.
