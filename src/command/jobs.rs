@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::output::{aligned, print_text};
 use super::process::runtime;
 use crate::error::{Error, Result};
+use crate::output::{aligned, print_text};
 use crate::role::client::{Cluster, HostPort};
 use crate::role::report::{JobReport, JobState};
 

@@ -8,7 +8,6 @@ pub(crate) mod experiment;
 pub(crate) mod functions;
 pub(crate) mod generate;
 pub(crate) mod jobs;
-mod output;
 mod process;
 pub(crate) mod report;
 mod results;

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Place;
-use super::output::Format;
 use super::statements::{Resume, piped_input, run_all};
 use crate::error::{Error, Result};
+use crate::output::Format;
 
 /// Run SQL statements and print their rows
 #[derive(Debug, Args)]

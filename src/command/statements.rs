@@ -11,9 +11,9 @@ use indicatif::{HumanBytes, HumanCount};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Place;
-use super::output::{Format, RowPrinter};
 use crate::engine::{Engine, Running};
 use crate::error::{Error, Result};
+use crate::output::{Format, Look, RowPrinter};
 use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 
 /// How long an interrupted or failed statement may take to clean up behind itself.
@@ -67,7 +67,7 @@ async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement,
     let started = Instant::now();
     let running = engine.start(statement).await?;
     let target = running.target().map(Path::to_path_buf);
-    let mut printer = RowPrinter::new(running.schema(), format);
+    let mut printer = RowPrinter::new(std::io::stdout(), running.schema(), format, &Look::of_stdout());
     let mut watched = Watched::new(running);
     let mut written = Written::default();
     while let Some(batch) = watched.next().await {
@@ -78,7 +78,7 @@ async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement,
         printer.print(batch)?;
     }
     let left_out = watched.finish();
-    printer.finish()?;
+    printer.finish_counted()?;
     if let Some(text) = left_out {
         eprintln!("{text}");
     }
