@@ -1,31 +1,21 @@
 //! The engine: what commands and library users hold to run SQL and watch it.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result as QueryResult, exec_datafusion_err};
-use datafusion::logical_expr::{LogicalPlan, Statement as LogicalStatement};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use futures::StreamExt;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{Error, Result};
-use crate::plan::{check_locations, fill_named_arguments};
-use crate::progress::Progress;
-use crate::quoted::quoted;
+use crate::prepared::Prepared;
 use crate::role::STACK_BYTES;
 use crate::role::client::{Cluster, HostPort};
-use crate::role::query::{ClusterExec, OpenJobs};
+use crate::role::query::OpenJobs;
 use crate::role::report::job_name;
-use crate::session::{cluster_session, local_session};
-use crate::sink::{CommitExec, result_schema};
+use crate::running::Running;
+use crate::session::{another_session, cluster_session, local_session};
+use crate::statement::Statement;
 use crate::storage::AllowList;
 use crate::task::with_config;
 
@@ -59,12 +49,21 @@ use crate::task::with_config;
 /// # }
 /// ```
 pub struct Engine {
-    ctx: SessionContext,
+    session: Session,
     /// Plans and executes; taken only when the engine is dropped.
     cpu: Option<Runtime>,
     /// Reads and writes.
     io: Option<Runtime>,
-    /// Where statements run, and which of them do, where that isn't this process.
+}
+
+/// Settings, tables, views and prepared statements, and the threads, memory and cluster to run statements with.
+///
+/// All sessions of an engine share the latter and none of the former. A clone is the same session.
+#[derive(Clone)]
+pub struct Session {
+    ctx: SessionContext,
+    cpu: Handle,
+    /// Where statements run, and which of this session do, where that isn't this process.
     cluster: Option<(Cluster, OpenJobs)>,
 }
 
@@ -86,7 +85,8 @@ impl Engine {
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", threads)?;
         let ctx = local_session(threads, io.handle().clone(), allow)?;
-        Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: None })
+        let session = Session { ctx, cpu: cpu.handle().clone(), cluster: None };
+        Ok(Self { session, cpu: Some(cpu), io: Some(io) })
     }
 
     /// An engine whose statements run on a cluster.
@@ -99,9 +99,75 @@ impl Engine {
         let cpu = runtime("pixmill-cpu", 1)?;
         let jobs = OpenJobs::default();
         let ctx = cluster_session(&cluster, &jobs, &report, io.handle().clone())?;
-        Ok(Self { ctx, cpu: Some(cpu), io: Some(io), cluster: Some((cluster, jobs)) })
+        let session = Session { ctx, cpu: cpu.handle().clone(), cluster: Some((cluster, jobs)) };
+        Ok(Self { session, cpu: Some(cpu), io: Some(io) })
     }
 
+    /// The session that is open from the beginning.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Opens another session, with the settings of the first.
+    ///
+    /// # Errors
+    /// None in a configuration that the first session was built with.
+    pub fn open_session(&self) -> Result<Session> {
+        let first = &self.session;
+        let (ctx, cluster) = match &first.cluster {
+            None => (another_session(&first.ctx, None)?, None),
+            Some((cluster, _)) => {
+                let jobs = OpenJobs::default();
+                (another_session(&first.ctx, Some((cluster, &jobs)))?, Some((cluster.clone(), jobs)))
+            }
+        };
+        Ok(Session { ctx, cpu: first.cpu.clone(), cluster })
+    }
+
+    /// The DataFusion session, for registering tables and functions of one's own.
+    pub fn context(&self) -> &SessionContext {
+        self.session.context()
+    }
+
+    /// Runs every statement and returns the rows of the last one.
+    ///
+    /// # Errors
+    /// The first statement that fails; those before it have been run.
+    pub async fn sql(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.session.sql(sql).await
+    }
+
+    /// Takes a text apart into statements.
+    ///
+    /// # Errors
+    /// A text that is no SQL, with the place where it stops being it.
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
+        self.session.parse(sql)
+    }
+
+    /// Plans a statement and starts to run it.
+    ///
+    /// # Errors
+    /// A statement that can't be planned.
+    pub async fn start(&self, statement: Statement) -> Result<Running> {
+        self.session.start(statement).await
+    }
+
+    /// Ends the engine: work under way is given up, and files being written are given `patience` to be cleaned up.
+    ///
+    /// Not to be called inside an async runtime, where waiting is not allowed; there, drop the engine.
+    pub fn close(mut self, patience: Duration) {
+        if let Some(io) = &self.io {
+            // What the cluster isn't told by then, it goes on with.
+            let _ = io.block_on(async { tokio::time::timeout(patience, self.session.close()).await });
+        }
+        for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
+            runtime.shutdown_timeout(patience);
+        }
+    }
+}
+
+impl Session {
     /// The DataFusion session, for registering tables and functions of one's own.
     pub fn context(&self) -> &SessionContext {
         &self.ctx
@@ -124,8 +190,33 @@ impl Engine {
     /// # Errors
     /// A text that is no SQL, with the place where it stops being it.
     pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
-        let parsed = DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements());
-        Ok(Vec::from(parsed?))
+        Ok(Statement::parse_all(sql)?)
+    }
+
+    /// Plans a statement, without any effect.
+    ///
+    /// # Errors
+    /// A statement that can't be planned.
+    pub async fn prepare(&self, statement: Statement) -> Result<Prepared> {
+        let ctx = self.ctx.clone();
+        joined(self.cpu.spawn(async move { Prepared::plan(&ctx, statement).await }).await)
+    }
+
+    /// Starts to run a planned statement. What has no rows and takes no work is done by then.
+    ///
+    /// # Errors
+    /// A statement that can't be run.
+    pub async fn run(&self, prepared: Prepared) -> Result<Running> {
+        let ctx = self.ctx.clone();
+        let name = prepared.name.clone();
+        let begun = joined(self.cpu.spawn(async move { prepared.begin(&ctx).await }).await)?;
+        let mut task_ctx = self.ctx.task_ctx();
+        if self.cluster.is_some() {
+            let name = job_name(&name, &self.ctx.session_id());
+            let config = task_ctx.session_config().clone().set_str("ballista.job.name", &name);
+            task_ctx = with_config(&task_ctx, config);
+        }
+        Ok(Running::start(&self.cpu, self.ctx.clone(), begun, task_ctx))
     }
 
     /// Plans a statement and starts to run it.
@@ -133,57 +224,20 @@ impl Engine {
     /// # Errors
     /// A statement that can't be planned.
     pub async fn start(&self, statement: Statement) -> Result<Running> {
-        let ctx = self.ctx.clone();
-        let name = beginning(&statement);
-        let planned = self.spawn(async move { plan(&ctx, statement).await }).await;
-        let plan = joined(planned)?;
-        let (rows, receiver) = mpsc::channel(2);
-        let (mut task_ctx, executed) = (self.ctx.task_ctx(), Arc::clone(&plan));
-        if self.cluster.is_some() {
-            let name = job_name(&name, &self.ctx.session_id());
-            let config = task_ctx.session_config().clone().set_str("ballista.job.name", &name);
-            task_ctx = with_config(&task_ctx, config);
-        }
-        let task = self.spawn(async move {
-            let mut stream = match execute_stream(executed, task_ctx) {
-                Ok(stream) => stream,
-                Err(error) => {
-                    // Nobody listening any more is as good as an answer.
-                    let _ = rows.send(Err(error)).await;
-                    return;
-                }
-            };
-            while let Some(batch) = stream.next().await {
-                if rows.send(batch).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Running { plan, rows: receiver, task })
+        let prepared = self.prepare(statement).await?;
+        self.run(prepared).await
     }
 
-    /// Ends the engine: work under way is given up, and files being written are given `patience` to be cleaned up.
-    ///
-    /// Not to be called inside an async runtime, where waiting is not allowed; there, drop the engine.
-    pub fn close(mut self, patience: Duration) {
-        if let (Some(io), Some((cluster, jobs))) = (&self.io, &self.cluster) {
-            // What the cluster isn't told by then, it goes on with.
-            let _ = io
-                .block_on(async { tokio::time::timeout(patience, jobs.cancel(cluster, &self.ctx.session_id())).await });
-        }
-        for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
-            runtime.shutdown_timeout(patience);
+    /// Has the cluster give up what it still does for this session.
+    pub async fn close(&self) {
+        if let Some((cluster, jobs)) = &self.cluster {
+            jobs.cancel(cluster, &self.ctx.session_id()).await;
         }
     }
 
-    fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
-        match &self.cpu {
-            Some(runtime) => runtime.spawn(work),
-            None => tokio::spawn(work),
-        }
+    /// The cluster that statements run on.
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref().map(|(cluster, _)| cluster)
     }
 }
 
@@ -194,83 +248,6 @@ impl Drop for Engine {
             runtime.shutdown_background();
         }
     }
-}
-
-/// A statement under way. Dropped, it is cancelled.
-pub struct Running {
-    plan: Arc<dyn ExecutionPlan>,
-    rows: mpsc::Receiver<QueryResult<RecordBatch>>,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    /// The columns of the result; none for statements without one.
-    pub fn schema(&self) -> SchemaRef {
-        self.plan.schema()
-    }
-
-    /// The directory that the statement writes a dataset to.
-    pub fn target(&self) -> Option<&Path> {
-        // EXPLAIN ANALYZE has a commit, too, and other rows.
-        let commit = CommitExec::of(&self.plan).filter(|_| self.plan.schema() == result_schema());
-        let local = commit.map(CommitExec::directory);
-        local.or_else(|| self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::target))
-    }
-
-    /// How far it is.
-    pub fn progress(&self) -> Progress {
-        Progress::of(&self.plan)
-    }
-
-    /// What stands still on the cluster, in words.
-    pub(crate) fn stalled(&self) -> Option<String> {
-        self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::stalled)
-    }
-
-    /// The next rows; `None` when there are no more.
-    ///
-    /// # Errors
-    /// What stopped the statement.
-    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        match self.rows.recv().await {
-            Some(batch) => Some(batch.map_err(Error::from)),
-            // A panic in the plan ends the task without a word.
-            None => match (&mut self.task).await {
-                Err(error) if error.is_panic() => {
-                    Some(Err(exec_datafusion_err!("internal error: a task panicked: {error}").into()))
-                }
-                _ => None,
-            },
-        }
-    }
-
-    /// All rows.
-    ///
-    /// # Errors
-    /// What stopped the statement.
-    pub async fn collect(mut self) -> Result<Vec<RecordBatch>> {
-        let mut batches = Vec::new();
-        while let Some(batch) = self.next().await {
-            batches.push(batch?);
-        }
-        Ok(batches)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Most characters of a statement that name its job.
-const NAME_LENGTH: usize = 80;
-
-/// A statement's beginning, in one line.
-fn beginning(statement: &Statement) -> String {
-    let text = statement.to_string();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(NAME_LENGTH).collect()
 }
 
 fn runtime(name: &str, workers: usize) -> Result<Runtime> {
@@ -284,19 +261,4 @@ fn joined<T>(result: std::result::Result<QueryResult<T>, tokio::task::JoinError>
         Ok(result) => Ok(result?),
         Err(error) => Err(exec_datafusion_err!("internal error: planning stopped: {error}").into()),
     }
-}
-
-async fn plan(ctx: &SessionContext, mut statement: Statement) -> QueryResult<Arc<dyn ExecutionPlan>> {
-    let state = ctx.state();
-    fill_named_arguments(&mut statement, state.scalar_functions())?;
-    let plan = state.statement_to_plan(statement).await?;
-    check_locations(&plan, &AllowList::of(state.config()))?;
-    if let LogicalPlan::Statement(LogicalStatement::SetVariable(set)) = &plan
-        && set.variable.eq_ignore_ascii_case("pixmill.memory_limit")
-    {
-        // The limit is the runtime's; DataFusion's own option changes it.
-        ctx.sql(&format!("SET datafusion.runtime.memory_limit = {}", quoted(&set.value))).await?;
-    }
-    let frame = ctx.execute_logical_plan(plan).await?;
-    frame.create_physical_plan().await
 }

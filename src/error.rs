@@ -6,12 +6,23 @@ use std::path::PathBuf;
 use ballista_core::error::BallistaError;
 use datafusion::error::DataFusionError;
 
+use crate::place::{Place, pointed};
+
 /// A failed command or statement.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A statement could not be planned or run.
     #[error("{}", message(.0))]
     Query(#[source] DataFusionError),
+
+    /// A statement could not be planned or run, and it is known which part of its text is at fault.
+    #[error("{message}")]
+    Pointed {
+        /// The message and the part of the text.
+        message: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
 
     /// A file or directory could not be read or written.
     #[error("cannot {action} '{}': {source}", path.display())]
@@ -59,8 +70,26 @@ impl Error {
             Self::ClosedOutput => 0,
             Self::Usage(_) => 2,
             Self::Query(error) if is_question(error) => 2,
+            Self::Pointed { source, .. } => source.exit_code(),
             Self::Interrupted => 130,
             Self::Query(_) | Self::File { .. } | Self::Failed(_) | Self::Unreachable(_) | Self::Output(_) => 1,
+        }
+    }
+
+    /// Where in the statement's text the error is, where that is known.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Query(error) => Place::of(error),
+            Self::Pointed { source, .. } => source.place(),
+            _ => None,
+        }
+    }
+
+    /// The same error, which shows where in `sql` it is if that is known.
+    pub(crate) fn pointed(self, sql: &str) -> Self {
+        match self.place() {
+            Some(_) => Self::Pointed { message: pointed(sql, &self), source: Box::new(self) },
+            None => self,
         }
     }
 

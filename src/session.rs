@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ballista_core::config::BallistaConfig;
 use ballista_core::extension::{SessionConfigExt, SessionStateExt};
 use ballista_core::planner::BallistaQueryPlanner;
-use datafusion::catalog::TableProviderFactory;
+use datafusion::catalog::{DynamicFileCatalog, TableProviderFactory};
 use datafusion::common::Result;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
@@ -20,10 +20,10 @@ use crate::role::failure::MarkingPlanner;
 use crate::role::query::{ClusterPlanner, OpenJobs};
 use crate::role::report::ClusterReport;
 use crate::sink::{Format, ShardFormatFactory};
-use crate::source::SourceRelationPlanner;
 use crate::source::cifar10::{self, Cifar10TableFactory};
 use crate::source::images::{self, ImagesTableFactory};
 use crate::source::tfrecord::{self, TfRecordTableFactory};
+use crate::source::{FilesByName, SourceRelationPlanner};
 use crate::storage::{AllowList, AllowedStores};
 
 /// Rows in a batch: images are large, and DataFusion counts rows.
@@ -52,6 +52,8 @@ pub(crate) fn session_config(threads: usize, io: Handle) -> SessionConfig {
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_bool("datafusion.execution.enable_file_stream_work_stealing", false)
+        // Errors tell where in the statement they are.
+        .set_bool("datafusion.sql_parser.collect_spans", true)
 }
 
 /// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
@@ -95,22 +97,61 @@ pub(crate) fn cluster_session(
     report: &ClusterReport,
     io: Handle,
 ) -> Result<SessionContext> {
-    let url = format!("http://{}:{}", cluster.address().host, cluster.address().port);
     let here = std::env::current_dir().ok().filter(|here| *here != report.directory);
     let config = cluster_config(report.vcores.max(1), io, &AllowList::default())
         .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here)));
+    let config = with_cluster_planner(config, cluster, jobs);
+    let state = session_state(config)?.upgrade_for_ballista(url(cluster))?;
+    Ok(opened(state))
+}
+
+/// Says that a session's memory is that of others, too.
+struct SharedMemory;
+
+/// Whether other sessions share this one's memory.
+pub(crate) fn shares_memory(ctx: &SessionContext) -> bool {
+    ctx.state().config().get_extension::<SharedMemory>().is_some()
+}
+
+/// Another session with the settings and the memory of the first, and without its tables; on a cluster with jobs of its own.
+///
+/// # Errors
+/// None in a configuration that the first was built with.
+pub(crate) fn another_session(
+    first: &SessionContext,
+    cluster: Option<(&Cluster, &OpenJobs)>,
+) -> Result<SessionContext> {
+    let config = first.copied_config().with_extension(Arc::new(SharedMemory));
+    let runtime = first.runtime_env();
+    let Some((cluster, jobs)) = cluster else { return Ok(opened(state_within(config, runtime)?)) };
+    let config = with_cluster_planner(config, cluster, jobs);
+    Ok(opened(state_within(config, runtime)?.upgrade_for_ballista(url(cluster))?))
+}
+
+fn url(cluster: &Cluster) -> String {
+    format!("http://{}:{}", cluster.address().host, cluster.address().port)
+}
+
+fn with_cluster_planner(config: SessionConfig, cluster: &Cluster, jobs: &OpenJobs) -> SessionConfig {
     let ballista = BallistaQueryPlanner::with_extension(
-        url.clone(),
+        url(cluster),
         config.ballista_config(),
         config.ballista_logical_extension_codec(),
     );
     let planner = ClusterPlanner::new(cluster.clone(), jobs.clone(), ballista);
-    let config = config.with_ballista_query_planner(Arc::new(planner));
-    let state = session_state(config)?.upgrade_for_ballista(url)?;
+    config.with_ballista_query_planner(Arc::new(planner))
+}
+
+/// A session for statements: with this crate's functions, and tables that are named by their files.
+fn opened(state: SessionState) -> SessionContext {
+    let files = Arc::new(FilesByName::default());
+    let catalogs = DynamicFileCatalog::new(Arc::clone(state.catalog_list()), Arc::clone(&files) as _);
+    let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(Arc::new(catalogs)).build();
     let ctx = SessionContext::new_with_state(state);
-    // The upgrade leaves none but DataFusion's own.
+    files.look_with(&ctx);
+    // Ballista leaves none but DataFusion's own.
     pixmill_udfs::register_all(&ctx);
-    Ok(ctx)
+    ctx
 }
 
 /// The state with this crate's functions.
@@ -141,6 +182,10 @@ pub(crate) fn runtime(config: &SessionConfig) -> Result<RuntimeEnvBuilder> {
 /// A memory limit that is none.
 pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
     let runtime = runtime(&config)?.build_arc()?;
+    state_within(config, runtime)
+}
+
+fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     let allow = AllowList::of(&config);
     let images: Arc<dyn TableProviderFactory> = Arc::new(ImagesTableFactory);
     let records: Arc<dyn TableProviderFactory> = Arc::new(TfRecordTableFactory);
@@ -168,7 +213,5 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
 /// A memory limit that is none.
 pub(crate) fn local_session(threads: usize, io: Handle, allow: AllowList) -> Result<SessionContext> {
     let config = session_config(threads, io).with_extension(Arc::new(allow));
-    let ctx = SessionContext::new_with_state(session_state(config)?);
-    pixmill_udfs::register_all(&ctx);
-    Ok(ctx)
+    Ok(opened(session_state(config)?))
 }

@@ -11,10 +11,12 @@ use indicatif::{HumanBytes, HumanCount};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Place;
-use crate::engine::{Engine, Running};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::output::{Format, Look, RowPrinter};
 use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
+use crate::running::Running;
+use crate::statement::Statement;
 
 /// How long an interrupted or failed statement may take to clean up behind itself.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -39,10 +41,13 @@ pub(super) fn run_all(place: &Place, sql: &str, format: Format, resume: &Resume)
 
 /// Runs a text of statements, and prints their rows.
 pub(super) async fn print_all(engine: &Engine, sql: &str, format: Format) -> Result<()> {
-    for statement in engine.parse(sql)? {
-        run_one(engine, statement, format).await?;
-    }
-    Ok(())
+    let run = async || {
+        for statement in engine.parse(sql)? {
+            run_one(engine, statement, format).await?;
+        }
+        Ok(())
+    };
+    run().await.map_err(|error: Error| error.pointed(sql))
 }
 
 /// Does some work with an engine; Ctrl-C cancels it.
@@ -63,7 +68,7 @@ pub(super) fn with_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> R
     result
 }
 
-async fn run_one(engine: &Engine, statement: datafusion::sql::parser::Statement, format: Format) -> Result<()> {
+async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Result<()> {
     let started = Instant::now();
     let running = engine.start(statement).await?;
     let target = running.target().map(Path::to_path_buf);

@@ -12,6 +12,18 @@ pub(crate) const IMAGE_EXTENSIONS: [&str; 10] =
 pub(crate) const IMAGE_COLUMNS: [&str; 8] =
     ["image", "image/encoded", "jpg", "jpeg", "png", "image/bytes", "content", "bytes"];
 
+/// Names of columns that hold labels, the likeliest first.
+pub(crate) const LABEL_COLUMNS: [&str; 8] = [
+    "label",
+    "label_name",
+    "class_name",
+    "image/class/text",
+    "class",
+    "image/class/label",
+    "cls",
+    "image/object/class/text",
+];
+
 /// What a name says that a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {

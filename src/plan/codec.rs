@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::catalog::{MemTable, TableProvider};
-use datafusion::common::{
-    Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err, plan_datafusion_err,
-};
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, TableReference, exec_err, internal_datafusion_err, internal_err, not_impl_err};
 use datafusion::datasource::file_format::FileFormatFactory;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, Extension, LogicalPlan, ScalarUDF, WindowUDF};
@@ -19,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::image_work::ImageWorkExec;
+use super::memory_rows::{self, rows_in_memory};
 use crate::role::failure::marked;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
@@ -26,8 +25,10 @@ use crate::storage::local_path;
 
 /// What messages of this crate begin with: no protobuf message does.
 const MAGIC: u8 = 0xFF;
+/// What the rows of a table begin with.
+const ROWS_MAGIC: u8 = 0xFE;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 2;
+pub(crate) const WIRE_VERSION: u8 = 3;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {
@@ -106,6 +107,9 @@ impl LogicalExtensionCodec for LogicalCodec {
         schema: SchemaRef,
         ctx: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
+        if let [ROWS_MAGIC, WIRE_VERSION, rows @ ..] = buf {
+            return memory_rows::decode(rows, schema);
+        }
         match decode::<TableMessage>(buf)? {
             Some(message) => message.table(),
             None => self.ballista.try_decode_table_provider(buf, table_ref, schema, ctx),
@@ -121,12 +125,9 @@ impl LogicalExtensionCodec for LogicalCodec {
         if let Some(message) = TableMessage::of(node.as_ref())? {
             return encode(&message.with_location(|location| self.location(location)), buf);
         }
-        if node.is::<MemTable>() {
-            let error = plan_datafusion_err!(
-                "table '{table_ref}' is in this process's memory, where the cluster can't read it; write it to files with COPY, and \
-                 make it of those with CREATE EXTERNAL TABLE"
-            );
-            return Err(marked(error));
+        if let Some(rows) = rows_in_memory(node.as_ref()) {
+            buf.extend([ROWS_MAGIC, WIRE_VERSION]);
+            return memory_rows::encode(table_ref, rows, buf).map_err(marked);
         }
         self.ballista.try_encode_table_provider(table_ref, node, buf)
     }

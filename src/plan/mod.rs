@@ -5,10 +5,12 @@ mod codec;
 mod expose;
 mod fuse_through_alias;
 mod image_work;
+mod memory_rows;
 mod named_arguments;
 mod planner;
 mod rewrite_copy;
 mod statement;
+mod summarize;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ pub(crate) use fuse_through_alias::FuseThroughAlias;
 pub(crate) use named_arguments::fill_named_arguments;
 pub(crate) use planner::PixmillQueryPlanner;
 pub(crate) use rewrite_copy::RewriteCopy;
+pub(crate) use summarize::{summary, with_headers_only};
 
 /// `with_new_children`, which is deprecated and still required, by way of its successor.
 pub(crate) fn with_new_children<P: ExecutionPlan>(

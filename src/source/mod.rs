@@ -3,10 +3,12 @@
 pub mod cifar10;
 pub mod images;
 pub mod speed_test;
+pub(crate) mod stored;
 pub mod tfrecord;
 
 mod arguments;
 mod batch;
+mod by_name;
 mod node;
 mod relation;
 mod wire;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use by_name::FilesByName;
 
 pub use arguments::SourceOptions;
 pub use node::ReadExec;

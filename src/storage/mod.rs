@@ -63,6 +63,20 @@ pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io:
     }
 }
 
+/// Appends a file's first bytes, at most `most`, to `bytes`, and says how many there were.
+///
+/// # Errors
+/// The operating system's answer; `bytes` is left as it was.
+pub(crate) fn read_beginning(location: &str, bytes: &mut Vec<u8>, most: u64) -> io::Result<u64> {
+    let path = local_path(location).ok_or_else(|| io::Error::other("not a local path"))?;
+    let start = bytes.len();
+    let result = File::open(path).and_then(|file| file.take(most).read_to_end(bytes));
+    if result.is_err() {
+        bytes.truncate(start);
+    }
+    result.map(|read| read as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -43,6 +43,7 @@ pub use image_resize::ImageResize;
 pub use image_to_tensor::ImageToTensor;
 pub use linear_prediction::LinearPrediction;
 pub use linear_regression::LinearRegression;
+pub use support::decode::formats;
 pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;

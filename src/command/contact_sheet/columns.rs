@@ -9,19 +9,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
-use crate::format::kind::IMAGE_COLUMNS;
+use crate::format::kind::{IMAGE_COLUMNS, LABEL_COLUMNS};
 
-/// Names of columns that hold labels.
-pub(super) const LABELS: [&str; 8] = [
-    "label",
-    "label_name",
-    "class_name",
-    "image/class/text",
-    "class",
-    "image/class/label",
-    "cls",
-    "image/object/class/text",
-];
 /// Names of columns that say which image it is.
 const PATHS: [&str; 7] = ["path", "__key__", "key", "filename", "file_name", "image/filename", "id"];
 
@@ -74,7 +63,7 @@ impl Columns {
         };
         let label = match &asked.label {
             Some(name) => Some(position(name)?),
-            None => first(&LABELS),
+            None => first(&LABEL_COLUMNS),
         };
         Ok(Self { image, label, path: first(&PATHS) })
     }

@@ -14,20 +14,22 @@ use clap::Args;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::Int64Type;
-use datafusion::sql::parser::Statement;
+use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast;
 use indicatif::HumanBytes;
 
 use self::columns::{Asked, Columns, Rows};
 use self::sample::{Sample, bytes_of};
-use self::source::{Source, identifier};
+use self::source::Source;
 use super::statements::{Watched, with_engine};
 use super::{Place, check_out};
-use crate::engine::{Engine, Running};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::format::manifest::put;
-use crate::quoted::quoted;
+use crate::quoted::{identifier, quoted};
+use crate::running::Running;
 use crate::sheet::{Cell, Labels, Sheet, page, picture, picture_size};
+use crate::statement::Statement;
 
 /// Draw a grid of thumbnails with labels and sizes
 ///
@@ -380,13 +382,12 @@ async fn start(engine: &Engine, sql: &str) -> Result<Running> {
 
 /// Whether a query says in which order its rows come.
 fn is_ordered_query(statement: &Statement) -> Result<bool> {
-    match statement {
-        Statement::Statement(statement) => match statement.as_ref() {
-            ast::Statement::Query(query) => Ok(query.order_by.is_some()),
-            _ => Err(Error::Usage(format!("--query must end in a SELECT, got {statement}"))),
-        },
-        other => Err(Error::Usage(format!("--query must end in a SELECT, got {other}"))),
+    if let Some(SqlStatement::Statement(sql)) = statement.as_sql()
+        && let ast::Statement::Query(query) = sql.as_ref()
+    {
+        return Ok(query.order_by.is_some());
     }
+    Err(Error::Usage(format!("--query must end in a SELECT, got {statement}")))
 }
 
 /// Says which images of the sheet are broken, and why.

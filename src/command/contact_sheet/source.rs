@@ -81,18 +81,3 @@ fn classes(shard: &Path) -> Option<Vec<String>> {
         }
     }
 }
-
-/// A column's name as SQL has it.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_in_names_stay_in_names() {
-        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
-    }
-}

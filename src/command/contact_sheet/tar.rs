@@ -10,9 +10,9 @@ use flate2::read::MultiGzDecoder;
 use tar::Archive;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::columns::{Asked, LABELS, Rows};
+use super::columns::{Asked, Rows};
 use crate::error::{Error, Result};
-use crate::format::kind::IMAGE_EXTENSIONS;
+use crate::format::kind::{IMAGE_EXTENSIONS, LABEL_COLUMNS};
 use crate::format::webdataset::split_key;
 
 /// The most samples, and about the most bytes, that are handed over at once.
@@ -109,7 +109,7 @@ impl Samples {
         }
         let place = match &self.members.asked.label {
             Some(label) => label.eq_ignore_ascii_case(extension).then_some(0),
-            None => LABELS.iter().chain(&["txt"]).position(|label| *label == extension),
+            None => LABEL_COLUMNS.iter().chain(&["txt"]).position(|label| *label == extension),
         };
         if let Some(place) = place.filter(|place| sample.label.as_ref().is_none_or(|(other, _)| place < other)) {
             let mut text = Vec::new();

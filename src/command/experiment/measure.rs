@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use datafusion::sql::parser::Statement;
 
 use super::results::Row;
 use crate::command::cluster::Roles;
@@ -17,6 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::role::client::Cluster as Client;
 use crate::role::report::JobReport;
+use crate::statement::Statement;
 
 /// Executors of a cluster, and vcores of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

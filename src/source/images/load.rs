@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
@@ -12,6 +13,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
+use pixmill_udfs::image_size;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -23,7 +25,7 @@ use crate::session::io_runtime;
 use crate::source::batch::cut_by_decoded_size;
 use crate::source::node::{Items, Reader};
 use crate::source::wire::ReaderMessage;
-use crate::storage::{AllowList, read_file};
+use crate::storage::{AllowList, read_beginning, read_file};
 use crate::task::Task;
 
 /// Reads the content of each file where the query looks at it.
@@ -32,6 +34,8 @@ pub(in crate::source) struct ImageReader {
     schema: SchemaRef,
     /// The labels in the order of their class numbers, where the query looks at those.
     classes: Option<Arc<[String]>>,
+    /// Whether no more of each file is read than its header takes.
+    is_headers_only: bool,
     /// The bytes that all partitions together may read ahead, in permits.
     bytes_ahead: OnceLock<Arc<Semaphore>>,
 }
@@ -41,12 +45,13 @@ pub(in crate::source) struct ImageReader {
 pub(crate) struct ImageReaderMessage {
     columns: Vec<String>,
     classes: Option<Arc<[String]>>,
+    is_headers_only: bool,
 }
 
 impl ImageReader {
     /// Reads rows of `schema`.
-    pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>) -> Self {
-        Self { schema, classes, bytes_ahead: OnceLock::new() }
+    pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>, is_headers_only: bool) -> Self {
+        Self { schema, classes, is_headers_only, bytes_ahead: OnceLock::new() }
     }
 
     /// The reader of a message.
@@ -56,7 +61,7 @@ impl ImageReader {
     pub(in crate::source) fn from_message(message: ImageReaderMessage) -> Result<Self> {
         let all = schema(true);
         let fields: Result<Vec<_>, _> = message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
-        Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes))
+        Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes, message.is_headers_only))
     }
 }
 
@@ -75,14 +80,17 @@ impl Reader for ImageReader {
 
     fn describe(&self, items: &Items, f: &mut fmt::Formatter) -> fmt::Result {
         let (files, bytes) = self.totals(items);
-        let reads = if self.reads_content() { "content" } else { "nothing" };
+        let reads = match (self.reads_content(), self.is_headers_only) {
+            (false, _) => "nothing",
+            (true, false) => "content",
+            (true, true) => "headers",
+        };
         write!(f, "files={files}, bytes={bytes}, reads={reads}")
     }
 
     fn totals(&self, items: &Items) -> (usize, u64) {
         items.iter().flatten().fold((0, 0), |(files, bytes), batch| {
-            let sum: i64 = lengths(batch).values().iter().sum();
-            (files + batch.num_rows(), bytes + sum.unsigned_abs())
+            (files + batch.num_rows(), bytes + expected(batch, self.is_headers_only).sum::<u64>())
         })
     }
 
@@ -143,6 +151,7 @@ impl Reader for ImageReader {
             runtime: io_runtime(context.session_config()),
             metrics: LoadMetrics::new(metrics, partition),
             task: Task::of(context.session_config()),
+            is_headers_only: self.is_headers_only,
             allow: AllowList::of(context.session_config()),
             options,
         });
@@ -152,7 +161,11 @@ impl Reader for ImageReader {
 
     fn to_message(&self) -> Result<ReaderMessage> {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(ReaderMessage::Images(ImageReaderMessage { columns, classes: self.classes.clone() }))
+        Ok(ReaderMessage::Images(ImageReaderMessage {
+            columns,
+            classes: self.classes.clone(),
+            is_headers_only: self.is_headers_only,
+        }))
     }
 }
 
@@ -188,6 +201,7 @@ struct Loader {
     runtime: tokio::runtime::Handle,
     metrics: LoadMetrics,
     task: Arc<Task>,
+    is_headers_only: bool,
     allow: Arc<AllowList>,
     options: PixmillOptions,
 }
@@ -228,8 +242,7 @@ impl Loader {
         let most_bytes = self.options.batch_bytes() as u64;
         let mut batches = VecDeque::new();
         let (mut start, mut bytes) = (0, 0);
-        for (row, length) in lengths(items).values().iter().enumerate() {
-            let length = length.unsigned_abs();
+        for (row, length) in expected(items, self.is_headers_only).enumerate() {
             let is_full = row - start == self.batch_rows || bytes + length > most_bytes;
             if row > start && is_full {
                 batches.push_back(items.slice(start, row - start));
@@ -245,7 +258,7 @@ impl Loader {
     fn read_ahead(&self, waiting: &mut VecDeque<RecordBatch>, ahead: &mut VecDeque<Ahead>) {
         while ahead.len() < self.batches_ahead {
             let Some(items) = waiting.front() else { return };
-            let bytes: u64 = lengths(items).values().iter().map(|length| length.unsigned_abs()).sum();
+            let bytes: u64 = expected(items, self.is_headers_only).sum();
             let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
             let permit = Arc::clone(&self.bytes_ahead).try_acquire_many_owned(permits).ok();
             if permit.is_none() && !ahead.is_empty() {
@@ -253,10 +266,10 @@ impl Loader {
             }
             let Some(items) = waiting.pop_front() else { return };
             let (schema, metrics, allow) = (Arc::clone(&self.schema), self.metrics.clone(), Arc::clone(&self.allow));
-            let most_decoded = self.options.decoded_batch_bytes();
+            let (most_decoded, is_headers_only) = (self.options.decoded_batch_bytes(), self.is_headers_only);
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
-                let loaded = Loaded::read(&items, &metrics, &allow)?;
+                let loaded = Loaded::read(&items, is_headers_only, &metrics, &allow)?;
                 timer.done();
                 let batch = project(&items, Some(&loaded), &schema)?;
                 Ok(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded))
@@ -276,15 +289,19 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn read(items: &RecordBatch, metrics: &LoadMetrics, allow: &AllowList) -> Result<Self> {
-        let listed: i64 = lengths(items).values().iter().sum();
-        let mut bytes = Vec::with_capacity(usize::try_from(listed).unwrap_or(0).min(MOST_BYTES));
+    fn read(items: &RecordBatch, is_headers_only: bool, metrics: &LoadMetrics, allow: &AllowList) -> Result<Self> {
+        let expected: u64 = expected(items, is_headers_only).sum();
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).min(MOST_BYTES));
         let mut ends = Vec::with_capacity(items.num_rows());
         let mut errors = Vec::with_capacity(items.num_rows());
         for path in paths(items).iter().flatten() {
             allow.check(path)?;
             let start = bytes.len();
-            let result = read_file(path, &mut bytes, MOST_BYTES - start).map_err(|error| error.to_string());
+            let read = match is_headers_only {
+                true => read_header(path, &mut bytes, MOST_BYTES - start),
+                false => read_file(path, &mut bytes, MOST_BYTES - start),
+            };
+            let result = read.map_err(|error| error.to_string());
             if let Err(reason) = &result {
                 metrics.unreadable_files.add(1);
                 tracing::warn!("cannot read '{path}': {reason}");
@@ -299,6 +316,26 @@ impl Loaded {
         let content = BinaryArray::try_new(offsets, Buffer::from_vec(bytes), Some(nulls))?;
         Ok(Self { content, errors: StringArray::from(errors) })
     }
+}
+
+/// Bytes of a file that hold its header, unless a profile or a preview stands before it.
+const HEADER_BYTES: u64 = 64 * 1024;
+
+/// How many bytes of each file are read, if it is as long as it was when listed.
+fn expected(items: &RecordBatch, is_headers_only: bool) -> impl Iterator<Item = u64> {
+    let most = if is_headers_only { HEADER_BYTES } else { u64::MAX };
+    lengths(items).values().iter().map(move |length| length.unsigned_abs().min(most))
+}
+
+/// Appends the beginning of a file, or all of it where the beginning doesn't tell what image it is.
+fn read_header(path: &str, bytes: &mut Vec<u8>, most: usize) -> io::Result<()> {
+    let start = bytes.len();
+    let read = read_beginning(path, bytes, HEADER_BYTES.min(most as u64))?;
+    if read < HEADER_BYTES || image_size(&bytes[start..]).is_some() {
+        return Ok(());
+    }
+    bytes.truncate(start);
+    read_file(path, bytes, most)
 }
 
 /// The columns of `schema`, from the work items and what was loaded for them.

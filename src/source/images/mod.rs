@@ -62,6 +62,11 @@ impl ImagesTable {
         Self { options, ..self.clone() }
     }
 
+    /// The same table, whose content is no more of each file than its header takes.
+    pub(crate) fn with_headers_only(&self) -> Self {
+        self.with_options(ImagesOptions { is_headers_only: true, ..self.options.clone() })
+    }
+
     /// How the files are listed and cut into partitions.
     pub fn options(&self) -> &ImagesOptions {
         &self.options
@@ -149,7 +154,7 @@ impl TableProvider for ImagesTable {
             Some(projection) => self.schema.project(projection)?,
             None => self.schema.as_ref().clone(),
         };
-        let reader = ImageReader::new(Arc::new(projection), listing.classes);
+        let reader = ImageReader::new(Arc::new(projection), listing.classes, self.options.is_headers_only);
         Ok(Arc::new(ReadExec::try_new(listing.leaf, Arc::new(reader), None)?))
     }
 }

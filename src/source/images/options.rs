@@ -22,6 +22,9 @@ pub struct ImagesOptions {
     pub is_recursive: Option<bool>,
     /// Which part of the images.
     pub sample: Option<Sample>,
+    /// Whether the content is no more of each file than its header takes.
+    #[serde(default)]
+    pub(in crate::source) is_headers_only: bool,
 }
 
 /// A part of the images, chosen by a hash of seed and path: the same ones whatever the order and the machine.

@@ -24,6 +24,11 @@ const FORMATS: [(ImageFormat, &str); 6] = [
     (ImageFormat::Tiff, "tiff"),
 ];
 
+/// The names of the formats that can be decoded.
+pub fn formats() -> [&'static str; FORMATS.len()] {
+    FORMATS.map(|(_, name)| name)
+}
+
 /// The format of an image file by its first bytes, with its name.
 pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadImage> {
     if content.is_empty() {
@@ -32,7 +37,7 @@ pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadIm
     let guess = image::guess_format(content).ok();
     let known = guess.and_then(|guess| FORMATS.into_iter().find(|(format, _)| *format == guess));
     known.ok_or_else(|| {
-        let names = FORMATS.map(|(_, name)| name);
+        let names = formats();
         let start: Vec<String> = content.iter().take(4).map(|b| format!("{b:02x}")).collect();
         BadImage(format!("not a {} or {} image (starts with {})", names[..5].join(", "), names[5], start.join(" ")))
     })

@@ -1,0 +1,275 @@
+//! A statement that is planned and has done nothing yet.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::{ParamValues, Result as QueryResult, ScalarValue, TableReference, plan_err};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement as LogicalStatement};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::sql::parser::Statement as SqlStatement;
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Statement as Ast, TableFactor};
+
+use crate::error::Result;
+use crate::plan::{check_locations, fill_named_arguments, summary, with_headers_only};
+use crate::quoted::quoted;
+use crate::session::shares_memory;
+use crate::sink::WriteShardsNode;
+use crate::source::stored::{Store, uncache};
+use crate::statement::{Parsed, Statement, Summarized, only};
+use crate::storage::AllowList;
+
+/// What a statement does besides giving rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Query,
+    /// It writes files or rows, and says so in rows.
+    Write,
+    /// It changes the session's tables or settings, and has no rows.
+    Definition,
+}
+
+/// A planned statement. It can be run more than once.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Its beginning, in one line.
+    pub(crate) name: String,
+    step: Step,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Plan(LogicalPlan),
+    /// A query whose rows become a cached table.
+    Cache {
+        table: TableReference,
+        query: LogicalPlan,
+        /// Whether they are those of the table itself.
+        is_own: bool,
+    },
+    Uncache {
+        table: TableReference,
+        if_exists: bool,
+    },
+}
+
+/// Most characters of a statement that name its job.
+const NAME_LENGTH: usize = 80;
+
+/// A statement's beginning, in one line.
+fn beginning(statement: &Statement) -> String {
+    let text = statement.to_string();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(NAME_LENGTH).collect()
+}
+
+impl Prepared {
+    /// Plans a statement.
+    pub(crate) async fn plan(ctx: &SessionContext, statement: Statement) -> QueryResult<Self> {
+        let name = beginning(&statement);
+        let step = match statement.0 {
+            Parsed::Sql(statement) => Step::Plan(plan(ctx, *statement).await?),
+            Parsed::Summarize(summarized) => {
+                let (rows, relation) = match *summarized {
+                    Summarized::Query(query) => (plan(ctx, select(query.clone())).await?, format!("({query})")),
+                    Summarized::Table(table) => (plan(ctx, all_of(table.clone())?).await?, table.to_string()),
+                };
+                let summary = plan(ctx, only(&summary(&rows, &relation))?).await?;
+                Step::Plan(with_headers_only(summary, &rows)?)
+            }
+            Parsed::Cache { table, query } => {
+                let is_own = query.is_none();
+                let query = match query {
+                    Some(query) => select(*query),
+                    None => all_of(only_table(table.clone())?)?,
+                };
+                Step::Cache { table: reference(ctx, &table), query: plan(ctx, query).await?, is_own }
+            }
+            Parsed::Uncache { table, if_exists } => Step::Uncache { table: reference(ctx, &table), if_exists },
+        };
+        Ok(Self { name, step })
+    }
+
+    /// The columns of the rows; none where there are no rows.
+    pub fn schema(&self) -> SchemaRef {
+        match &self.step {
+            Step::Plan(plan) if self.kind() != Kind::Definition => Arc::clone(plan.schema().inner()),
+            _ => Arc::new(Schema::empty()),
+        }
+    }
+
+    /// What it does besides giving rows.
+    pub fn kind(&self) -> Kind {
+        match &self.step {
+            Step::Plan(plan) => kind(plan),
+            Step::Cache { .. } | Step::Uncache { .. } => Kind::Definition,
+        }
+    }
+
+    /// The parameters, `$1` or the first `?` first, of type Null where the statement doesn't tell.
+    ///
+    /// # Errors
+    /// A parameter that is used as one type and as another.
+    pub fn parameters(&self) -> Result<SchemaRef> {
+        let Some(plan) = self.parameterized() else { return Ok(Arc::new(Schema::empty())) };
+        let mut found: Vec<(String, Option<FieldRef>)> = plan.get_parameter_fields()?.into_iter().collect();
+        let number = |name: &str| name.trim_start_matches('$').parse::<usize>().unwrap_or(usize::MAX);
+        found.sort_by(|(a, _), (b, _)| (number(a), a).cmp(&(number(b), b)));
+        let field = |(name, field): (String, Option<FieldRef>)| {
+            let data_type = field.map_or(DataType::Null, |field| field.data_type().clone());
+            Field::new(name, data_type, true)
+        };
+        Ok(Arc::new(Schema::new(found.into_iter().map(field).collect::<Vec<_>>())))
+    }
+
+    /// The same statement with values for its parameters.
+    ///
+    /// # Errors
+    /// Too few values, or one of a type that can't stand there.
+    pub fn bind(&self, values: Vec<ScalarValue>) -> Result<Self> {
+        let count = self.parameters()?.fields().len();
+        if count != values.len() {
+            let told = plan_err!("the statement has {count} parameters, got {} values", values.len());
+            return Ok(told?);
+        }
+        let mut bound = self.clone();
+        if let Some(plan) = bound.step.parameterized_mut() {
+            *plan = plan.clone().with_param_values(ParamValues::from(values))?;
+        }
+        Ok(bound)
+    }
+
+    fn parameterized(&self) -> Option<&LogicalPlan> {
+        match &self.step {
+            Step::Plan(plan) | Step::Cache { query: plan, .. } => Some(plan),
+            Step::Uncache { .. } => None,
+        }
+    }
+
+    /// Does what has no rows, and gives the plan of what there is to execute, with what is to be done with its rows.
+    pub(crate) async fn begin(self, ctx: &SessionContext) -> QueryResult<(Arc<dyn ExecutionPlan>, Option<Store>)> {
+        let (query, store) = match self.step {
+            Step::Plan(LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create))) => {
+                match Store::create(ctx, create).await? {
+                    Some((query, store)) => (query, Some(store)),
+                    None => return Ok(nothing()),
+                }
+            }
+            Step::Plan(plan) => {
+                set_memory(ctx, &plan).await?;
+                return Ok((ctx.execute_logical_plan(plan).await?.create_physical_plan().await?, None));
+            }
+            Step::Cache { table, query, is_own } => {
+                let Some(store) = Store::cache(ctx, table, &query, is_own).await? else { return Ok(nothing()) };
+                (query, Some(store))
+            }
+            Step::Uncache { table, if_exists } => {
+                uncache(ctx, table, if_exists).await?;
+                return Ok(nothing());
+            }
+        };
+        Ok((DataFrame::new(ctx.state(), query).create_physical_plan().await?, store))
+    }
+}
+
+impl Step {
+    fn parameterized_mut(&mut self) -> Option<&mut LogicalPlan> {
+        match self {
+            Self::Plan(plan) | Self::Cache { query: plan, .. } => Some(plan),
+            Self::Uncache { .. } => None,
+        }
+    }
+}
+
+fn nothing() -> (Arc<dyn ExecutionPlan>, Option<Store>) {
+    (Arc::new(EmptyExec::new(Arc::new(Schema::empty()))), None)
+}
+
+fn kind(plan: &LogicalPlan) -> Kind {
+    match plan {
+        LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => Kind::Definition,
+        LogicalPlan::Copy(_) | LogicalPlan::Dml(_) => Kind::Write,
+        LogicalPlan::Extension(extension) if extension.node.as_any().is::<WriteShardsNode>() => Kind::Write,
+        // It runs what it explains.
+        LogicalPlan::Analyze(analyze) => kind(&analyze.input),
+        _ => Kind::Query,
+    }
+}
+
+async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<LogicalPlan> {
+    let state = ctx.state();
+    fill_named_arguments(&mut statement, state.scalar_functions())?;
+    let mut plan = state.statement_to_plan(statement).await?;
+    if matches!(plan, LogicalPlan::Statement(LogicalStatement::Execute(_))) {
+        // It stands for another statement, which runs later.
+        plan = ctx.execute_logical_plan(plan).await?.into_unoptimized_plan();
+    }
+    check_locations(&plan, &AllowList::of(state.config()))?;
+    Ok(plan)
+}
+
+/// The limit is the runtime's; DataFusion's own option changes it.
+async fn set_memory(ctx: &SessionContext, plan: &LogicalPlan) -> QueryResult<()> {
+    let LogicalPlan::Statement(LogicalStatement::SetVariable(set)) = plan else { return Ok(()) };
+    let is_limit = set.variable.eq_ignore_ascii_case("pixmill.memory_limit");
+    if (is_limit || set.variable.to_ascii_lowercase().starts_with("datafusion.runtime.")) && shares_memory(ctx) {
+        return plan_err!("{} can't be changed here: all sessions of this server share its memory", set.variable);
+    }
+    if is_limit {
+        ctx.sql(&format!("SET datafusion.runtime.memory_limit = {}", quoted(&set.value))).await?;
+    }
+    Ok(())
+}
+
+fn select(query: Query) -> SqlStatement {
+    SqlStatement::Statement(Box::new(Ast::Query(Box::new(query))))
+}
+
+fn only_table(name: ObjectName) -> QueryResult<TableFactor> {
+    table_of(only("SELECT * FROM t")?, |table| {
+        if let TableFactor::Table { name: placeholder, .. } = table {
+            *placeholder = name;
+        }
+    })
+    .map(|(_, table)| table)
+}
+
+/// `SELECT *` from a table that was parsed, with the places of its names.
+fn all_of(table: TableFactor) -> QueryResult<SqlStatement> {
+    table_of(only("SELECT * FROM t")?, |place| *place = table).map(|(statement, _)| statement)
+}
+
+/// Changes the one table of a query.
+fn table_of(
+    mut statement: SqlStatement,
+    change: impl FnOnce(&mut TableFactor),
+) -> QueryResult<(SqlStatement, TableFactor)> {
+    if let SqlStatement::Statement(ast) = &mut statement
+        && let Ast::Query(query) = ast.as_mut()
+        && let SetExpr::Select(select) = query.body.as_mut()
+        && let Some(from) = select.from.first_mut()
+    {
+        change(&mut from.relation);
+        let table = from.relation.clone();
+        return Ok((statement, table));
+    }
+    plan_err!("no table: '{statement}'")
+}
+
+/// A table's name as the session has it.
+fn reference(ctx: &SessionContext, name: &ObjectName) -> TableReference {
+    let normalize = ctx.state().config().options().sql_parser.enable_ident_normalization;
+    let part = |ident: &Ident| match ident.quote_style {
+        None if normalize => ident.value.to_lowercase(),
+        _ => ident.value.clone(),
+    };
+    let mut parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(part).collect();
+    let table = parts.pop().unwrap_or_default();
+    match (parts.pop(), parts.pop()) {
+        (Some(schema), Some(catalog)) => TableReference::full(catalog, schema, table),
+        (Some(schema), None) => TableReference::partial(schema, table),
+        _ => TableReference::bare(table),
+    }
+}

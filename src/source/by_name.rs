@@ -1,0 +1,113 @@
+//! Files as tables that nobody has declared: `FROM 'photos/**/*.jpg'`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{TableProvider, UrlTableFactory};
+use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::datasource::dynamic_file::DynamicListTableFactory;
+use datafusion::datasource::listing::{ListingTable, ListingTableConfig, ListingTableConfigExt, ListingTableUrl};
+use datafusion::execution::context::SessionState;
+use datafusion::prelude::SessionContext;
+
+use super::images::{ImagesOptions, ImagesTable};
+use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
+use crate::format::kind::FileKind;
+use crate::storage::{AllowList, Location};
+
+/// Makes tables of names that are paths, directories or globs.
+#[derive(Debug, Default)]
+pub(crate) struct FilesByName(DynamicListTableFactory);
+
+impl FilesByName {
+    /// The session that tables are made in.
+    pub(crate) fn look_with(&self, ctx: &SessionContext) {
+        self.0.session_store().with_state(ctx.state_weak_ref());
+    }
+
+    fn state(&self) -> Result<SessionState> {
+        let session = self.0.session_store().get_session().upgrade();
+        let state = session.and_then(|session| session.read().as_any().downcast_ref::<SessionState>().cloned());
+        state.ok_or_else(|| internal_datafusion_err!("the session is gone"))
+    }
+}
+
+#[async_trait]
+impl UrlTableFactory for FilesByName {
+    async fn try_new(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if !is_location(name) {
+            return Ok(None);
+        }
+        let state = self.state()?;
+        let allow = AllowList::of(state.config());
+        allow.check(name)?;
+        let location = name.to_string();
+        let look = tokio::task::spawn_blocking(move || kind(&location, &allow).map(|kind| (kind, allow)));
+        let (kind, allow) =
+            look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
+        match kind {
+            Some(FileKind::Image) => Ok(Some(Arc::new(ImagesTable::try_new(name, ImagesOptions::default(), &allow)?))),
+            Some(FileKind::TfRecord) => {
+                let location = name.to_string();
+                let infer = move || TfRecordTable::infer(location, TfRecordReadOptions::default(), &allow);
+                let table = tokio::task::spawn_blocking(infer).await;
+                Ok(Some(Arc::new(
+                    table.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??,
+                )))
+            }
+            Some(FileKind::Tar) => plan_err!(
+                "'{name}' is a tar file, which SQL can't read; `pixmill contact-sheet` and `pixmill verify` can"
+            ),
+            Some(FileKind::Parquet) | None => Ok(Some(listed(name, &state).await?)),
+        }
+    }
+}
+
+/// Whether a name is meant as a path: tables are rarely named with slashes, stars and the extensions of files.
+fn is_location(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let is_file = || FileKind::of_name(name).is_some() || LISTED.contains(&extension.to_ascii_lowercase().as_str());
+    name.contains(['/', '*']) || (name.contains('.') && is_file())
+}
+
+/// Extensions of files that DataFusion reads by itself.
+const LISTED: [&str; 10] = ["parquet", "csv", "tsv", "json", "jsonl", "ndjson", "arrow", "avro", "gz", "zst"];
+
+/// What is there: by the name where it tells, else by the first file that does.
+fn kind(location: &str, allow: &Arc<AllowList>) -> Result<Option<FileKind>> {
+    if let Some(kind) = FileKind::of_data(Path::new(location)) {
+        return Ok(Some(kind));
+    }
+    for found in Location::parse_within(location, allow)?.files(true) {
+        if let Some(kind) = FileKind::of_data(&found?.path) {
+            return Ok(Some(kind));
+        }
+    }
+    Ok(None)
+}
+
+/// A table of files that DataFusion reads by itself.
+async fn listed(name: &str, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
+    let wrong = |error| {
+        plan_datafusion_err!(
+            "'{name}' is no table, and no files that can be read: {error}; files are named in quotes, as in FROM 'photos/**/*.jpg'"
+        )
+    };
+    let config = ListingTableConfig::new(ListingTableUrl::parse(name).map_err(|error| wrong(error.strip_backtrace()))?);
+    let config = config.infer_options(state).await.map_err(|error| wrong(error.strip_backtrace()))?;
+    let config = config.infer_partitions_from_path(state).await?.infer_schema(state).await?;
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tables_are_no_paths() {
+        let names = ["flowers", "my.table", "photos.JPG", "a/b", "*.jpg", "out.tfrec", "r.csv.gz", "speed_test"];
+        let expected = [false, false, true, true, true, true, true, false];
+        assert_eq!(names.map(is_location), expected);
+    }
+}
