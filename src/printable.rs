@@ -38,7 +38,35 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     kept
 }
 
-/// As much of a text as fits.
+/// The text, or as much of its two ends as fits, with an ellipsis between: names that begin alike end differently.
+pub(crate) fn cut_between(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.to_string();
+    }
+    let room = most.saturating_sub(1);
+    let start = beginning(text, room.div_ceil(2));
+    let end = ending(&text[start.len()..], room - width(start));
+    let mut kept = format!("{start}{ELLIPSIS}{end}");
+    // Some characters are wider together than one by one.
+    while width(&kept) > most {
+        kept.pop();
+    }
+    kept
+}
+
+/// As much of a text's end as fits.
+fn ending(text: &str, most: usize) -> &str {
+    let mut used = 0;
+    for (at, character) in text.char_indices().rev() {
+        used += width(character.encode_utf8(&mut [0; 4]));
+        if used > most {
+            return &text[at + character.len_utf8()..];
+        }
+    }
+    text
+}
+
+/// As much of a text's beginning as fits.
 pub(crate) fn beginning(text: &str, most: usize) -> &str {
     let mut used = 0;
     let mut end = text.len();
@@ -82,6 +110,7 @@ mod tests {
         assert_eq!(["タンポポ", "daisy"].map(|text| cut(text, 6)), ["タン…", "daisy"]);
         assert_eq!(["daisy", "abc"].map(|text| cut(text, 4)), ["dai…", "abc"]);
         assert_eq!([1, 0].map(|most| cut("daisy", most)), ["…", ""]);
+        assert_eq!(["photos/000001.jpg", "タンポポ"].map(|text| cut_between(text, 6)), ["pho…pg", "タ…ポ"]);
         assert_eq!(padded("タ", 4, false), "タ  ");
         assert_eq!(padded("1", 3, true), "  1");
     }
@@ -92,6 +121,7 @@ mod tests {
             let shown = printable(&text);
             prop_assert!(shown.chars().all(is_seen));
             prop_assert!(width(&cut(&shown, most)) <= most, "{shown:?}");
+            prop_assert!(width(&cut_between(&shown, most)) <= most, "{shown:?}");
         }
     }
 }

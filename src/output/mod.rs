@@ -94,7 +94,6 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// `3 rows, 7 columns (2 hidden)`.
-    #[allow(dead_code, reason = "the shell says it")]
     pub(crate) fn summary(&self) -> String {
         let mut text = format!("{}, {}", counted(self.rows, "row"), counted(self.columns as u64, "column"));
         if self.hidden > 0 {
@@ -158,7 +157,6 @@ impl<W: Write> RowPrinter<W> {
     ///
     /// # Errors
     /// An output that can't be written.
-    #[allow(dead_code, reason = "the shell says more than a count")]
     pub(crate) fn finish(self) -> Result<Shown> {
         self.end(false)
     }

@@ -11,7 +11,7 @@ use super::cells::{ArrowResult, NULL, texts};
 use super::layout::{Place, Wish, laid_out};
 use super::types::type_name;
 use crate::counted::counted;
-use crate::printable::{beginning, cut, padded, printable, width};
+use crate::printable::{beginning, cut, cut_between, padded, printable, width};
 
 /// The rows that will be shown, as texts.
 pub(super) struct Table {
@@ -28,6 +28,7 @@ struct Column {
     name: String,
     type_name: String,
     is_number: bool,
+    is_text: bool,
     /// Whether its values say something else when they are cut, as numbers do, or nothing any more, as `<jpeg 640x480 83 KB>`.
     is_whole: bool,
     /// The columns that the widest value takes.
@@ -46,6 +47,7 @@ impl Table {
             name: printable(name),
             type_name: printable(&type_name(data_type)),
             is_number: data_type.is_numeric(),
+            is_text: data_type.is_string(),
             is_whole: is_whole(data_type),
             width: 0,
         };
@@ -83,7 +85,7 @@ impl Table {
         let drawing = if self.look.unicode { &UNICODE } else { &ASCII };
         drawing.rule(&mut out, &places, drawing.top)?;
         self.row(&mut out, drawing, &places, |column| Cell::plain(&self.columns[column].name))?;
-        if self.look.types {
+        if self.look.types && !self.is_plan {
             self.row(&mut out, drawing, &places, |column| Cell::dim(&self.columns[column].type_name))?;
         }
         drawing.rule(&mut out, &places, drawing.middle)?;
@@ -123,7 +125,7 @@ impl Table {
                 Some(column) => {
                     let Cell { text, is_dim } = cell(column);
                     let to_the_right = self.look.types && self.columns[column].is_number;
-                    (self.lines(text, place.width), to_the_right, is_dim)
+                    (self.lines(column, text, place.width), to_the_right, is_dim)
                 }
             }
         };
@@ -141,10 +143,13 @@ impl Table {
     }
 
     /// A cell's text cut to its width; a plan's in as many lines as it takes.
-    fn lines(&self, text: &str, most: usize) -> Vec<String> {
-        if !self.is_plan {
-            return vec![cut(text, most)];
+    fn lines(&self, column: usize, text: &str, most: usize) -> Vec<String> {
+        match self.columns[column].is_text {
+            _ if self.is_plan => {}
+            true => return vec![cut_between(text, most)],
+            false => return vec![cut(text, most)],
         }
+        let text = if self.look.width.is_some() { text.trim_end_matches('\n') } else { text };
         let mut lines = Vec::new();
         for mut line in text.split('\n') {
             while width(line) > most {

@@ -65,18 +65,51 @@ fn photos() -> RecordBatch {
 
 #[test]
 fn a_wide_terminal_shows_everything() {
-    insta::assert_snapshot!(printed(&terminal(120), &[photos()]), @"");
+    insta::assert_snapshot!(printed(&terminal(120), &[photos()]), @"
+    ┌─────────────────────────┬──────────────────────┬────────┬──────────┬───────┬─────────┬──────────────┬────────────────┐
+    │ path                    │ modification_time    │ length │ label    │ class │ quality │ boxes        │ content        │
+    │ utf8                    │ timestamp(us, UTC)   │  int64 │ utf8     │ int64 │ float64 │ list<int64>  │ binary         │
+    ├─────────────────────────┼──────────────────────┼────────┼──────────┼───────┼─────────┼──────────────┼────────────────┤
+    │ photos/daisy/000000.jpg │ 2023-11-14T22:13:20Z │  13824 │ daisy    │     0 │     0.5 │ [1, NULL, 3] │ <gif 1x2 29 B> │
+    │ photos/タンポポ/000001… │ NULL                 │      5 │ タンポポ │  NULL │   12.25 │ NULL         │ <5 B>          │
+    └─────────────────────────┴──────────────────────┴────────┴──────────┴───────┴─────────┴──────────────┴────────────────┘
+    ");
 }
 
 #[test]
 fn a_narrower_one_cuts_texts_and_then_hides_columns() {
-    insta::assert_snapshot!(printed(&terminal(80), &[photos()]), @"");
-    insta::assert_snapshot!(printed(&terminal(40), &[photos()]), @"");
+    insta::assert_snapshot!(printed(&terminal(80), &[photos()]), @"
+    ┌────────────┬──────────────────────┬────────┬───┬────────────┬────────────────┐
+    │ path       │ modification_time    │ length │ … │ boxes      │ content        │
+    │ utf8       │ timestamp(us, UTC)   │  int64 │ … │ list<int6… │ binary         │
+    ├────────────┼──────────────────────┼────────┼───┼────────────┼────────────────┤
+    │ photos/da… │ 2023-11-14T22:13:20Z │  13824 │ … │ [1, NULL,… │ <gif 1x2 29 B> │
+    │ photos/タ… │ NULL                 │      5 │ … │ NULL       │ <5 B>          │
+    └────────────┴──────────────────────┴────────┴───┴────────────┴────────────────┘
+    3 columns hidden: label, class, quality; select them by name, or write to a file or a pipe
+    ");
+    insta::assert_snapshot!(printed(&terminal(40), &[photos()]), @"
+    ┌─────────────────┬───┬────────────────┐
+    │ path            │ … │ content        │
+    │ utf8            │ … │ binary         │
+    ├─────────────────┼───┼────────────────┤
+    │ photos/daisy/0… │ … │ <gif 1x2 29 B> │
+    │ photos/タンポ…  │ … │ <5 B>          │
+    └─────────────────┴───┴────────────────┘
+    6 columns hidden: modification_time, length, label, class, quality, boxes; select them by name, or write to a file or a pipe
+    ");
 }
 
 #[test]
 fn plain_output_cuts_and_hides_nothing() {
-    insta::assert_snapshot!(printed(&Look::plain(), &[photos()]), @"");
+    insta::assert_snapshot!(printed(&Look::plain(), &[photos()]), @"
+    +----------------------------+----------------------+--------+----------+-------+---------+--------------+----------------+
+    | path                       | modification_time    | length | label    | class | quality | boxes        | content        |
+    +----------------------------+----------------------+--------+----------+-------+---------+--------------+----------------+
+    | photos/daisy/000000.jpg    | 2023-11-14T22:13:20Z | 13824  | daisy    | 0     | 0.5     | [1, NULL, 3] | <gif 1x2 29 B> |
+    | photos/タンポポ/000001.jpg | NULL                 | 5      | タンポポ | NULL  | 12.25   | NULL         | <5 B>          |
+    +----------------------------+----------------------+--------+----------+-------+---------+--------------+----------------+
+    ");
 }
 
 #[test]
@@ -111,16 +144,38 @@ fn no_value_breaks_the_table_or_commands_the_terminal() {
         assert!(table.chars().all(|character| character == '\n' || !character.is_control()), "{table:?}");
         assert_eq!(table.lines().count(), if look.types { 7 } else { 6 }, "{table}");
     }
-    insta::assert_snapshot!(printed_with(Format::Markdown, &Look::plain(), &[rows]).0, @"");
+    insta::assert_snapshot!(printed_with(Format::Markdown, &Look::plain(), &[rows]).0, @r#"
+    | a\u{1b}[2J | list | c |
+    |---|---|---|
+    | one\r\ntwo\tthree | [1] | \u{202e}gpj |
+    | \u{1b}]0;title\u{7} | NULL | \u{9b}31m |
+    "#);
 }
 
 #[test]
 fn null_is_neither_empty_nor_a_text() {
     let rows = batch(vec![("a", texts(&[None, Some(""), Some("NULL")]))]);
-    insta::assert_snapshot!(printed(&Look::plain(), &[rows.clone()]), @"");
+    insta::assert_snapshot!(printed(&Look::plain(), &[rows.clone()]), @"
+    +------+
+    | a    |
+    +------+
+    | NULL |
+    |      |
+    | NULL |
+    +------+
+    ");
     let colours = Look { colour: true, ..terminal(40) };
     let table = printed(&colours, &[rows]).replace('\u{1b}', "<ESC>");
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    ┌──────┐
+    │ a    │
+    │ <ESC>[2mutf8<ESC>[0m │
+    ├──────┤
+    │ <ESC>[2mNULL<ESC>[0m │
+    │      │
+    │ NULL │
+    └──────┘
+    ");
 }
 
 #[test]
@@ -129,7 +184,17 @@ fn a_plan_keeps_its_lines_and_is_wrapped() {
     let rows = batch(vec![("plan_type", texts(&[Some("physical_plan")])), ("plan", texts(&[Some(plan)]))]);
     let arrow = pretty_format_batches_with_schema(rows.schema(), &[rows.clone()]).expect("a table");
     assert_eq!(printed(&Look::plain(), &[rows.clone()]), format!("{arrow}\n"));
-    insta::assert_snapshot!(printed(&terminal(50), &[rows]), @"");
+    insta::assert_snapshot!(printed(&terminal(50), &[rows]), @"
+    ┌───────────────┬────────────────────────────────┐
+    │ plan_type     │ plan                           │
+    │ utf8          │ utf8                           │
+    ├───────────────┼────────────────────────────────┤
+    │ physical_plan │ ProjectionExec: expr=[image_in │
+    │               │ fo(content)]                   │
+    │               │   ReadExec: files=3            │
+    │               │                                │
+    └───────────────┴────────────────────────────────┘
+    ");
 }
 
 #[test]
@@ -137,7 +202,18 @@ fn a_terminal_shows_the_first_rows_and_counts_the_others() {
     let rows = batch(vec![("n", numbers(&[Some(1), Some(2), Some(3)]))]);
     let look = Look { max_rows: Some(4), ..terminal(80) };
     let (table, shown) = printed_with(Format::Table, &look, &[rows.clone(), rows.clone(), rows]);
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    ┌───────┐
+    │     n │
+    │ int64 │
+    ├───────┤
+    │     1 │
+    │     2 │
+    │     3 │
+    │     1 │
+    └───────┘
+    the first 4 rows are shown; a file or a pipe gets all of them, OFFSET shows others
+    ");
     assert_eq!(shown, Shown { rows: 9, columns: 1, hidden: 0 });
     let shown = Shown { rows: 1, columns: 7, hidden: 2 };
     assert_eq!(shown.summary(), "1 row, 7 columns (2 hidden)");
@@ -161,10 +237,22 @@ fn rows_that_are_not_shown_are_not_kept() {
 fn other_formats_are_as_they_were() {
     let rows = [photos().project(&[2, 3, 6, 7]).expect("columns")];
     let print = |format| printed_with(format, &terminal(20), &rows).0;
-    insta::assert_snapshot!(print(Format::Csv), @"");
-    insta::assert_snapshot!(print(Format::Json), @"");
-    insta::assert_snapshot!(print(Format::Jsonl), @"");
-    insta::assert_snapshot!(print(Format::Markdown), @"");
+    insta::assert_snapshot!(print(Format::Csv), @r#"
+    length,label,boxes,content
+    13824,daisy,"[1, , 3]",474946383961010002000000002c00000000010002000002024401003b
+    5,タンポポ,,68656c6c6f
+    "#);
+    insta::assert_snapshot!(print(Format::Json), @r#"[{"length":13824,"label":"daisy","boxes":[1,null,3],"content":"474946383961010002000000002c00000000010002000002024401003b"},{"length":5,"label":"タンポポ","content":"68656c6c6f"}]"#);
+    insta::assert_snapshot!(print(Format::Jsonl), @r#"
+    {"length":13824,"label":"daisy","boxes":[1,null,3],"content":"474946383961010002000000002c00000000010002000002024401003b"}
+    {"length":5,"label":"タンポポ","content":"68656c6c6f"}
+    "#);
+    insta::assert_snapshot!(print(Format::Markdown), @"
+    | length | label | boxes | content |
+    |---|---|---|---|
+    | 13824 | daisy | [1, NULL, 3] | <gif 1x2 29 B> |
+    | 5 | タンポポ | NULL | <5 B> |
+    ");
 }
 
 #[test]
