@@ -107,7 +107,7 @@ fn words_are_completed() {
 fn an_error_shows_its_place_and_the_shell_goes_on() {
     let workspace = Workspace::with_photos(3, 1);
     let mut shell = Terminal::shell(&workspace, &[]);
-    shell.run("SELECT path FROM 'photos' WHERE labl = 'daisy';");
+    shell.run("SELECT path FROM read_images('photos') WHERE labl = 'daisy';");
     shell.run("SELECT 1 FROM FROM; SELECT 'not run';");
     shell.run("\\timng");
     shell.run("SELECT 1; SELECT 2 AS two;");
@@ -228,7 +228,7 @@ fn on_a_cluster_the_shell_is_the_same() {
     let mut shell = Terminal::shell(&workspace, &["--cluster", &cluster.address]);
     let greeting = shell.screen();
     assert!(greeting.contains("with 1 executor and 1 vcore; \\? for help"), "{greeting}");
-    let slow = "SELECT sum(length(image_encode(image_resize(image_decode(content), 3000, 3000), 'png'))) FROM 'photos'";
+    let slow = "SELECT sum(length(image_encode(image_resize(image_decode(content), 3000, 3000), 'png'))) FROM read_images('photos')";
     shell.press(&format!("{slow};"));
     shell.press(key::ENTER);
     shell.wait_for("of 24 files");
@@ -236,7 +236,7 @@ fn on_a_cluster_the_shell_is_the_same() {
     shell.wait_for("cancelled after");
     shell.wait_for_prompt();
     shell.clear();
-    shell.run("SELECT label, count(*) AS photos FROM 'photos' GROUP BY label ORDER BY label;");
+    shell.run("SELECT label, count(*) AS photos FROM read_images('photos') GROUP BY label ORDER BY label;");
     let screen = shell.screen();
     assert!(screen.contains("daisy") && screen.contains("2 rows, 2 columns"), "{screen}");
     shell.clear_and_run("\\jobs");

@@ -12,6 +12,7 @@ use super::{Shell, Source, describe};
 use crate::command::jobs;
 use crate::error::{Error, Result};
 use crate::output::aligned;
+use crate::printable::cut;
 use crate::quoted::quoted;
 use crate::role::client::Cluster;
 use crate::role::report::JobState;
@@ -32,8 +33,7 @@ impl Shell {
             Action::Tables if argument.is_empty() => self.output.print(&describe::tables(&self.names)),
             Action::Tables => self.output.print(&describe::table(&self.names, argument)?),
             Action::Functions => {
-                let columns = usize::from(Term::stdout().size().1);
-                let text = functions(&self.session.context().state(), argument, columns)?;
+                let text = functions(&self.session.context().state(), argument, columns())?;
                 self.output.print(&text)
             }
             Action::Timing => {
@@ -111,7 +111,7 @@ impl Shell {
         let listed: Vec<_> = all.filter(|[name, ..]| is_listed(name)).collect();
         match listed.is_empty() {
             true => Err(Error::Usage(format!("there is no option '{beginning}'; \\set lists some, SHOW ALL all"))),
-            false => Ok(aligned(&listed, 0..0)),
+            false => Ok(in_columns(&aligned(&listed, 0..0))),
         }
     }
 
@@ -149,6 +149,16 @@ async fn the_running_job(cluster: &Cluster) -> Result<String> {
             Err(Error::Usage(format!("\\cancel: {} jobs are running; name one of {}", ids.len(), ids.join(", "))))
         }
     }
+}
+
+/// The columns of the terminal.
+fn columns() -> usize {
+    usize::from(Term::stdout().size().1)
+}
+
+/// The lines, each cut where the terminal ends.
+fn in_columns(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", cut(line, columns()))).collect()
 }
 
 /// The path, with the home directory for `~`.

@@ -8,6 +8,7 @@ mod execute;
 mod files;
 mod functions;
 mod highlight;
+mod interrupt;
 mod keywords;
 mod lex;
 mod recent;
@@ -20,6 +21,7 @@ use std::time::Instant;
 
 use self::complete::{Completion, Names};
 use self::editor::{Editor, Typed};
+use self::interrupt::Interrupt;
 use self::lex::{Piece, Pieces, Position};
 use self::recent::Recent;
 use self::settings::Settings;
@@ -101,13 +103,16 @@ impl Shell {
     /// Reads and runs, until the end.
     async fn talk(&mut self, greeting: &str, reads_start_up: bool) -> Result<()> {
         self.output.print(&format!("{greeting}\n"))?;
+        let mut interrupt =
+            Interrupt::listen().map_err(|error| Error::Failed(format!("cannot listen to Ctrl-C: {error}")))?;
         let mut editor = Editor::open(Completion::new(self.names.clone()), files::history_file())?;
         if let Some(path) = files::start_up_file().filter(|path| reads_start_up && path.exists()) {
-            self.obey(Source::File { path: &path, goes_on: true }).await?;
+            self.obey(Source::File { path: &path, goes_on: true }, &mut interrupt).await?;
         }
         while !self.is_left {
+            interrupt.forget().await;
             match editor.read()? {
-                Typed::Text(text) => self.obey(Source::Typed(&text)).await?,
+                Typed::Text(text) => self.obey(Source::Typed(&text), &mut interrupt).await?,
                 Typed::Nothing => {}
                 Typed::End => break,
             }
@@ -119,11 +124,11 @@ impl Shell {
     ///
     /// # Errors
     /// Only an output that is closed.
-    async fn obey(&mut self, source: Source<'_>) -> Result<()> {
+    async fn obey(&mut self, source: Source<'_>, interrupt: &mut Interrupt) -> Result<()> {
         let started = Instant::now();
         let result = tokio::select! {
             result = self.run(source, 0) => result,
-            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+            () = interrupt.pressed() => Err(Error::Interrupted),
         };
         match result {
             Ok(()) => Ok(()),

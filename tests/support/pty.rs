@@ -94,6 +94,8 @@ impl Terminal {
     /// Types a line and waits until it is done.
     pub(crate) fn run(&mut self, line: &str) {
         self.press(line);
+        // The prompt of before must not be taken for that of after.
+        self.wait_until("what was typed", |screen| !is_at_prompt(screen));
         self.press(key::ENTER);
         self.wait_for_prompt();
     }
@@ -125,11 +127,7 @@ impl Terminal {
     /// Waits until the shell does, with nothing typed.
     #[track_caller]
     pub(crate) fn wait_for_prompt(&self) {
-        self.wait_until("the prompt", |screen| {
-            let (row, column) = screen.cursor_position();
-            let line = screen.rows(0, COLUMNS).nth(usize::from(row)).unwrap_or_default();
-            usize::from(column) == PROMPT.len() && line.trim_end() == PROMPT.trim_end()
-        });
+        self.wait_until("the prompt", is_at_prompt);
     }
 
     /// Waits until a statement runs: its line is left, and nothing is asked.
@@ -178,6 +176,13 @@ impl Terminal {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// Whether the cursor waits behind the prompt.
+fn is_at_prompt(screen: &vt100::Screen) -> bool {
+    let (row, column) = screen.cursor_position();
+    let line = screen.rows(0, COLUMNS).nth(usize::from(row)).unwrap_or_default();
+    usize::from(column) == PROMPT.len() && line.trim_end() == PROMPT.trim_end()
 }
 
 impl Drop for Terminal {
