@@ -188,7 +188,7 @@ fn what_was_asked_wrongly_exits_with_2_and_says_what_to_do() {
     let cases: [(&[&str], &str); 9] = [
         (&["sql", "-c", "SELECT * FROM read_images('nowhere')"], "nothing at 'nowhere': no such file or directory"),
         (&["sql", "-c", "SELECT * FROM read_images('photos/*.jpg')"], "no images match 'photos/*.jpg'"),
-        (&["sql", "-c", "SELEC 1"], "Expected: "),
+        (&["sql", "-c", "SELEC 1"], "syntax error: expected an SQL statement, found SELEC\nline 1: SELEC 1\n        ^"),
         (&["sql", "-c", "SELECT lenght FROM read_images('photos')"], "No field named lenght"),
         (&["sql", "-c", "SET pixmill.batch_byte = 1"], "batch_byte"),
         (&["sql", "-c", "SET pixmill.memory_limit = 'lots'"], "lots"),
