@@ -48,11 +48,15 @@ fn documented() -> Vec<(String, Documentation)> {
     documented
 }
 
+/// The first sentence of a description.
+pub(crate) fn first_sentence(description: &str) -> &str {
+    description.split_inclusive(". ").next().unwrap_or_default().trim()
+}
+
 fn list() -> String {
     let mut text = String::new();
     for (_, page) in documented() {
-        let sentence = page.description.split_inclusive(". ").next().unwrap_or_default();
-        text.push_str(&format!("{}\n    {}\n", page.syntax_example, sentence.trim()));
+        text.push_str(&format!("{}\n    {}\n", page.syntax_example, first_sentence(&page.description)));
     }
     text
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::output::{aligned, print_text};
 use super::process::runtime;
 use crate::error::{Error, Result};
+use crate::output::{aligned, print_text};
 use crate::role::client::{Cluster, HostPort};
 use crate::role::report::{JobReport, JobState};
 
@@ -48,7 +48,7 @@ impl Jobs {
             let text = serde_json::to_string_pretty(&jobs).map_err(|error| Error::Failed(error.to_string()))?;
             return print_text(&format!("{text}\n"));
         }
-        print_text(&table(&jobs, now()))?;
+        print_text(&table(&jobs))?;
         for job in jobs.iter().filter(|_| self.job.is_some()) {
             for (executor, tasks) in &job.tasks.by_executor {
                 print_text(&format!("executor {executor}: {tasks} tasks\n"))?;
@@ -62,8 +62,16 @@ impl Jobs {
 /// How long a job may take to notice that it is cancelled.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Jobs as lines, as of now.
+pub(crate) fn table(jobs: &[JobReport]) -> String {
+    table_at(jobs, now())
+}
+
 /// Cancels a job, and waits for its end.
-async fn cancel(cluster: &Cluster, id: &str) -> Result<JobReport> {
+///
+/// # Errors
+/// A job that isn't there, or that is at its end already.
+pub(crate) async fn cancel(cluster: &Cluster, id: &str) -> Result<JobReport> {
     let before = cluster.job(id).await?;
     if before.ended_at.is_some() {
         return Err(Error::Failed(format!("job {id} can't be cancelled: it is {}", before.state)));
@@ -85,7 +93,7 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn table(jobs: &[JobReport], now: u64) -> String {
+fn table_at(jobs: &[JobReport], now: u64) -> String {
     let titles = ["job", "state", "tasks", "files", "bytes", "seconds", "statement"].map(str::to_string);
     let rows = jobs.iter().map(|job| {
         let seconds = job.ended_at.unwrap_or(now).saturating_sub(job.queued_at) as f64 / 1000.0;
@@ -127,7 +135,7 @@ mod tests {
             executors: 2,
         };
         assert_eq!(
-            table(&[job], 3500),
+            table_at(&[job], 3500),
             "job  state    tasks        files     bytes  seconds  statement\n\
              0A   running   3/16  1,200/3,000  5.00 MiB      2.5  COPY (SELECT\n"
         );

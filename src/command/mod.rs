@@ -8,7 +8,6 @@ pub(crate) mod experiment;
 pub(crate) mod functions;
 pub(crate) mod generate;
 pub(crate) mod jobs;
-mod output;
 mod process;
 pub(crate) mod report;
 mod results;
@@ -17,7 +16,7 @@ pub(crate) mod scheduler;
 pub(crate) mod serve;
 pub(crate) mod speed_test;
 pub(crate) mod sql;
-mod statements;
+pub(crate) mod statements;
 mod template;
 pub(crate) mod verify;
 

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::Place;
 use super::generate;
-use super::output::Format;
 use super::statements::{Resume, run_all};
 use super::template::{Template, in_file};
 use crate::error::Result;
+use crate::output::Format;
 
 /// Run a pipeline file
 ///

@@ -8,7 +8,6 @@ use clap::Args;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 
 use super::generate::parse_size;
-use super::output::{Format, RowPrinter};
 use super::results::{ResultsFile, looked_at_first, together};
 use super::statements::{Watched, print_all, with_engine};
 use super::template::Template;
@@ -16,6 +15,7 @@ use super::{Place, Threads};
 use crate::counted::counted;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::output::{Format, Look, RowPrinter};
 use crate::quoted::quoted;
 use crate::role::client::HostPort;
 use crate::storage::AllowList;
@@ -207,9 +207,10 @@ fn print(rows: &RecordBatch, format: Format) -> Result<()> {
         Format::Table | Format::Markdown => looked_at_first(rows, &SHOWN)?,
         Format::Csv | Format::Json | Format::Jsonl => rows.clone(),
     };
-    let mut printer = RowPrinter::new(rows.schema(), format);
+    let mut printer = RowPrinter::new(std::io::stdout(), rows.schema(), format, &Look::of_stdout());
     printer.print(rows)?;
-    printer.finish()
+    printer.finish_counted()?;
+    Ok(())
 }
 
 fn print_averages(results: &Path, format: Format) -> Result<()> {

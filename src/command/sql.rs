@@ -6,14 +6,18 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Place;
-use super::output::Format;
 use super::statements::{Resume, piped_input, run_all};
 use crate::error::{Error, Result};
+use crate::output::Format;
+use crate::shell::{self, Start};
 
-/// Run SQL statements and print their rows
+/// Run SQL statements and print their rows; on a terminal and without statements, a shell
+///
+/// The shell reads a start-up file, $XDG_CONFIG_HOME/pixmill/init.sql (PIXMILL_INIT names another one), and keeps what was typed in
+/// $XDG_STATE_HOME/pixmill/history (PIXMILL_HISTORY); \? lists its commands.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  pixmill sql -c \"SELECT label, count(*) FROM read_images('photos/**/*.jpg') GROUP BY label\""
+    after_help = "Example:\n  pixmill sql -c \"SELECT label, count(*) FROM read_images('photos/**/*.jpg') GROUP BY label\"\n  pixmill sql"
 )]
 pub(crate) struct Sql {
     /// Statements to run, in order
@@ -27,6 +31,10 @@ pub(crate) struct Sql {
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+
+    /// Start the shell without its start-up file
+    #[arg(long)]
+    no_init: bool,
 
     #[command(flatten)]
     resume: Resume,
@@ -44,9 +52,8 @@ impl Sql {
         texts.extend(self.commands);
         if texts.is_empty() {
             let Some(text) = piped_input()? else {
-                return Err(Error::Usage(
-                    "nothing to run: give statements with -c, a file with -f, or pipe them in".to_string(),
-                ));
+                let start = Start { format: self.format, reads_start_up: !self.no_init, resumes: self.resume.resume };
+                return shell::run(&self.place, &start);
             };
             texts.push(text);
         }

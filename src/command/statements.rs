@@ -11,9 +11,9 @@ use indicatif::{HumanBytes, HumanCount};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Place;
-use super::output::{Format, RowPrinter};
-use crate::engine::Engine;
+use crate::engine::{Engine, Session};
 use crate::error::{Error, Result};
+use crate::output::{Format, Look, RowPrinter, Shown};
 use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
 use crate::running::Running;
 use crate::statement::Statement;
@@ -26,7 +26,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Resume {
     /// Keep the finished shards that an interrupted run of the same COPY has left, and write only the others
     #[arg(long)]
-    resume: bool,
+    pub(super) resume: bool,
 }
 
 /// Runs a text of statements; Ctrl-C cancels the one under way.
@@ -41,9 +41,10 @@ pub(super) fn run_all(place: &Place, sql: &str, format: Format, resume: &Resume)
 
 /// Runs a text of statements, and prints their rows.
 pub(super) async fn print_all(engine: &Engine, sql: &str, format: Format) -> Result<()> {
+    let printing = Printing { format, look: Look::of_stdout(), is_counted: true };
     let run = async || {
         for statement in engine.parse(sql)? {
-            run_one(engine, statement, format).await?;
+            run_one(engine.session(), statement, std::io::stdout(), &printing).await?;
         }
         Ok(())
     };
@@ -52,24 +53,45 @@ pub(super) async fn print_all(engine: &Engine, sql: &str, format: Format) -> Res
 
 /// Does some work with an engine; Ctrl-C cancels it.
 pub(super) fn with_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+    on_engine(place, async |engine| {
+        tokio::select! {
+            result = work(engine) => result,
+            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+        }
+    })
+}
+
+/// Does some work with an engine, which says itself what Ctrl-C does.
+pub(crate) fn on_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
     let engine = runtime.block_on(place.engine())?;
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = work(&engine) => result,
-            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-        }
-    });
+    let result = runtime.block_on(work(&engine));
     engine.close(PATIENCE);
     result
 }
 
-async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Result<()> {
+/// How rows are printed.
+pub(crate) struct Printing {
+    /// As what.
+    pub(crate) format: Format,
+    /// How a table is drawn.
+    pub(crate) look: Look,
+    /// Whether a table's rows are counted below it.
+    pub(crate) is_counted: bool,
+}
+
+/// Runs a statement and prints its rows; progress and summaries go to stderr. Dropped, it is cancelled.
+pub(crate) async fn run_one(
+    session: &Session,
+    statement: Statement,
+    mut out: impl Write,
+    printing: &Printing,
+) -> Result<Shown> {
     let started = Instant::now();
-    let running = engine.start(statement).await?;
+    let running = session.start(statement).await?;
     let target = running.target().map(Path::to_path_buf);
-    let mut printer = RowPrinter::new(running.schema(), format);
+    let mut printer = RowPrinter::new(&mut out, running.schema(), printing.format, &printing.look);
     let mut watched = Watched::new(running);
     let mut written = Written::default();
     while let Some(batch) = watched.next().await {
@@ -80,14 +102,15 @@ async fn run_one(engine: &Engine, statement: Statement, format: Format) -> Resul
         printer.print(batch)?;
     }
     let left_out = watched.finish();
-    printer.finish()?;
+    let shown = if printing.is_counted { printer.finish_counted()? } else { printer.finish()? };
+    out.flush().map_err(Error::output)?;
     if let Some(text) = left_out {
         eprintln!("{text}");
     }
     if let Some(target) = target {
         eprintln!("{}", written.summary(&target, started.elapsed()));
     }
-    std::io::stdout().flush().map_err(Error::output)
+    Ok(shown)
 }
 
 /// A statement under way whose progress is shown.

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Threads;
-use super::output::aligned;
 use crate::counted::counted;
 use crate::error::{Error, Result};
+use crate::output::aligned;
 use crate::progress::ProgressDisplay;
 use crate::verify::{DuplicateRule, Duplicates, Label, Labels, Options, Report, ShardReport, verify};
 

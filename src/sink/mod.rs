@@ -65,6 +65,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 3] = [Self::TfRecord, Self::WebDataset, Self::Parquet];
+
     /// The type name in `STORED AS`, in lower case; the manifest's name, too.
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +79,7 @@ impl Format {
 
     /// The format of a type name in lower case.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        [Self::TfRecord, Self::WebDataset, Self::Parquet].into_iter().find(|format| format.name() == name)
+        Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
     /// What `OPTIONS (...)` knows.

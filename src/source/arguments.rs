@@ -6,6 +6,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr};
 use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr};
 
 use crate::config::{OptionPage, names};
+use crate::quoted::quoted;
 
 /// The options of a source, set one by one from their texts.
 pub trait SourceOptions: Default {
@@ -49,6 +50,22 @@ pub(super) fn from_command<O: SourceOptions>(format: &str, command: &CreateExter
             locations.len()
         ),
     }
+}
+
+/// The statement that a table was made by, which `SHOW CREATE TABLE` tells; DataFusion's text has no options.
+pub(super) fn definition(command: &CreateExternalTable) -> Option<String> {
+    let statement = command.definition.clone()?;
+    let mut given: Vec<(&String, &String)> = command.options.iter().collect();
+    given.sort();
+    let options = given.into_iter().map(|(key, value)| {
+        let name = key.strip_prefix("format.").unwrap_or(key);
+        format!("{name} {}", quoted(value))
+    });
+    let options: Vec<String> = options.collect();
+    Some(match options.as_slice() {
+        [] => statement,
+        options => format!("{statement} OPTIONS ({})", options.join(", ")),
+    })
 }
 
 /// The location and options of a call such as `read_images('photos', partitions => 16)`.

@@ -20,12 +20,15 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::config::OptionPage;
+
 pub(crate) use by_name::FilesByName;
 
 pub use arguments::SourceOptions;
 pub use node::ReadExec;
 pub use relation::SourceRelationPlanner;
 
+pub(crate) use relation::TABLE_FUNCTIONS;
 pub(crate) use wire::{ReaderMessage, TableMessage};
 
 /// The number of partitions, which is the number of shards that a sink writes.
@@ -75,4 +78,14 @@ pub(crate) fn partitioned_table(provider: &dyn TableProvider) -> Option<&dyn Par
     let records = || provider.downcast_ref::<tfrecord::TfRecordTable>().map(|table| table as &dyn PartitionedTable);
     let cifar10 = || provider.downcast_ref::<cifar10::Cifar10Table>().map(|table| table as &dyn PartitionedTable);
     images.or_else(records).or_else(cifar10)
+}
+
+/// What `OPTIONS (...)` of a table knows, by what it is stored as; `None` of formats that aren't ours.
+pub(crate) fn table_options(format: &str) -> Option<&'static [OptionPage]> {
+    match format {
+        images::FORMAT => Some(images::ImagesOptions::OPTIONS),
+        tfrecord::FORMAT => Some(tfrecord::TfRecordReadOptions::OPTIONS),
+        cifar10::FORMAT => Some(cifar10::Cifar10Options::OPTIONS),
+        _ => None,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -12,10 +13,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::arguments::{arguments, constant, from_call};
-use super::cifar10::Cifar10Table;
-use super::images::{ImagesOptions, ImagesTable, Sample};
-use super::speed_test::{SpeedTestOptions, SpeedTestTable};
-use super::tfrecord::TfRecordTable;
+use super::cifar10::{self, Cifar10Options, Cifar10Table};
+use super::images::{self, ImagesOptions, ImagesTable, Sample};
+use super::speed_test::{self, SpeedTestOptions, SpeedTestTable};
+use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
+use crate::config::OptionPage;
+use crate::source::SourceOptions;
 use crate::storage::AllowList;
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
@@ -32,34 +35,82 @@ impl SourceRelationPlanner {
     }
 }
 
-/// The table of a call; `None` where the function is none of ours. The one list of table functions.
+/// A table function: how it is called, and what it gives.
+pub(crate) struct TableFunction {
+    /// The name.
+    pub(crate) name: &'static str,
+    /// How it is called.
+    pub(crate) syntax: &'static str,
+    /// What its rows are.
+    pub(crate) description: &'static str,
+    /// Its named arguments.
+    pub(crate) options: &'static [OptionPage],
+    /// Its columns, where they are the same for all locations.
+    pub(crate) columns: Option<fn() -> SchemaRef>,
+    table: MakeTable,
+}
+
+type MakeTable =
+    fn(&str, &[FunctionArg], &mut dyn RelationPlannerContext, &Arc<AllowList>) -> Result<Arc<dyn TableProvider>>;
+
+/// The one list of table functions.
+pub(crate) const TABLE_FUNCTIONS: &[TableFunction] = &[
+    TableFunction {
+        name: "read_images",
+        syntax: "read_images('photos/**/*.jpg', shuffle_seed => 1)",
+        description: "Image files as rows: path, time, length, label, class and bytes. Takes a directory, a file or a glob.",
+        options: ImagesOptions::OPTIONS,
+        columns: Some(images::columns),
+        table: |name, args, context, allow| {
+            let (location, options) = from_call(name, args, context)?;
+            Ok(Arc::new(ImagesTable::try_new(location, options, allow)?))
+        },
+    },
+    TableFunction {
+        name: "read_tfrecord",
+        syntax: "read_tfrecord('shards/*.tfrec', on_corrupt => 'skip_record')",
+        description: "Records of TFRecord files as rows, with a column for each feature. Takes a directory, a file or a glob.",
+        options: TfRecordReadOptions::OPTIONS,
+        columns: None,
+        table: |name, args, context, allow| {
+            let (location, options) = from_call(name, args, context)?;
+            Ok(Arc::new(TfRecordTable::infer(location, options, allow)?))
+        },
+    },
+    TableFunction {
+        name: "read_cifar10",
+        syntax: "read_cifar10('cifar-10-batches-bin')",
+        description: "The binary batches of CIFAR-10 as rows: label, its name and the image.",
+        options: Cifar10Options::OPTIONS,
+        columns: Some(cifar10::schema),
+        table: |name, args, context, allow| {
+            let (location, options) = from_call(name, args, context)?;
+            Ok(Arc::new(Cifar10Table::try_new(location, options, allow)?))
+        },
+    },
+    TableFunction {
+        name: "speed_test",
+        syntax: "speed_test('photos', 'shards/*.tfrec', batch_sizes => [2, 4, 8])",
+        description: "Measures how fast image files and shards are read: a row for each repetition of each combination.",
+        options: SpeedTestOptions::OPTIONS,
+        columns: Some(speed_test::schema),
+        table: |name, args, context, allow| {
+            let (mut sources, options) = arguments::<SpeedTestOptions>(name, args, context)?;
+            sources.extend(options.sources);
+            Ok(Arc::new(SpeedTestTable::try_new(SpeedTestOptions { sources, ..options }, allow)?))
+        },
+    },
+];
+
+/// The table of a call; `None` where the function is none of ours.
 fn called(
     name: &str,
     args: &[FunctionArg],
     context: &mut dyn RelationPlannerContext,
     allow: &Arc<AllowList>,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
-    let table: Arc<dyn TableProvider> = match name {
-        "read_images" => {
-            let (location, options) = from_call(name, args, context)?;
-            Arc::new(ImagesTable::try_new(location, options, allow)?)
-        }
-        "read_tfrecord" => {
-            let (location, options) = from_call(name, args, context)?;
-            Arc::new(TfRecordTable::infer(location, options, allow)?)
-        }
-        "read_cifar10" => {
-            let (location, options) = from_call(name, args, context)?;
-            Arc::new(Cifar10Table::try_new(location, options, allow)?)
-        }
-        "speed_test" => {
-            let (mut sources, options) = arguments::<SpeedTestOptions>(name, args, context)?;
-            sources.extend(options.sources);
-            Arc::new(SpeedTestTable::try_new(SpeedTestOptions { sources, ..options }, allow)?)
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(table))
+    let function = TABLE_FUNCTIONS.iter().find(|function| function.name == name);
+    function.map(|function| (function.table)(name, args, context, allow)).transpose()
 }
 
 impl RelationPlanner for SourceRelationPlanner {

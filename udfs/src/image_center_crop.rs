@@ -24,11 +24,11 @@ always has that size: a smaller image gets a border of 0 in every channel.",
     syntax_example = "image_center_crop(image, width, height)",
     sql_example = r#"```sql
 > SELECT image_center_crop(image_decode(content), 224, 224) AS image FROM read_images('photos') LIMIT 1;
-+-------------------+
-| image             |
-+-------------------+
-| <image 224x224x3> |
-+-------------------+
++---------------------+
+| image               |
++---------------------+
+| <image 224x224 rgb> |
++---------------------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode`."),
     argument(name = "width", description = "Pixels, 1 to 65535."),

@@ -24,11 +24,11 @@ that size: what lies outside the image is 0 in every channel.",
     syntax_example = "image_crop(image, x, y, width, height)",
     sql_example = r#"```sql
 > SELECT image_crop(image_decode(content), 10, 20, width => 64, height => 48) AS image FROM read_images('photos') LIMIT 1;
-+-----------------+
-| image           |
-+-----------------+
-| <image 64x48x3> |
-+-----------------+
++-------------------+
+| image             |
++-------------------+
+| <image 64x48 rgb> |
++-------------------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode`."),
     argument(name = "x", description = "Pixels from the left edge, -65535 to 65535."),

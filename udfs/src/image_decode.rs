@@ -25,12 +25,12 @@ values (width x height x channels) and more, is NULL; `image_error` says why.",
     syntax_example = "image_decode(content, mode => 'rgb', exif => 'apply', on_error => 'null')",
     sql_example = r#"```sql
 > SELECT path, image_decode(content) AS image FROM read_images('photos') LIMIT 2;
-+-------------------------+-------------------+
-| path                    | image             |
-+-------------------------+-------------------+
-| photos/daisy/000000.jpg | <image 320x240x3> |
-| photos/daisy/000002.jpg | <image 320x240x3> |
-+-------------------------+-------------------+
++-------------------------+---------------------+
+| path                    | image               |
++-------------------------+---------------------+
+| photos/daisy/000000.jpg | <image 320x240 rgb> |
+| photos/daisy/000002.jpg | <image 320x240 rgb> |
++-------------------------+---------------------+
 ```"#,
     argument(name = "content", description = "The bytes of an image file."),
     argument(name = "mode", description = "'rgb' (default), 'gray', 'rgba' or 'native'."),

@@ -23,11 +23,11 @@ use crate::support::step::Encode;
     syntax_example = "image_encode(image, format => 'jpeg', quality => 95, subsampling => '4:4:4', optimize => true)",
     sql_example = r#"```sql
 > SELECT image_encode(image_decode(content), quality => 80) AS jpeg FROM read_images('photos') LIMIT 1;
-+-------------+
-| jpeg        |
-+-------------+
-| <14.73 KiB> |
-+-------------+
++----------------------+
+| jpeg                 |
++----------------------+
+| <jpeg 320x240 15 KB> |
++----------------------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode`."),
     argument(name = "format", description = "'jpeg' (default), 'png' or 'webp'."),

@@ -24,11 +24,11 @@ nested calls whose options are constant, as EXPLAIN shows; there is no need to w
     syntax_example = "image_pipeline(content, steps)",
     sql_example = r#"```sql
 > SELECT image_pipeline(content, 'image_decode(rgb, apply, null) | image_center_crop(200, 200)') AS image FROM read_images('photos') LIMIT 1;
-+-------------------+
-| image             |
-+-------------------+
-| <image 200x200x3> |
-+-------------------+
++---------------------+
+| image               |
++---------------------+
+| <image 200x200 rgb> |
++---------------------+
 ```"#,
     argument(name = "content", description = "The bytes of an image file."),
     argument(

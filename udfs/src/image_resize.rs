@@ -27,11 +27,11 @@ before the centre is cut, as in TensorFlow's tutorials.",
     syntax_example = "image_resize(image, width, height, fit => 'stretch', filter => 'bilinear', antialias => true)",
     sql_example = r#"```sql
 > SELECT image_resize(image_decode(content), 192, 192, fit => 'inside') AS image FROM read_images('photos') LIMIT 1;
-+-------------------+
-| image             |
-+-------------------+
-| <image 192x144x3> |
-+-------------------+
++---------------------+
+| image               |
++---------------------+
+| <image 192x144 rgb> |
++---------------------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode`."),
     argument(name = "width", description = "Pixels, 1 to 65535."),

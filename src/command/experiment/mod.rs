@@ -19,10 +19,10 @@ use self::results::{Results, Row};
 use super::Threads;
 use super::cluster::{Roles, Shape};
 use super::generate;
-use super::output::Format;
 use super::process::runtime;
 use super::template::in_file;
 use crate::error::{Error, Result};
+use crate::output::Format;
 
 /// Run a pipeline file on clusters of several shapes, and measure each run
 ///

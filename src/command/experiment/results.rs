@@ -10,11 +10,11 @@ use datafusion::arrow::array::{
 use datafusion::common::Result as QueryResult;
 
 use super::measure::{Run, Used};
-use crate::command::output::{Format, RowPrinter};
 use crate::command::results::{ResultsFile, looked_at_first};
 use crate::command::statements::Written;
 use crate::counted::counted;
 use crate::error::{Error, Result};
+use crate::output::{Format, Look, RowPrinter};
 
 /// What is known of a statement of a run.
 pub(super) struct Row {
@@ -139,9 +139,9 @@ impl Results {
             Format::Table | Format::Markdown => looked_at_first(&self.batch(beginning)?, &SHOWN)?,
             Format::Csv | Format::Json | Format::Jsonl => self.batch(str::to_string)?,
         };
-        let mut printer = RowPrinter::new(batch.schema(), format);
+        let mut printer = RowPrinter::new(std::io::stdout(), batch.schema(), format, &Look::of_stdout());
         printer.print(batch)?;
-        printer.finish()?;
+        printer.finish_counted()?;
         eprintln!("wrote {}", self.file.path().display());
         Ok(())
     }

@@ -23,7 +23,7 @@ pub(super) use load::Cifar10Reader;
 pub(crate) use load::Cifar10ReaderMessage;
 pub use options::Cifar10Options;
 
-use super::arguments::from_command;
+use super::arguments::{definition, from_command};
 use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::storage::{AllowList, Location};
@@ -46,6 +46,8 @@ pub struct Cifar10Table {
     location: String,
     options: Cifar10Options,
     schema: SchemaRef,
+    /// The statement that it was made by.
+    definition: Option<String>,
 }
 
 impl Cifar10Table {
@@ -56,7 +58,7 @@ impl Cifar10Table {
     pub fn try_new(location: impl Into<String>, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
         Location::parse_within(&location, allow)?;
-        Ok(Self { location, options, schema: schema() })
+        Ok(Self { location, options, schema: schema(), definition: None })
     }
 
     pub(super) fn to_message(&self) -> Cifar10TableMessage {
@@ -64,7 +66,7 @@ impl Cifar10Table {
     }
 
     pub(super) fn from_message(message: Cifar10TableMessage) -> Self {
-        Self { location: message.location, options: message.options, schema: schema() }
+        Self { location: message.location, options: message.options, schema: schema(), definition: None }
     }
 }
 
@@ -75,7 +77,8 @@ pub(crate) struct Cifar10TableMessage {
     options: Cifar10Options,
 }
 
-fn schema() -> SchemaRef {
+/// The columns of every table of CIFAR-10.
+pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new(LABEL, DataType::Int64, false),
         Field::new(LABEL_NAME, DataType::Utf8, true),
@@ -91,6 +94,10 @@ impl TableProvider for Cifar10Table {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.definition.as_deref()
     }
 
     async fn scan(
@@ -153,6 +160,7 @@ impl TableProviderFactory for Cifar10TableFactory {
             );
         }
         let (location, options) = from_command(FORMAT, command)?;
-        Ok(Arc::new(Cifar10Table::try_new(location, options, &AllowList::of(session.config()))?))
+        let table = Cifar10Table::try_new(location, options, &AllowList::of(session.config()))?;
+        Ok(Arc::new(Cifar10Table { definition: definition(command), ..table }))
     }
 }

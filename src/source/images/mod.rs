@@ -21,7 +21,7 @@ pub(super) use load::ImageReader;
 pub(crate) use load::ImageReaderMessage;
 pub use options::{ImagesOptions, Sample};
 
-use super::arguments::from_command;
+use super::arguments::{definition, from_command};
 use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::storage::{AllowList, Location};
@@ -44,6 +44,8 @@ pub struct ImagesTable {
     location: String,
     options: ImagesOptions,
     schema: SchemaRef,
+    /// The statement that it was made by.
+    definition: Option<String>,
 }
 
 impl ImagesTable {
@@ -54,7 +56,7 @@ impl ImagesTable {
     pub fn try_new(location: impl Into<String>, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
         Location::parse_within(&location, allow)?;
-        Ok(Self { location, options, schema: schema(false) })
+        Ok(Self { location, options, schema: columns(), definition: None })
     }
 
     /// The same table with other options.
@@ -88,7 +90,8 @@ impl ImagesTable {
     }
 
     pub(super) fn from_message(message: ImagesTableMessage) -> Self {
-        Self { location: message.location, options: message.options, schema: schema(message.has_read_error) }
+        let schema = schema(message.has_read_error);
+        Self { location: message.location, options: message.options, schema, definition: None }
     }
 }
 
@@ -102,6 +105,11 @@ fn metadata_fields() -> Vec<Field> {
         Field::new("label", DataType::Utf8, true),
         Field::new("class", DataType::Int64, true),
     ]
+}
+
+/// The columns of every table of images.
+pub(super) fn columns() -> SchemaRef {
+    schema(false)
 }
 
 fn schema(has_read_error: bool) -> SchemaRef {
@@ -128,6 +136,10 @@ impl TableProvider for ImagesTable {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.definition.as_deref()
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -195,10 +207,11 @@ impl TableProviderFactory for ImagesTableFactory {
             return plan_err!("a table STORED AS {FORMAT} takes no PARTITIONED BY; its label is the directory name");
         }
         let (location, options) = from_command(FORMAT, command)?;
-        Ok(Arc::new(ImagesTable::try_new(location, options, &AllowList::of(session.config()))?))
+        let table = ImagesTable::try_new(location, options, &AllowList::of(session.config()))?;
+        Ok(Arc::new(ImagesTable { definition: definition(command), ..table }))
     }
 }
 
 fn column_names() -> Vec<String> {
-    schema(false).fields().iter().map(|field| field.name().clone()).collect()
+    columns().fields().iter().map(|field| field.name().clone()).collect()
 }

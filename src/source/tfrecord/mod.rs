@@ -31,7 +31,7 @@ pub(crate) use exec::RecordsReaderMessage;
 pub(super) use images::{RecordImages, record_paths, records_at};
 pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
-use super::arguments::from_command;
+use super::arguments::{definition, from_command};
 use super::node::ReadExec;
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
@@ -58,6 +58,8 @@ pub struct TfRecordTable {
     /// What each column of the schema is made of.
     columns: Vec<Column>,
     schema: SchemaRef,
+    /// The statement that it was made by.
+    definition: Option<String>,
 }
 
 impl TfRecordTable {
@@ -79,7 +81,7 @@ impl TfRecordTable {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { location, options, record_type: inferred.record_type, columns, schema })
+        Ok(Self { location, options, record_type: inferred.record_type, columns, schema, definition: None })
     }
 
     /// A table with the columns that its maker says.
@@ -121,7 +123,7 @@ impl TfRecordTable {
                 }
             });
         }
-        Ok(Self { location, options, record_type, columns, schema: Arc::new(schema.clone()) })
+        Ok(Self { location, options, record_type, columns, schema: Arc::new(schema.clone()), definition: None })
     }
 
     fn directory_columns(&self) -> Vec<String> {
@@ -181,6 +183,7 @@ impl TfRecordTable {
             record_type: message.record_type,
             columns: exec::with_casts(message.columns, &schema),
             schema,
+            definition: None,
         })
     }
 }
@@ -263,6 +266,10 @@ impl TableProvider for TfRecordTable {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.definition.as_deref()
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -370,6 +377,6 @@ impl TableProviderFactory for TfRecordTableFactory {
             false => TfRecordTable::with_schema(location, options, &schema, &directories, &allow),
         });
         let table = made.await.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))??;
-        Ok(Arc::new(table))
+        Ok(Arc::new(TfRecordTable { definition: definition(command), ..table }))
     }
 }

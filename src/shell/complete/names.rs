@@ -1,0 +1,157 @@
+//! What a session knows by name: tables, columns, functions and options.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::TableReference;
+use datafusion::config::{ConfigFileType, TableOptions};
+use datafusion::prelude::SessionContext;
+use futures::FutureExt;
+
+use crate::quoted::identifier;
+use crate::sink::Format;
+use crate::source::{TABLE_FUNCTIONS, table_options};
+
+/// The schema that the session has of itself.
+const INFORMATION: &str = "information_schema";
+
+/// The names of a session.
+#[derive(Clone)]
+pub(in crate::shell) struct Names(SessionContext);
+
+impl Names {
+    pub(in crate::shell) fn new(context: &SessionContext) -> Self {
+        Self(context.clone())
+    }
+
+    /// Tables and views, as statements name them.
+    pub(in crate::shell) fn tables(&self) -> Vec<String> {
+        let state = self.0.state();
+        let default = &state.config_options().catalog;
+        let mut names = Vec::new();
+        for catalog in self.0.catalog_names() {
+            let Some(provider) = self.0.catalog(&catalog) else { continue };
+            for schema in provider.schema_names() {
+                if schema == INFORMATION {
+                    continue;
+                }
+                let is_default = (&catalog, &schema) == (&default.default_catalog, &default.default_schema);
+                let tables = provider.schema(&schema).map(|schema| schema.table_names()).unwrap_or_default();
+                let named = |table: String| match (is_default, catalog == default.default_catalog) {
+                    (true, _) => quoted(&table),
+                    (false, true) => format!("{}.{}", quoted(&schema), quoted(&table)),
+                    (false, false) => format!("{}.{}.{}", quoted(&catalog), quoted(&schema), quoted(&table)),
+                };
+                names.extend(tables.into_iter().map(named));
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// The tables of a schema.
+    pub(super) fn tables_of(&self, schema: &str) -> Vec<String> {
+        let catalog = self.0.state().config_options().catalog.default_catalog.clone();
+        let schema = self.0.catalog(&catalog).and_then(|catalog| catalog.schema(schema));
+        let tables = schema.map(|schema| schema.table_names()).unwrap_or_default();
+        tables.iter().map(|table| quoted(table)).collect()
+    }
+
+    /// The table of a name.
+    pub(in crate::shell) fn table(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        // The session's own catalogs are in memory, and answer at once.
+        let found = self.0.table_provider(TableReference::from(name)).now_or_never();
+        found.and_then(Result::ok)
+    }
+
+    /// The columns of a table, or of what a table function gives.
+    pub(super) fn columns(&self, name: &str) -> Vec<String> {
+        let function = TABLE_FUNCTIONS.iter().find(|function| function.name.eq_ignore_ascii_case(name));
+        let schema = match function.and_then(|function| function.columns) {
+            Some(columns) => Some(columns()),
+            None => self.table(name).map(|table| table.schema()),
+        };
+        let fields = schema.iter().flat_map(|schema| schema.fields());
+        fields.map(|field| quoted(field.name())).collect()
+    }
+
+    /// Functions of expressions.
+    pub(super) fn functions(&self) -> Vec<String> {
+        let state = self.0.state();
+        let mut names: BTreeSet<&String> = state.scalar_functions().keys().collect();
+        names.extend(state.aggregate_functions().keys());
+        names.extend(state.window_functions().keys());
+        names.extend(state.higher_order_functions().keys());
+        names.into_iter().cloned().collect()
+    }
+
+    /// Functions that stand where a table stands.
+    pub(super) fn table_functions(&self) -> Vec<String> {
+        let state = self.0.state();
+        let own = TABLE_FUNCTIONS.iter().map(|function| function.name.to_string());
+        let names: BTreeSet<String> = own.chain(state.table_functions().keys().cloned()).collect();
+        names.into_iter().collect()
+    }
+
+    /// The names of a function's arguments.
+    pub(super) fn arguments(&self, function: &str) -> Vec<String> {
+        if let Some(function) = TABLE_FUNCTIONS.iter().find(|own| own.name == function) {
+            return function.options.iter().map(|option| option.name.to_string()).collect();
+        }
+        let state = self.0.state();
+        let function = state.scalar_functions().get(function);
+        function.and_then(|function| function.signature().parameter_names.clone()).unwrap_or_default()
+    }
+
+    /// Options of the session: names, values and what they are about.
+    pub(in crate::shell) fn settings(&self) -> Vec<[String; 3]> {
+        let entries = self.0.state().config_options().entries().into_iter();
+        let settings = entries.map(|entry| [entry.key, entry.value.unwrap_or_default(), entry.description.to_string()]);
+        let mut settings: Vec<_> = settings.collect();
+        settings.sort();
+        settings
+    }
+
+    /// What can stand behind `STORED AS`.
+    pub(super) fn formats(&self, is_copy: bool) -> Vec<String> {
+        let state = self.0.state();
+        let mut formats: BTreeSet<String> = state.table_factories().keys().cloned().collect();
+        if is_copy {
+            formats.extend(Format::ALL.iter().map(|format| format.name().to_uppercase()));
+            formats.retain(|format| state.get_file_format_factory(format).is_some());
+        }
+        formats.into_iter().collect()
+    }
+
+    /// What `OPTIONS` of a format knows.
+    pub(super) fn options(&self, format: &str, is_copy: bool) -> Vec<String> {
+        let own = match is_copy {
+            true => Format::of(&format.to_lowercase()).map(Format::options),
+            false => table_options(format),
+        };
+        let own = own.unwrap_or_default().iter().map(|option| option.name.to_string());
+        let format = match format {
+            "CSV" => Some(ConfigFileType::CSV),
+            "JSON" | "NDJSON" => Some(ConfigFileType::JSON),
+            "PARQUET" => Some(ConfigFileType::PARQUET),
+            _ => None,
+        };
+        let of_format = format.map(|format| {
+            let mut options: TableOptions = self.0.copied_table_options();
+            options.set_config_format(format);
+            options.entries()
+        });
+        let keys = of_format.into_iter().flatten();
+        let keys = keys.filter_map(|entry| entry.key.strip_prefix("format.").map(str::to_string));
+        let names: BTreeSet<String> = own.chain(keys).collect();
+        names.into_iter().collect()
+    }
+}
+
+/// A name as a statement has it.
+fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    if is_plain { name.to_string() } else { identifier(name) }
+}
