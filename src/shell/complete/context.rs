@@ -136,7 +136,7 @@ fn by_words(words: &[&Placed], keywords: &[Keyword]) -> Wanted {
         let stored = keywords.windows(2).position(|pair| pair == [Keyword::STORED, Keyword::AS]);
         let format = stored.and_then(|stored| words.get(stored + 2)).map(|(token, _)| token.to_string());
         return match format {
-            Some(format) if is_behind(words.len() - 1) && open + 1 <= words.len() => {
+            Some(format) if is_behind(words.len() - 1) => {
                 Wanted::TableOption { format: format.to_uppercase(), is_copy }
             }
             _ => Wanted::Nothing,
