@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, report, run, scheduler,
+    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, report, run, scheduler, serve,
     speed_test, sql, verify,
 };
 use crate::error::Result;
@@ -27,6 +27,7 @@ enum Command {
     Executor(executor::Executor),
     Cluster(cluster::Cluster),
     Jobs(jobs::Jobs),
+    Serve(serve::Serve),
     Experiment(experiment::Experiment),
     SpeedTest(speed_test::SpeedTest),
     Report(report::Report),
@@ -50,6 +51,7 @@ impl Cli {
             Command::Executor(command) => command.run(),
             Command::Cluster(command) => command.run(),
             Command::Jobs(command) => command.run(),
+            Command::Serve(command) => command.run(),
             Command::Experiment(command) => command.run(),
             Command::SpeedTest(command) => command.run(),
             Command::Report(command) => command.run(),

@@ -19,6 +19,7 @@ mod quoted;
 mod report;
 mod role;
 mod running;
+mod serve;
 mod session;
 mod sheet;
 mod shell;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{ParamValues, Result as QueryResult, ScalarValue, TableReference, plan_err};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement as LogicalStatement};
+use datafusion::optimizer::Analyzer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -37,6 +39,9 @@ pub struct Prepared {
     /// Its beginning, in one line.
     pub(crate) name: String,
     step: Step,
+    /// What planning makes of it.
+    analyzer: Arc<Analyzer>,
+    options: Arc<ConfigOptions>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,13 +94,23 @@ impl Prepared {
             }
             Parsed::Uncache { table, if_exists } => Step::Uncache { table: reference(ctx, &table), if_exists },
         };
-        Ok(Self { name, step })
+        let state = ctx.state();
+        Ok(Self {
+            name,
+            step,
+            analyzer: Arc::new(state.analyzer().clone()),
+            options: Arc::clone(state.config_options()),
+        })
     }
 
     /// The columns of the rows; none where there are no rows.
     pub fn schema(&self) -> SchemaRef {
         match &self.step {
-            Step::Plan(plan) if self.kind() != Kind::Definition => Arc::clone(plan.schema().inner()),
+            Step::Plan(plan) if self.kind() != Kind::Definition => {
+                // It changes types, and what a COPY tells. What can't be planned further says so when it is run.
+                let analyzed = self.analyzer.execute_and_check(plan.clone(), &self.options, |_, _| ());
+                Arc::clone(analyzed.as_ref().unwrap_or(plan).schema().inner())
+            }
             _ => Arc::new(Schema::empty()),
         }
     }
@@ -213,12 +228,16 @@ async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<
 
 /// The limit is the runtime's; DataFusion's own option changes it.
 async fn set_memory(ctx: &SessionContext, plan: &LogicalPlan) -> QueryResult<()> {
-    let LogicalPlan::Statement(LogicalStatement::SetVariable(set)) = plan else { return Ok(()) };
-    let is_limit = set.variable.eq_ignore_ascii_case("pixmill.memory_limit");
-    if (is_limit || set.variable.to_ascii_lowercase().starts_with("datafusion.runtime.")) && shares_memory(ctx) {
-        return plan_err!("{} can't be changed here: all sessions of this server share its memory", set.variable);
+    let (variable, set) = match plan {
+        LogicalPlan::Statement(LogicalStatement::SetVariable(set)) => (&set.variable, Some(set)),
+        LogicalPlan::Statement(LogicalStatement::ResetVariable(reset)) => (&reset.variable, None),
+        _ => return Ok(()),
+    };
+    let is_limit = variable.eq_ignore_ascii_case("pixmill.memory_limit");
+    if (is_limit || variable.to_ascii_lowercase().starts_with("datafusion.runtime.")) && shares_memory(ctx) {
+        return plan_err!("{variable} can't be changed here: all sessions of this server share its memory");
     }
-    if is_limit {
+    if let Some(set) = set.filter(|_| is_limit) {
         ctx.sql(&format!("SET datafusion.runtime.memory_limit = {}", quoted(&set.value))).await?;
     }
     Ok(())

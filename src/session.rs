@@ -121,7 +121,9 @@ pub(crate) fn another_session(
     first: &SessionContext,
     cluster: Option<(&Cluster, &OpenJobs)>,
 ) -> Result<SessionContext> {
-    let config = first.copied_config().with_extension(Arc::new(SharedMemory));
+    // The first has its catalog already, and its configuration says so.
+    let config = first.copied_config().with_create_default_catalog_and_schema(true);
+    let config = config.with_extension(Arc::new(SharedMemory));
     let runtime = first.runtime_env();
     let Some((cluster, jobs)) = cluster else { return Ok(opened(state_within(config, runtime)?)) };
     let config = with_cluster_planner(config, cluster, jobs);

@@ -13,6 +13,7 @@ pub(crate) mod report;
 mod results;
 pub(crate) mod run;
 pub(crate) mod scheduler;
+pub(crate) mod serve;
 pub(crate) mod speed_test;
 pub(crate) mod sql;
 pub(crate) mod statements;
@@ -24,6 +25,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::role::client::HostPort;
 use crate::storage::AllowList;
@@ -49,6 +51,19 @@ pub(crate) struct Place {
     /// Locations that statements may read and write, separated by commas; everywhere by default
     #[arg(long, value_name = "LIST", conflicts_with = "cluster")]
     pub(crate) allow: Option<AllowList>,
+}
+
+impl Place {
+    /// The engine that runs statements there.
+    ///
+    /// # Errors
+    /// Threads that can't be started, or a cluster that isn't there.
+    pub(crate) async fn engine(&self) -> Result<Engine> {
+        match &self.cluster {
+            None => Engine::local_within(self.threads.count(), self.allow.clone().unwrap_or_default()),
+            Some(address) => Engine::cluster(address).await,
+        }
+    }
 }
 
 impl Threads {

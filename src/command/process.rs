@@ -71,7 +71,7 @@ async fn stdin_closed() {
 }
 
 /// Comes to its end with SIGTERM or Ctrl-C.
-async fn signalled() {
+pub(super) async fn signalled() {
     #[cfg(unix)]
     {
         let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());

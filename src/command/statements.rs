@@ -19,7 +19,7 @@ use crate::running::Running;
 use crate::statement::Statement;
 
 /// How long an interrupted or failed statement may take to clean up behind itself.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether finished shards are kept.
 #[derive(Debug, Args)]
@@ -65,10 +65,7 @@ pub(super) fn with_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> R
 pub(crate) fn on_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
-    let engine = match &place.cluster {
-        None => Engine::local_within(place.threads.count(), place.allow.clone().unwrap_or_default())?,
-        Some(address) => runtime.block_on(Engine::cluster(address))?,
-    };
+    let engine = runtime.block_on(place.engine())?;
     let result = runtime.block_on(work(&engine));
     engine.close(PATIENCE);
     result

@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod pty;
+pub(crate) mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};
