@@ -132,7 +132,7 @@ fn by_words(words: &[&Placed], keywords: &[Keyword]) -> Wanted {
         return Wanted::Format { is_copy };
     }
     let is_behind = |index: usize| matches!(words[index].0, Token::LParen | Token::Comma);
-    if let Some(open) = open.filter(|open| *open > 0 && keywords[open - 1] == Keyword::OPTIONS) {
+    if open.is_some_and(|open| open > 0 && keywords[open - 1] == Keyword::OPTIONS) {
         let stored = keywords.windows(2).position(|pair| pair == [Keyword::STORED, Keyword::AS]);
         let format = stored.and_then(|stored| words.get(stored + 2)).map(|(token, _)| token.to_string());
         return match format {
