@@ -102,7 +102,8 @@ impl Shell {
 
     /// Reads and runs, until the end.
     async fn talk(&mut self, greeting: &str, reads_start_up: bool) -> Result<()> {
-        self.output.print(&format!("{greeting}\n"))?;
+        // Stdout is for rows.
+        eprintln!("{greeting}");
         let mut interrupt =
             Interrupt::listen().map_err(|error| Error::Failed(format!("cannot listen to Ctrl-C: {error}")))?;
         let mut editor = Editor::open(Completion::new(self.names.clone()), files::history_file())?;

@@ -132,11 +132,11 @@ fn by_words(words: &[&Placed], keywords: &[Keyword]) -> Wanted {
         return Wanted::Format { is_copy };
     }
     let is_behind = |index: usize| matches!(words[index].0, Token::LParen | Token::Comma);
-    if let Some(open) = open.filter(|open| *open > 0 && keywords[open - 1] == Keyword::OPTIONS) {
+    if open.is_some_and(|open| open > 0 && keywords[open - 1] == Keyword::OPTIONS) {
         let stored = keywords.windows(2).position(|pair| pair == [Keyword::STORED, Keyword::AS]);
         let format = stored.and_then(|stored| words.get(stored + 2)).map(|(token, _)| token.to_string());
         return match format {
-            Some(format) if is_behind(words.len() - 1) && open + 1 <= words.len() => {
+            Some(format) if is_behind(words.len() - 1) => {
                 Wanted::TableOption { format: format.to_uppercase(), is_copy }
             }
             _ => Wanted::Nothing,

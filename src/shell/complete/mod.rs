@@ -145,6 +145,9 @@ impl Completion {
     fn add_expression(&self, candidates: &mut Candidates, call: Option<&str>, text: &str, at: usize) {
         if let Some(call) = call {
             candidates.add(self.names.arguments(call), " => ");
+            if self.names.is_table_function(call) {
+                return;
+            }
         }
         let named = named_tables(text, at);
         // Where the statement names no table yet, any may be meant.

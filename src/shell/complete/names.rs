@@ -52,8 +52,7 @@ impl Names {
 
     /// The tables of a schema.
     pub(super) fn tables_of(&self, schema: &str) -> Vec<String> {
-        let catalog = self.0.state().config_options().catalog.default_catalog.clone();
-        let schema = self.0.catalog(&catalog).and_then(|catalog| catalog.schema(schema));
+        let schema = self.0.state().schema_for_ref(TableReference::partial(schema, ""));
         let tables = schema.map(|schema| schema.table_names()).unwrap_or_default();
         tables.iter().map(|table| quoted(table)).collect()
     }
@@ -92,6 +91,11 @@ impl Names {
         let own = TABLE_FUNCTIONS.iter().map(|function| function.name.to_string());
         let names: BTreeSet<String> = own.chain(state.table_functions().keys().cloned()).collect();
         names.into_iter().collect()
+    }
+
+    /// Whether a function stands where a table stands and takes constants alone.
+    pub(super) fn is_table_function(&self, function: &str) -> bool {
+        TABLE_FUNCTIONS.iter().any(|own| own.name == function)
     }
 
     /// The names of a function's arguments.
