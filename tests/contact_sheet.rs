@@ -224,3 +224,24 @@ fn what_cant_be_drawn_is_refused_before_anything_is_read() {
     let message = workspace.pixmill(&["contact-sheet", "--query", none, out[0], out[1]]).failure(1);
     assert!(message.contains("no images to show: "), "{message}");
 }
+
+#[test]
+fn without_a_file_the_images_are_shown_where_there_is_a_terminal_or_where_it_is_asked_for() {
+    let workspace = Workspace::with_photos(4, 2);
+    workspace.write("photos/roses/broken.jpg", b"hello");
+    let message = workspace.pixmill(&["contact-sheet", "photos"]).failure(2);
+    assert!(
+        message.contains("no terminal that shows pictures; give --out FILE.png or FILE.html, or --graphics"),
+        "{message}"
+    );
+    let shown =
+        |graphics: &str| workspace.pixmill(&["contact-sheet", "photos", "--columns", "3", "--graphics", graphics]);
+    let finished = shown("kitty");
+    assert!(finished.stderr.contains("5 images, 3 labels, 1 broken"), "{}", finished.stderr);
+    // Two rows of the grid.
+    assert_eq!(finished.success().matches("\x1b_Ga=T,f=100,").count(), 2);
+    assert_eq!(shown("iterm2").success().matches("\x1b]1337;File=inline=1;").count(), 2);
+    assert_eq!(shown("sixel").success().matches("\x1bP").count(), 2);
+    let blocks = shown("blocks").success();
+    assert!(blocks.contains('▀') && blocks.contains("daisy") && blocks.contains("not a jpeg"), "{blocks}");
+}
