@@ -38,13 +38,13 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     kept
 }
 
-/// The text, or as much of its two ends as fits, with an ellipsis between: names that begin alike end differently.
+/// The text, or as much of its two ends as fits, with an ellipsis between, and more of the last: names that begin alike end differently.
 pub(crate) fn cut_between(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_string();
     }
     let room = most.saturating_sub(1);
-    let start = beginning(text, room.div_ceil(2));
+    let start = beginning(text, room / 3);
     let end = ending(&text[start.len()..], room - width(start));
     let mut kept = format!("{start}{ELLIPSIS}{end}");
     // Some characters are wider together than one by one.
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(["タンポポ", "daisy"].map(|text| cut(text, 6)), ["タン…", "daisy"]);
         assert_eq!(["daisy", "abc"].map(|text| cut(text, 4)), ["dai…", "abc"]);
         assert_eq!([1, 0].map(|most| cut("daisy", most)), ["…", ""]);
-        assert_eq!(["photos/000001.jpg", "タンポポ"].map(|text| cut_between(text, 6)), ["pho…pg", "タ…ポ"]);
+        assert_eq!(["photos/000001.jpg", "タンポポ"].map(|text| cut_between(text, 6)), ["p….jpg", "…ポポ"]);
         assert_eq!(padded("タ", 4, false), "タ  ");
         assert_eq!(padded("1", 3, true), "  1");
     }

@@ -144,10 +144,10 @@ impl Table {
 
     /// A cell's text cut to its width; a plan's in as many lines as it takes.
     fn lines(&self, column: usize, text: &str, most: usize) -> Vec<String> {
-        match self.columns[column].is_text {
-            _ if self.is_plan => {}
-            true => return vec![cut_between(text, most)],
-            false => return vec![cut(text, most)],
+        if !self.is_plan {
+            // Paths tell most at their ends.
+            let is_path = self.columns[column].is_text && text.contains('/') && !text.contains(' ');
+            return vec![if is_path { cut_between(text, most) } else { cut(text, most) }];
         }
         let text = if self.look.width.is_some() { text.trim_end_matches('\n') } else { text };
         let mut lines = Vec::new();

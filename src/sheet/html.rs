@@ -95,8 +95,7 @@ fn figure(cell: &Cell, side: u32) -> Result<String, String> {
         Err(reason) => (" class=\"broken\"", escaped(reason)),
         Ok(thumbnail) => {
             let (media_type, bytes) = thumbnail.encoded()?;
-            let times = thumbnail.enlargement(side);
-            let (width, height) = thumbnail.size();
+            let (times, (width, height)) = thumbnail.drawn_size(side);
             let mut classes = Vec::new();
             if times > 1 {
                 classes.push("icon");
@@ -106,9 +105,7 @@ fn figure(cell: &Cell, side: u32) -> Result<String, String> {
             }
             let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
             let image = format!(
-                "<img{class} width=\"{}\" height=\"{}\" alt=\"{label}\" src=\"data:{media_type};base64,{}\">",
-                width * times,
-                height * times,
+                "<img{class} width=\"{width}\" height=\"{height}\" alt=\"{label}\" src=\"data:{media_type};base64,{}\">",
                 STANDARD.encode(bytes)
             );
             ("", image)

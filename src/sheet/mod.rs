@@ -1,8 +1,10 @@
 //! Contact sheets: a grid of thumbnails with what there is to say about each, drawn as a PNG or written as an HTML page.
 
+mod canvas;
 mod html;
 mod labels;
 mod png;
+mod terminal;
 mod text;
 mod thumbnail;
 
@@ -13,6 +15,7 @@ use crate::counted::counted;
 pub(crate) use html::{escaped, page};
 pub(crate) use labels::Labels;
 pub(crate) use png::{picture, picture_size};
+pub(crate) use terminal::{Graphics, Screen};
 pub(crate) use thumbnail::Thumbnail;
 
 /// What is shown.

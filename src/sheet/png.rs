@@ -3,15 +3,14 @@
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::text::{self, HEIGHT, LINE};
+use super::canvas::{BOX, Canvas, PADDING};
+use super::text::{self, LINE};
 use super::{Cell, Sheet};
 
 /// Around everything.
 const MARGIN: u32 = 16;
 /// Between cells.
 const GAP: u32 = 14;
-/// Between a thumbnail and what is said below it.
-const PADDING: u32 = 4;
 /// The title and the summary.
 const HEAD: u32 = 2 * LINE + 10;
 /// Label and size below a thumbnail.
@@ -19,12 +18,8 @@ const CAPTION: u32 = PADDING + 2 * LINE;
 /// The title needs some room, however few cells there are.
 const LEAST_WIDTH: u32 = 480;
 
-const PAPER: [u8; 3] = [255, 255, 255];
-const BOX: [u8; 3] = [241, 242, 244];
-const BROKEN_BOX: [u8; 3] = [253, 235, 233];
 const INK: [u8; 3] = [24, 26, 31];
 const GREY_INK: [u8; 3] = [98, 104, 116];
-const RED_INK: [u8; 3] = [166, 32, 24];
 
 /// The width and height of the picture of so many cells.
 pub(crate) fn picture_size(cells: usize, columns: usize, side: u32) -> (u64, u64) {
@@ -45,7 +40,7 @@ pub(crate) fn picture(sheet: &Sheet) -> Result<Vec<u8>, String> {
     let (width, height) = picture_size(sheet.cells.len(), sheet.columns, sheet.side);
     let too_large = || format!("a picture of {width}x{height} pixels is too large");
     let (Ok(width), Ok(height)) = (u32::try_from(width), u32::try_from(height)) else { return Err(too_large()) };
-    let mut canvas = Canvas::new(width, height);
+    let mut canvas = Canvas::paper(width, height);
     let most = width - 2 * MARGIN;
     let title = text::cut(&sheet.source, most);
     canvas.write(&title, (MARGIN, MARGIN), INK);
@@ -58,41 +53,28 @@ pub(crate) fn picture(sheet: &Sheet) -> Result<Vec<u8>, String> {
         let top = MARGIN + HEAD + row * (sheet.side + CAPTION + GAP);
         draw_cell(&mut canvas, cell, (left, top), sheet.side);
     }
+    encoded(canvas.rgb(), (width, height), ExtendedColorType::Rgb8)
+}
+
+/// Pixels as a PNG file.
+///
+/// # Errors
+/// Pixels that are no such picture.
+pub(super) fn encoded(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    colours: ExtendedColorType,
+) -> Result<Vec<u8>, String> {
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Default, FilterType::Adaptive)
-        .write_image(&canvas.values, width, height, ExtendedColorType::Rgb8)
+        .write_image(pixels, width, height, colours)
         .map_err(|error| error.to_string())?;
     Ok(png)
 }
 
 fn draw_cell(canvas: &mut Canvas, cell: &Cell, (left, top): (u32, u32), side: u32) {
-    match &cell.thumbnail {
-        Ok(thumbnail) => {
-            canvas.fill((left, top), (side, side), BOX);
-            let times = thumbnail.enlargement(side);
-            let (width, height) = thumbnail.size();
-            // The function that makes thumbnails keeps to the box; another's image is cut to it.
-            let (width, height) = ((width * times).min(side), (height * times).min(side));
-            let (left, top) = (left + (side - width) / 2, top + (side - height) / 2);
-            for y in 0..height {
-                for x in 0..width {
-                    canvas.set((left + x, top + y), thumbnail.on_checkerboard(x, y, times));
-                }
-            }
-        }
-        Err(reason) => {
-            canvas.fill((left, top), (side, side), BROKEN_BOX);
-            canvas.cross((left, top), side);
-            let most_lines = (side.saturating_sub(2 * PADDING) / LINE) as usize;
-            let lines = text::wrap(reason, side - 2 * PADDING, most_lines);
-            let middle = top + (side - lines.len() as u32 * LINE) / 2;
-            for (line, y) in lines.iter().zip((middle..).step_by(LINE as usize)) {
-                let x = left + (side - text::width(line)) / 2;
-                canvas.fill((x, y), (text::width(line), LINE), BROKEN_BOX);
-                canvas.write(line, (x, y), RED_INK);
-            }
-        }
-    }
+    canvas.fill((left, top), (side, side), BOX);
+    canvas.thumbnail(cell, (left, top), (side, side));
     let below = top + side + PADDING;
     canvas.write(&text::cut(cell.caption(), side), (left, below), INK);
     canvas.write(&sizes(cell, side), (left, below + LINE), GREY_INK);
@@ -108,55 +90,10 @@ fn sizes(cell: &Cell, side: u32) -> String {
     }
 }
 
-/// Red, green and blue values.
-struct Canvas {
-    width: u32,
-    height: u32,
-    values: Vec<u8>,
-}
-
-impl Canvas {
-    fn new(width: u32, height: u32) -> Self {
-        Self { width, height, values: PAPER.repeat(width as usize * height as usize) }
-    }
-
-    fn set(&mut self, (x, y): (u32, u32), colour: [u8; 3]) {
-        if x >= self.width || y >= self.height {
-            return;
-        }
-        let at = 3 * (y as usize * self.width as usize + x as usize);
-        if let Some(pixel) = self.values.get_mut(at..at + 3) {
-            pixel.copy_from_slice(&colour);
-        }
-    }
-
-    fn fill(&mut self, (left, top): (u32, u32), (width, height): (u32, u32), colour: [u8; 3]) {
-        for y in top..top + height {
-            for x in left..left + width {
-                self.set((x, y), colour);
-            }
-        }
-    }
-
-    /// The diagonals of a square: what is behind them is no image.
-    fn cross(&mut self, (left, top): (u32, u32), side: u32) {
-        let line = [244, 200, 196];
-        for step in 0..side {
-            self.set((left + step, top + step), line);
-            self.set((left + side - 1 - step, top + step), line);
-        }
-    }
-
-    fn write(&mut self, line: &str, (left, top): (u32, u32), colour: [u8; 3]) {
-        // The glyphs stand in the middle of their line.
-        let top = top + (LINE - HEIGHT) / 2;
-        text::draw(line, |x, y| self.set((left + x, top + y), colour));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sheet::canvas::{BROKEN_BOX, PAPER};
     use crate::sheet::testing;
 
     fn decoded(sheet: &Sheet) -> image::RgbImage {

@@ -42,10 +42,6 @@ impl Thumbnail {
         Ok(Self { width, height, rgba: rgba.collect() })
     }
 
-    pub(super) fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
-
     /// Whether light shines through some pixel.
     pub(super) fn is_transparent(&self) -> bool {
         self.rgba.chunks_exact(4).any(|pixel| pixel[3] < 255)
@@ -54,6 +50,12 @@ impl Thumbnail {
     /// How often each pixel is repeated, each way, so that a tiny image can be seen and isn't blurred.
     pub(super) fn enlargement(&self, side: u32) -> u32 {
         (side / self.width.max(self.height)).max(1)
+    }
+
+    /// That enlargement, and the size that the thumbnail is drawn in then.
+    pub(super) fn drawn_size(&self, side: u32) -> (u32, (u32, u32)) {
+        let times = self.enlargement(side);
+        (times, (self.width * times, self.height * times))
     }
 
     /// The colour at a place, before a checkerboard where it is transparent.

@@ -19,6 +19,8 @@ const PATHS: [&str; 7] = ["path", "__key__", "key", "filename", "file_name", "im
 pub(super) struct Asked {
     pub(super) image: Option<String>,
     pub(super) label: Option<String>,
+    /// Whether there are no options to name them with.
+    pub(super) without_options: bool,
 }
 
 /// Positions of columns.
@@ -46,7 +48,7 @@ impl Columns {
         };
         let image = match &asked.image {
             Some(name) => position(name)?,
-            None => image_column(rows)?,
+            None => image_column(rows, asked.without_options)?,
         };
         let field = schema.field(image);
         if !can_be_image(field.data_type()) {
@@ -65,7 +67,11 @@ impl Columns {
             Some(name) => Some(position(name)?),
             None => first(&LABEL_COLUMNS),
         };
-        Ok(Self { image, label, path: first(&PATHS) })
+        let path = first(&PATHS);
+        let text = || schema.fields().iter().position(|field| field.data_type().is_string());
+        // Of rows without a name, the first text says most.
+        let label = label.or_else(|| if path.is_none() { text() } else { None });
+        Ok(Self { image, label, path })
     }
 
     /// The names of the columns.
@@ -128,7 +134,7 @@ fn can_be_image(data_type: &DataType) -> bool {
     }
 }
 
-fn image_column(rows: &RecordBatch) -> Result<usize> {
+fn image_column(rows: &RecordBatch, without_options: bool) -> Result<usize> {
     let schema = rows.schema();
     let fits = |index: &usize| can_be_image(schema.field(*index).data_type());
     let named = IMAGE_COLUMNS.iter().filter_map(|name| schema.index_of(name).ok()).find(fits);
@@ -139,12 +145,14 @@ fn image_column(rows: &RecordBatch) -> Result<usize> {
     let structs = candidates.iter().filter(|index| schema.field(**index).data_type().is_nested());
     let looking: Vec<usize> =
         candidates.iter().copied().filter(|index| looks_like_an_image(rows.column(*index))).collect();
+    let listed = match without_options {
+        true => format!("{}; select one", listed(rows)),
+        false => format!("{}; name one with --image COLUMN", listed(rows)),
+    };
     match (structs.copied().collect::<Vec<_>>().as_slice(), looking.as_slice()) {
         ([only], _) | ([], [only]) => Ok(*only),
-        ([], []) => {
-            Err(Error::Usage(format!("no column holds images: {}; name one with --image COLUMN", listed(rows))))
-        }
-        _ => Err(Error::Usage(format!("several columns hold images: {}; name one with --image COLUMN", listed(rows)))),
+        ([], []) => Err(Error::Usage(format!("no column holds images: {listed}"))),
+        _ => Err(Error::Usage(format!("several columns hold images: {listed}"))),
     }
 }
 
@@ -254,9 +262,19 @@ mod tests {
         let error = |asked: &Asked| Columns::choose(&rows, asked).expect_err("no image").to_string();
         let listed = "the columns are a (Binary), n (Int64)";
         assert_eq!(error(&Asked::default()), format!("no column holds images: {listed}; name one with --image COLUMN"));
-        let asked = |image: &str| Asked { image: Some(image.to_string()), label: None };
+        let asked = |image: &str| Asked { image: Some(image.to_string()), ..Asked::default() };
         assert_eq!(error(&asked("b")), format!("there is no column 'b'; {listed}"));
         assert!(error(&asked("n")).starts_with("column 'n' is Int64, no image; "));
+    }
+
+    #[test]
+    fn rows_without_a_name_are_labelled_by_their_first_text() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a flower"]));
+        let rows =
+            batch(vec![("n", numbers(1)), ("caption", Arc::clone(&text)), ("other", text), ("image", bytes(GIF))]);
+        let label = |rows: &RecordBatch| Columns::choose(rows, &Asked::default()).expect("found").label;
+        assert_eq!(label(&rows), Some(1));
+        assert_eq!(label(&batch(vec![("n", numbers(1)), ("image", bytes(GIF))])), None);
     }
 
     #[test]

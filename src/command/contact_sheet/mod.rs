@@ -2,24 +2,26 @@
 
 mod columns;
 mod sample;
+mod show;
 mod source;
 mod tar;
 mod thumbnails;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+pub(crate) use self::show::show;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use datafusion::arrow::compute::take;
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast;
 use indicatif::HumanBytes;
 
 use self::columns::{Asked, Columns, Rows};
-use self::sample::{Sample, bytes_of};
+use self::sample::Sample;
 use self::source::Source;
 use super::statements::{Watched, with_engine};
 use super::{Place, check_out};
@@ -28,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::put;
 use crate::quoted::{identifier, quoted};
 use crate::running::Running;
-use crate::sheet::{Cell, Labels, Sheet, page, picture, picture_size};
+use crate::sheet::{Cell, Graphics, Labels, Screen, Sheet, page, picture, picture_size};
 use crate::statement::Statement;
 
 /// Draw a grid of thumbnails with labels and sizes
@@ -37,7 +39,8 @@ use crate::statement::Statement;
 /// that can't be decoded is a marked cell with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pixmill contact-sheet 'photos/**/*.jpg' --out sheet.html\n  \
-                  pixmill contact-sheet out/flowers --out sheet.png --rows 3 --columns 10 --seed 7")]
+                  pixmill contact-sheet out/flowers --out sheet.png --rows 3 --columns 10 --seed 7\n  \
+                  pixmill contact-sheet photos --rows 2")]
 pub(crate) struct ContactSheet {
     /// Where the images are: a directory, file or glob of image files, or of TFRecord, WebDataset (tar) or Parquet shards
     #[arg(value_name = "SOURCE", required_unless_present = "query", conflicts_with = "query")]
@@ -47,9 +50,14 @@ pub(crate) struct ContactSheet {
     #[arg(long, value_name = "SQL")]
     query: Option<String>,
 
-    /// The picture to write, by its extension: a .png, or an .html page in one file; one that is there is replaced
+    /// The picture to write, by its extension: a .png, or an .html page in one file; one that is there is replaced. Without it
+    /// the images are shown in the terminal
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Option<PathBuf>,
+
+    /// How a terminal shows them; told by the environment where not given
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with = "out")]
+    graphics: Option<Graphics>,
 
     /// Rows of the grid
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -60,7 +68,7 @@ pub(crate) struct ContactSheet {
     columns: u32,
 
     /// The sides of the square that each thumbnail is fitted into, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 160, value_parser = clap::value_parser!(u32).range(32..=2048))]
+    #[arg(long, value_name = "PIXELS", default_value_t = 160, value_parser = clap::value_parser!(u32).range(32..=2048), requires = "out")]
     size: u32,
 
     /// Another seed, other images
@@ -83,8 +91,6 @@ pub(crate) struct ContactSheet {
 const MOST_PIXELS: u64 = 1 << 28;
 /// Broken images that are named one by one.
 const MOST_NAMED: usize = 10;
-/// The rows that become thumbnails.
-const ROWS: &str = "contact_sheet_rows";
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,40 +101,71 @@ enum SheetFormat {
     Html,
 }
 
+impl SheetFormat {
+    fn of(out: &Path) -> Result<Self> {
+        let extension = out.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("png") => Ok(Self::Png),
+            Some("html" | "htm") => Ok(Self::Html),
+            _ => Err(Error::Usage(format!("--out must end in .png or .html, got '{}'", out.display()))),
+        }
+    }
+}
+
 impl ContactSheet {
     pub(crate) fn run(self) -> Result<()> {
+        match self.out.clone() {
+            Some(out) => self.run_to_file(&out),
+            None => self.run_to_terminal(),
+        }
+    }
+
+    fn run_to_file(&self, out: &Path) -> Result<()> {
         let started = Instant::now();
-        let format = self.format()?;
-        self.check()?;
+        let format = SheetFormat::of(out)?;
+        self.check(out)?;
         let sheet = with_engine(&self.place, async |engine| self.sheet(engine).await)?;
         let drawn = match format {
             SheetFormat::Png => picture(&sheet),
             SheetFormat::Html => page(&sheet).map(String::into_bytes),
         };
-        let drawn = drawn.map_err(|error| Error::Failed(format!("cannot draw the contact sheet: {error}")))?;
-        put(&self.out, &drawn).map_err(Error::file("write", &self.out))?;
+        let drawn = drawn.map_err(cannot_draw)?;
+        put(out, &drawn).map_err(Error::file("write", out))?;
         name_broken(&sheet);
         eprintln!(
             "wrote {}, {}, to {} in {:.1} s",
             sheet.summary(),
             HumanBytes(drawn.len() as u64),
-            self.out.display(),
+            out.display(),
             started.elapsed().as_secs_f64()
         );
         Ok(())
     }
 
-    fn format(&self) -> Result<SheetFormat> {
-        let extension = self.out.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-        match extension.as_deref() {
-            Some("png") => Ok(SheetFormat::Png),
-            Some("html" | "htm") => Ok(SheetFormat::Html),
-            _ => Err(Error::Usage(format!("--out must end in .png or .html, got '{}'", self.out.display()))),
+    fn run_to_terminal(mut self) -> Result<()> {
+        let graphics = match self.graphics {
+            Some(graphics) => graphics,
+            None => Graphics::of_stdout().map_err(Error::Usage)?,
+        };
+        if graphics == Graphics::None {
+            return Err(Error::Usage(format!("{NO_PICTURES}; give --out FILE.png or FILE.html, or --graphics")));
         }
+        let width = usize::from(console::Term::stdout().size().1);
+        let screen = Screen::of_stdout(graphics, width, self.columns as usize);
+        self.size = screen.side();
+        let sheet = with_engine(&self.place, async |engine| self.sheet(engine).await)?;
+        let mut out = std::io::stdout();
+        for row in screen.rows(&sheet.cells) {
+            out.write_all(row.map_err(cannot_draw)?.as_bytes()).map_err(Error::output)?;
+        }
+        out.flush().map_err(Error::output)?;
+        name_broken(&sheet);
+        eprintln!("{}", sheet.summary());
+        Ok(())
     }
 
     /// Refuses what can't end well before anything is read.
-    fn check(&self) -> Result<()> {
+    fn check(&self, out: &Path) -> Result<()> {
         let (width, height) = picture_size(self.most(), self.columns as usize, self.size);
         if width * height > MOST_PIXELS {
             return Err(Error::Usage(format!(
@@ -136,7 +173,7 @@ impl ContactSheet {
                 self.rows, self.columns, self.size
             )));
         }
-        check_out(&self.out)
+        check_out(out)
     }
 
     fn most(&self) -> usize {
@@ -228,7 +265,7 @@ impl ContactSheet {
         let names: Vec<String> = columns.names(&first).into_iter().map(|name| identifier(name)).collect();
         let running = start(engine, &format!("SELECT {} FROM {relation}", names.join(", "))).await?;
         let field = |column: usize| first.schema_ref().field(column).name().clone();
-        let asked = Asked { image: Some(field(columns.image)), label: columns.label.map(field) };
+        let asked = Asked { image: Some(field(columns.image)), label: columns.label.map(field), ..self.asked() };
         self.of_rows(engine, running, &asked, classes).await
     }
 
@@ -250,7 +287,7 @@ impl ContactSheet {
     }
 
     fn asked(&self) -> Asked {
-        Asked { image: self.image.clone(), label: self.label.clone() }
+        Asked { image: self.image.clone(), label: self.label.clone(), without_options: false }
     }
 
     /// Rows that have to be looked at to be chosen: of each batch, only what is in the sample becomes thumbnails.
@@ -325,51 +362,20 @@ impl ContactSheet {
         }
         let taken = sample.offer(rows);
         let positions: Vec<usize> = taken.keys().copied().collect();
-        for (position, cell) in self.thumbnails(engine, rows, &positions).await? {
+        for (position, cell) in thumbnails::made(engine.session(), rows, &positions, self.size).await? {
             if let Some(key) = taken.get(&position) {
                 sample.put(*key, cell);
             }
         }
         Ok(())
     }
+}
 
-    /// The cells of some rows.
-    async fn thumbnails(&self, engine: &Engine, rows: &Rows, positions: &[usize]) -> Result<Vec<(usize, Cell)>> {
-        if positions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let is_image = *rows.images.data_type() == pixmill_udfs::image_type();
-        let (name, sql) = match is_image {
-            true => ("image", thumbnails::of_images(&format!("SELECT * FROM {ROWS}"), self.size)),
-            false => ("content", thumbnails::of_files(&format!("SELECT * FROM {ROWS}"), self.size)),
-        };
-        let wanted = Int64Array::from_iter_values(positions.iter().map(|position| *position as i64));
-        let images = take(&rows.images, &wanted, None).map_err(|error| Error::Query(error.into()))?;
-        let texts = |texts: &[Option<String>]| -> ArrayRef {
-            Arc::new(positions.iter().map(|position| texts[*position].as_deref()).collect::<StringArray>())
-        };
-        let bytes = |position: &usize| {
-            (!is_image && rows.images.is_valid(*position)).then(|| bytes_of(&rows.images, *position).len() as i64)
-        };
-        let bytes: Int64Array = positions.iter().map(bytes).collect();
-        let batch = RecordBatch::try_from_iter_with_nullable([
-            ("row", Arc::new(wanted) as ArrayRef, false),
-            ("label", texts(&rows.labels), true),
-            ("path", texts(&rows.paths), true),
-            ("bytes", Arc::new(bytes), true),
-            (name, images, true),
-        ]);
-        let batch = batch.map_err(|error| Error::Query(error.into()))?;
-        engine.context().deregister_table(ROWS)?;
-        engine.context().register_batch(ROWS, batch)?;
-        let mut cells = Vec::new();
-        for batch in engine.sql(&sql).await? {
-            for (row, cell) in thumbnails::cells(&batch, "no image (NULL)")? {
-                cells.push((row.unsigned_abs() as usize, cell));
-            }
-        }
-        Ok(cells)
-    }
+/// Why nothing is shown.
+const NO_PICTURES: &str = "the output is no terminal that shows pictures";
+
+fn cannot_draw(error: String) -> Error {
+    Error::Failed(format!("cannot draw the contact sheet: {error}"))
 }
 
 /// Starts the only statement of a text.

@@ -1,10 +1,65 @@
 //! The SQL that makes thumbnails, and its rows.
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Int32Type, Int64Type};
-use datafusion::common::{Result, internal_datafusion_err};
+use std::sync::Arc;
 
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::{Int32Type, Int64Type};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
+
+use super::columns::Rows;
+use super::sample::bytes_of;
+use crate::engine::Session;
 use crate::sheet::{Cell, Thumbnail};
+
+/// The rows that become thumbnails.
+const ROWS: &str = "contact_sheet_rows";
+
+/// The cells of some rows, with their positions, made in a session of this process.
+///
+/// # Errors
+/// A query that fails; an image that is broken is none.
+pub(super) async fn made(
+    session: &Session,
+    rows: &Rows,
+    positions: &[usize],
+    side: u32,
+) -> crate::error::Result<Vec<(usize, Cell)>> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_image = *rows.images.data_type() == pixmill_udfs::image_type();
+    let (name, sql) = match is_image {
+        true => ("image", of_images(&format!("SELECT * FROM {ROWS}"), side)),
+        false => ("content", of_files(&format!("SELECT * FROM {ROWS}"), side)),
+    };
+    let wanted = Int64Array::from_iter_values(positions.iter().map(|position| *position as i64));
+    let images = take(&rows.images, &wanted, None).map_err(DataFusionError::from)?;
+    let texts = |texts: &[Option<String>]| -> ArrayRef {
+        Arc::new(positions.iter().map(|position| texts[*position].as_deref()).collect::<StringArray>())
+    };
+    let bytes = |position: &usize| {
+        (!is_image && rows.images.is_valid(*position)).then(|| bytes_of(&rows.images, *position).len() as i64)
+    };
+    let bytes: Int64Array = positions.iter().map(bytes).collect();
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("row", Arc::new(wanted) as ArrayRef, false),
+        ("label", texts(&rows.labels), true),
+        ("path", texts(&rows.paths), true),
+        ("bytes", Arc::new(bytes), true),
+        (name, images, true),
+    ]);
+    session.context().register_batch(ROWS, batch.map_err(DataFusionError::from)?)?;
+    let thumbnails = session.sql(&sql).await;
+    session.context().deregister_table(ROWS)?;
+    let mut made = Vec::new();
+    for batch in thumbnails? {
+        for (row, cell) in cells(&batch, "no image (NULL)")? {
+            made.push((row.unsigned_abs() as usize, cell));
+        }
+    }
+    Ok(made)
+}
 
 /// Thumbnails of image files: of `rows` with the columns row, label, path, bytes and content.
 pub(super) fn of_files(rows: &str, side: u32) -> String {
