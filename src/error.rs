@@ -150,6 +150,7 @@ pub(crate) fn message(error: &DataFusionError) -> String {
             other => other.to_string(),
         },
         DataFusionError::SQL(error, _) => syntax_error(error),
+        DataFusionError::SchemaError(error, _) => error.to_string(),
         DataFusionError::Plan(text) if text.contains(DEFAULT_SCHEMA) => text.replace(DEFAULT_SCHEMA, "'"),
         DataFusionError::Plan(text)
         | DataFusionError::Configuration(text)

@@ -147,6 +147,17 @@ fn tables_are_listed_and_described_and_images_shown_as_what_they_are() {
 }
 
 #[test]
+fn pictures_are_drawn_in_half_blocks_where_the_terminal_can_no_more() {
+    let workspace = Workspace::with_photos(3, 1);
+    let mut shell = Terminal::shell(&workspace, &[]);
+    shell.run("\\show SELECT path, content FROM read_images('photos') ORDER BY path;");
+    let screen = shell.screen();
+    assert!(screen.contains('▀') && screen.contains("3 images"), "{screen}");
+    shell.clear_and_run("\\show SELECT 1 AS one");
+    assert!(shell.screen().contains("error: "), "{}", shell.screen());
+}
+
+#[test]
 fn functions_are_listed_and_documented() {
     let workspace = Workspace::new();
     let mut shell = Terminal::shell(&workspace, &[]);

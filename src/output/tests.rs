@@ -140,7 +140,7 @@ fn no_value_breaks_the_table_or_commands_the_terminal() {
         ("c", texts(&[Some("\u{202e}gpj"), Some("\u{9b}31m")])),
     ]);
     for look in [terminal(120), Look::plain()] {
-        let table = printed(&look, &[rows.clone()]);
+        let table = printed(&look, std::slice::from_ref(&rows));
         assert!(table.chars().all(|character| character == '\n' || !character.is_control()), "{table:?}");
         assert_eq!(table.lines().count(), if look.types { 7 } else { 6 }, "{table}");
     }
@@ -155,7 +155,7 @@ fn no_value_breaks_the_table_or_commands_the_terminal() {
 #[test]
 fn null_is_neither_empty_nor_a_text() {
     let rows = batch(vec![("a", texts(&[None, Some(""), Some("NULL")]))]);
-    insta::assert_snapshot!(printed(&Look::plain(), &[rows.clone()]), @"
+    insta::assert_snapshot!(printed(&Look::plain(), std::slice::from_ref(&rows)), @"
     +------+
     | a    |
     +------+
@@ -182,8 +182,8 @@ fn null_is_neither_empty_nor_a_text() {
 fn a_plan_keeps_its_lines_and_is_wrapped() {
     let plan = "ProjectionExec: expr=[image_info(content)]\n  ReadExec: files=3\n";
     let rows = batch(vec![("plan_type", texts(&[Some("physical_plan")])), ("plan", texts(&[Some(plan)]))]);
-    let arrow = pretty_format_batches_with_schema(rows.schema(), &[rows.clone()]).expect("a table");
-    assert_eq!(printed(&Look::plain(), &[rows.clone()]), format!("{arrow}\n"));
+    let arrow = pretty_format_batches_with_schema(rows.schema(), std::slice::from_ref(&rows)).expect("a table");
+    assert_eq!(printed(&Look::plain(), std::slice::from_ref(&rows)), format!("{arrow}\n"));
     insta::assert_snapshot!(printed(&terminal(50), &[rows]), @"
     ┌───────────────┬────────────────────────────────┐
     │ plan_type     │ plan                           │

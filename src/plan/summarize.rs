@@ -39,10 +39,11 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
         })
         .collect();
     let formats = formats.join(", ");
+    // The smallest, the largest and the median.
     let range = |value: &str, kind: &str| {
         let known = "count(info['format']) > 0";
         format!(
-            "CASE WHEN {known} THEN concat(min({value}), ' to ', max({value}), ', median ', CAST(approx_median({value}) AS {kind})) END"
+            "CASE WHEN {known} THEN concat(min({value}), ' to ', max({value}), ' (', CAST(approx_median({value}) AS {kind}), ')') END"
         )
     };
     let ratio = "round(CAST(info['width'] AS DOUBLE) / info['height'], 2)";

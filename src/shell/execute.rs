@@ -1,5 +1,6 @@
 //! What the shell's commands do.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use console::Term;
@@ -9,13 +10,14 @@ use super::command::{Action, Command, help};
 use super::functions::functions;
 use super::statement::Output;
 use super::{Shell, Source, describe};
-use crate::command::jobs;
+use crate::command::{contact_sheet, jobs};
 use crate::error::{Error, Result};
 use crate::output::aligned;
 use crate::printable::cut;
 use crate::quoted::quoted;
 use crate::role::client::Cluster;
 use crate::role::report::JobState;
+use crate::sheet::Graphics;
 
 impl Shell {
     /// Runs a command.
@@ -115,9 +117,16 @@ impl Shell {
         }
     }
 
-    async fn show(&mut self, _query: &str) -> Result<()> {
-        // The one place that calls crate::command::contact_sheet::show(&self.session, query, &mut self.output).
-        Err(Error::Usage("\\show: this build draws no pictures; pixmill contact-sheet --query does".to_string()))
+    /// Pictures are for the terminal, wherever rows go.
+    async fn show(&self, query: &str) -> Result<()> {
+        let graphics = Graphics::of_stdout().map_err(Error::Usage)?;
+        let shown = async || {
+            for statement in self.session.parse(query)? {
+                contact_sheet::show(&self.session, statement, &mut io::stdout(), graphics, columns()).await?;
+            }
+            io::stdout().flush().map_err(Error::output)
+        };
+        shown().await.map_err(|error: Error| error.pointed(query))
     }
 
     async fn cancel(&mut self, argument: &str) -> Result<()> {

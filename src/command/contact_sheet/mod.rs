@@ -7,7 +7,6 @@ mod source;
 mod tar;
 mod thumbnails;
 
-#[allow(unused_imports, reason = "the shell shows pictures with it")]
 pub(crate) use self::show::show;
 
 use std::io::Write;

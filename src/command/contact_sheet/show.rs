@@ -23,7 +23,6 @@ const ASKED: Asked = Asked { image: None, label: None, without_options: true };
 ///
 /// # Errors
 /// A statement that is no query, a query that fails or has no column of images, a terminal without pictures.
-#[allow(dead_code, reason = "the shell shows pictures with it")]
 pub(crate) async fn show(
     session: &Session,
     query: Statement,

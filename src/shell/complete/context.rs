@@ -74,7 +74,7 @@ pub(super) fn wanted(before: &str) -> (Wanted, usize) {
         let qualifier = qualifier.trim_end_matches('.').to_string();
         return (Wanted::Member(qualifier), last_start);
     }
-    (by_words(&words, &keywords), start)
+    (by_words(words, &keywords), start)
 }
 
 /// The words of the statement that the text ends in.
@@ -224,8 +224,10 @@ pub(super) fn named_tables(text: &str, at: usize) -> Vec<Named> {
             Keyword::FROM | Keyword::JOIN | Keyword::INTO | Keyword::UPDATE | Keyword::DESCRIBE | Keyword::COPY
         );
         index += 1;
-        while introduces {
-            let Some((table, next)) = named_table(text, &words, index) else { break };
+        if !introduces {
+            continue;
+        }
+        while let Some((table, next)) = named_table(text, &words, index) {
             named.push(table);
             index = next;
             if words.get(index).is_none_or(|(token, _)| *token != Token::Comma) {
