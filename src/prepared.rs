@@ -14,7 +14,7 @@ use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Statement as Ast, TableFactor};
 
 use crate::error::Result;
-use crate::plan::{check_locations, fill_named_arguments, summary, with_headers_only};
+use crate::plan::{amend_statement, check_locations, summary, with_headers_only};
 use crate::quoted::quoted;
 use crate::session::shares_memory;
 use crate::sink::WriteShardsNode;
@@ -216,7 +216,7 @@ fn kind(plan: &LogicalPlan) -> Kind {
 async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<LogicalPlan> {
     let state = ctx.state();
     let allow = AllowList::of(state.config());
-    fill_named_arguments(&mut statement, state.scalar_functions(), &allow)?;
+    amend_statement(&mut statement, state.scalar_functions(), &allow)?;
     let mut plan = state.statement_to_plan(statement).await?;
     if matches!(plan, LogicalPlan::Statement(LogicalStatement::Execute(_))) {
         // It stands for another statement, which runs later.

@@ -144,14 +144,14 @@ fn number_placeholders(tokens: &mut [TokenWithSpan]) {
     }
 }
 
-/// The one statement of a text.
+/// The statement of a text that this crate has written.
 ///
 /// # Errors
-/// None, or several.
+/// A text without a statement of DataFusion's.
 pub(crate) fn only(sql: &str) -> Result<SqlStatement, DataFusionError> {
-    match (Statement::parse_all(sql)?.pop(), sql) {
-        (Some(Statement(Parsed::Sql(statement))), _) => Ok(*statement),
-        (_, sql) => plan_err!("no statement: '{sql}'"),
+    match Statement::parse_all(sql)?.pop() {
+        Some(Statement(Parsed::Sql(statement))) => Ok(*statement),
+        _ => plan_err!("no statement of SQL: '{sql}'"),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Planning: what turns SQL into the nodes of this crate's sources and sinks.
 
+mod amend;
 mod check_locations;
 mod codec;
 mod expose;
 mod fuse_through_alias;
 mod image_work;
 mod memory_rows;
-mod named_arguments;
 mod planner;
 mod rewrite_copy;
 mod statement;
@@ -18,10 +18,10 @@ use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
 
+pub(crate) use amend::amend_statement;
 pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use fuse_through_alias::FuseThroughAlias;
-pub(crate) use named_arguments::fill_named_arguments;
 pub(crate) use planner::PixmillQueryPlanner;
 pub(crate) use rewrite_copy::RewriteCopy;
 pub(crate) use summarize::{summary, with_headers_only};

@@ -18,7 +18,7 @@ use crate::storage::AllowList;
 
 /// Rewrites every call of one of `functions` that names its arguments, makes names of partition columns what others are, and puts a
 /// slash behind `'directory'`, by which it is told from a table, where it may be looked for.
-pub(crate) fn fill_named_arguments(
+pub(crate) fn amend_statement(
     statement: &mut Statement,
     functions: &HashMap<String, Arc<ScalarUDF>>,
     allow: &AllowList,
@@ -38,7 +38,7 @@ pub(crate) fn fill_named_arguments(
                 CopyToSource::Relation(_) => Ok(()),
             }
         }
-        Statement::Explain(explain) => fill_named_arguments(&mut explain.statement, functions, allow),
+        Statement::Explain(explain) => amend_statement(&mut explain.statement, functions, allow),
         Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
     }
 }
