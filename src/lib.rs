@@ -36,6 +36,7 @@ pub use error::{Error, Result};
 pub use place::Place;
 pub use prepared::{Kind, Prepared};
 pub use progress::Progress;
+pub use role::client::HostPort;
 pub use running::Running;
 pub use statement::Statement;
 pub use storage::AllowList;

@@ -13,7 +13,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
 use crate::config::PixmillOptions;
-use crate::plan::{FuseThroughAlias, LogicalCodec, PhysicalCodec, PixmillQueryPlanner, RewriteCopy};
+use crate::plan::{
+    DistributedPlanner, FuseThroughAlias, LogicalCodec, PhysicalCodec, PixmillQueryPlanner, RewriteCopy, physical_rules,
+};
 use crate::role::MESSAGE_BYTES;
 use crate::role::client::Cluster;
 use crate::role::failure::MarkingPlanner;
@@ -83,7 +85,7 @@ pub(crate) fn most_items(config: &SessionConfig) -> Option<usize> {
 /// A memory limit that is none.
 pub(crate) fn scheduler_state(config: SessionConfig) -> Result<SessionState> {
     let state = with_functions(session_state(config)?);
-    let planner = Arc::new(MarkingPlanner(PixmillQueryPlanner));
+    let planner = Arc::new(MarkingPlanner(DistributedPlanner));
     Ok(SessionStateBuilder::new_from_existing(state).with_query_planner(planner).build())
 }
 
@@ -196,6 +198,7 @@ fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<Sessi
         .with_runtime_env(runtime)
         .with_default_features()
         .with_query_planner(Arc::new(PixmillQueryPlanner))
+        .with_physical_optimizer_rules(physical_rules())
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
         .with_table_factory(images::FORMAT.to_string(), images)

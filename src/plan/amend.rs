@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{
     visit_expressions_mut, visit_relations_mut,
 };
 
+use super::refuse::refuse_misread;
 use crate::storage::AllowList;
 
 /// Rewrites every call of one of `functions` that names its arguments, makes names of partition columns what others are, and puts a
@@ -43,11 +44,12 @@ pub(crate) fn amend_statement(
     }
 }
 
-fn visit<V: datafusion::sql::sqlparser::ast::VisitMut>(
+fn visit<V: datafusion::sql::sqlparser::ast::Visit + datafusion::sql::sqlparser::ast::VisitMut>(
     tree: &mut V,
     functions: &HashMap<String, Arc<ScalarUDF>>,
     allow: &AllowList,
 ) -> Result<()> {
+    refuse_misread(tree)?;
     let _ = visit_relations_mut(tree, |name| {
         if let [ObjectNamePart::Identifier(Ident { value, quote_style: Some('\''), .. })] = name.0.as_mut_slice()
             && !value.ends_with('/')

@@ -15,12 +15,16 @@ use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, Extension, LogicalPlan, ScalarUDF, WindowUDF};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use datafusion_proto::physical_plan::{AsExecutionPlan, PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use datafusion_proto::protobuf::PhysicalPlanNode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::forget_constants::ForgetExec;
 use super::image_work::ImageWorkExec;
 use super::memory_rows::{self, rows_in_memory};
+use super::one_task::{Known, OneTaskExec, TaskInputExec};
+use super::pattern_table::{self, PatternTable};
 use crate::role::failure::marked;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
@@ -30,8 +34,12 @@ use crate::storage::local_path;
 const MAGIC: u8 = 0xFF;
 /// What the rows of a table begin with.
 const ROWS_MAGIC: u8 = 0xFE;
+/// What a table of files that a pattern names begins with.
+const PATTERN_MAGIC: u8 = 0xFC;
+/// What the plan of one task begins with.
+const WORK_MAGIC: u8 = 0xFD;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 3;
+pub(crate) const WIRE_VERSION: u8 = 4;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {
@@ -113,6 +121,9 @@ impl LogicalExtensionCodec for LogicalCodec {
         if let [ROWS_MAGIC, WIRE_VERSION, rows @ ..] = buf {
             return memory_rows::decode(rows, schema);
         }
+        if let [PATTERN_MAGIC, WIRE_VERSION, table @ ..] = buf {
+            return pattern_table::decode(table, self, ctx);
+        }
         match decode::<TableMessage>(buf)? {
             Some(message) => message.table(),
             None => self.ballista.try_decode_table_provider(buf, table_ref, schema, ctx),
@@ -131,6 +142,10 @@ impl LogicalExtensionCodec for LogicalCodec {
         if let Some(rows) = rows_in_memory(node.as_ref()) {
             buf.extend([ROWS_MAGIC, WIRE_VERSION]);
             return memory_rows::encode(table_ref, rows, buf).map_err(marked);
+        }
+        if let Some(table) = node.downcast_ref::<PatternTable>() {
+            buf.extend([PATTERN_MAGIC, WIRE_VERSION]);
+            return table.encode(self, buf);
         }
         match self.ballista.try_encode_table_provider(table_ref, node, buf) {
             Err(DataFusionError::NotImplemented(_)) => Err(marked(plan_datafusion_err!(
@@ -173,10 +188,23 @@ fn unknown_function<T>(name: &str) -> Result<T> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "node", rename_all = "lowercase")]
 enum NodeMessage {
-    Read { reader: ReaderMessage, fetch: Option<usize> },
-    Sink { sink: serde_json::Value },
-    Commit { commit: serde_json::Value },
+    Read {
+        reader: ReaderMessage,
+        fetch: Option<usize>,
+    },
+    Sink {
+        sink: serde_json::Value,
+    },
+    Commit {
+        commit: serde_json::Value,
+    },
     ImageWork,
+    /// Input of the task whose plan this is in.
+    Input {
+        number: usize,
+        known: Known,
+    },
+    Forget,
 }
 
 impl NodeMessage {
@@ -191,6 +219,13 @@ impl NodeMessage {
         if node.is::<ImageWorkExec>() {
             return Ok(Some(Self::ImageWork));
         }
+        if node.is::<ForgetExec>() {
+            return Ok(Some(Self::Forget));
+        }
+        if let Some(input) = node.downcast_ref::<TaskInputExec>() {
+            let known = input.known(&PhysicalCodec::default())?;
+            return Ok(Some(Self::Input { number: input.number(), known }));
+        }
         let commit = node.downcast_ref::<CommitExec>();
         commit.map(|commit| Ok(Self::Commit { commit: json(&commit.encode()?)? })).transpose()
     }
@@ -201,7 +236,63 @@ impl NodeMessage {
             Self::ImageWork => Arc::new(ImageWorkExec::new(input)),
             Self::Sink { sink } => Arc::new(ShardSinkExec::decode(sink.to_string().as_bytes(), input)?),
             Self::Commit { commit } => Arc::new(CommitExec::decode(commit.to_string().as_bytes(), input)?),
+            Self::Forget => Arc::new(ForgetExec::new(input)),
+            Self::Input { number, .. } => return internal_err!("input {number} of a task came without that task"),
         })
+    }
+}
+
+/// The plan of one task, from bytes.
+fn decode_work(bytes: &[u8], inputs: &[Arc<dyn ExecutionPlan>], ctx: &TaskContext) -> Result<Arc<dyn ExecutionPlan>> {
+    let codec = WorkCodec { codec: PhysicalCodec::default(), inputs: inputs.to_vec() };
+    let work = PhysicalPlanNode::try_decode(bytes)?.try_into_physical_plan(ctx, &codec)?;
+    Ok(Arc::new(OneTaskExec::try_new(work, inputs.to_vec())?))
+}
+
+/// Reads the plan of one task, whose inputs are at hand.
+#[derive(Debug)]
+struct WorkCodec {
+    codec: PhysicalCodec,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+}
+
+impl PhysicalExtensionCodec for WorkCodec {
+    fn try_decode(
+        &self,
+        buf: &[u8],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        ctx: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match decode::<NodeMessage>(buf) {
+            Ok(Some(NodeMessage::Input { number, known })) => {
+                let input = self.inputs.get(number);
+                let input = input.ok_or_else(|| internal_datafusion_err!("a task has no input {number}"))?;
+                Ok(Arc::new(TaskInputExec::from_known(number, input, &known, ctx, &self.codec)?))
+            }
+            _ => self.codec.try_decode(buf, inputs, ctx, converter),
+        }
+    }
+
+    fn try_encode(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+        buf: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        self.codec.try_encode(node, buf, converter)
+    }
+
+    fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {
+        self.codec.try_decode_udf(name, buf)
+    }
+
+    fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
+        self.codec.try_decode_udaf(name, buf)
+    }
+
+    fn try_decode_udwf(&self, name: &str, buf: &[u8]) -> Result<Arc<WindowUDF>> {
+        self.codec.try_decode_udwf(name, buf)
     }
 }
 
@@ -217,6 +308,9 @@ impl PhysicalExtensionCodec for PhysicalCodec {
         ctx: &TaskContext,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let [WORK_MAGIC, WIRE_VERSION, work @ ..] = buf {
+            return decode_work(work, inputs, ctx);
+        }
         let Some(message) = decode::<NodeMessage>(buf)? else {
             return self.0.try_decode(buf, inputs, ctx, converter);
         };
@@ -230,6 +324,11 @@ impl PhysicalExtensionCodec for PhysicalCodec {
         buf: &mut Vec<u8>,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
+        if let Some(task) = node.downcast_ref::<OneTaskExec>() {
+            let work = PhysicalPlanNode::try_from_physical_plan(Arc::clone(task.work()), self)?;
+            buf.extend([WORK_MAGIC, WIRE_VERSION]);
+            return work.try_encode(buf);
+        }
         match NodeMessage::of(&node)? {
             Some(message) => encode(&message, buf),
             None => self.0.try_encode(node, buf, converter),

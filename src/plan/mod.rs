@@ -3,12 +3,19 @@
 mod amend;
 mod check_locations;
 mod codec;
+mod distribute;
 mod expose;
+mod forget_constants;
 mod fuse_through_alias;
 mod image_work;
 mod memory_rows;
+mod one_task;
+mod pattern_table;
 mod planner;
+mod push_filters;
+mod refuse;
 mod rewrite_copy;
+mod rules;
 mod statement;
 mod summarize;
 
@@ -21,10 +28,21 @@ use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceC
 pub(crate) use amend::amend_statement;
 pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
+pub(crate) use distribute::{DistributedPlanner, is_row_wise};
 pub(crate) use fuse_through_alias::FuseThroughAlias;
+pub(crate) use pattern_table::with_patterns;
 pub(crate) use planner::PixmillQueryPlanner;
 pub(crate) use rewrite_copy::RewriteCopy;
+pub(crate) use rules::physical_rules;
 pub(crate) use summarize::{summary, with_headers_only};
+
+/// The node with other children, of which it learns its properties anew.
+fn with_children(
+    plan: Arc<dyn ExecutionPlan>,
+    children: Vec<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}
 
 /// `with_new_children`, which is deprecated and still required, by way of its successor.
 pub(crate) fn with_new_children<P: ExecutionPlan>(

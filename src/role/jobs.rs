@@ -32,6 +32,8 @@ const MOST_REMEMBERED: usize = 1000;
 const STALLED: Duration = Duration::from_secs(60);
 /// After how long a job of which no task runs, though slots are free, gets them offered.
 const IDLE: Duration = Duration::from_secs(2);
+/// After how long a job that isn't done, and of which nothing is left to be run, is known as endless.
+const ENDLESS: Duration = Duration::from_secs(3);
 /// After how long a job of which no task runs, though there are executors, is given up.
 const STUCK: Duration = Duration::from_secs(30);
 
@@ -57,9 +59,13 @@ struct Job {
     moved: (Tasks, Progress, Instant),
     /// Since when none of its tasks runs although slots are free.
     idle_since: Option<Instant>,
+    /// Since when nothing is left to be run, though it isn't done.
+    nothing_left_since: Option<Instant>,
     session: String,
     /// Why it has to be run again.
     lost: Option<String>,
+    /// Why it would never end.
+    endless: Option<String>,
     is_cancelled: bool,
 }
 
@@ -75,6 +81,8 @@ struct Look {
     was_rolled_back: bool,
     /// The stage that runs, in words.
     stage: Option<String>,
+    /// A stage that waits for rows, where nothing runs or could be run that might bring them.
+    waits_for_nothing: Option<String>,
     /// The slots that its tasks are in, by executor.
     taken: HashMap<String, u32>,
 }
@@ -106,8 +114,10 @@ impl Job {
             has_exchanged: false,
             moved: (Tasks::default(), Progress::default(), Instant::now()),
             idle_since: None,
+            nothing_left_since: None,
             session: String::new(),
             lost: None,
+            endless: None,
             is_cancelled: false,
         }
     }
@@ -117,6 +127,14 @@ impl Job {
         self.has_exchanged |= look.has_exchanged;
         if look.was_rolled_back && self.lost.is_none() {
             self.lost = Some("an executor was lost while its rows were exchanged".to_string());
+        }
+        self.nothing_left_since =
+            self.nothing_left_since.or_else(|| Some(Instant::now())).filter(|_| look.waits_for_nothing.is_some());
+        if let Some(stage) = look.waits_for_nothing
+            && self.nothing_left_since.is_some_and(|since| since.elapsed() >= ENDLESS)
+            && self.endless.is_none()
+        {
+            self.endless = Some(format!("{stage} waits for rows, and nothing is left to be run that might bring them"));
         }
         self.totals = look.totals;
         let report = &mut self.report;
@@ -154,6 +172,7 @@ impl Job {
     fn end(&mut self, status: Option<Status>) {
         let (state, reason) = match status {
             _ if self.lost.is_some() => (JobState::Lost, self.lost.clone()),
+            _ if self.endless.is_some() => (JobState::Endless, self.endless.clone()),
             Some(Status::Successful(_)) => {
                 // What executors would tell of the last tasks next time.
                 let progress = &mut self.report.progress;
@@ -231,7 +250,7 @@ impl Jobs {
                     job.lost = Some(format!("no task of it ran for {} s, though slots were free", STUCK.as_secs()));
                 }
                 // One that was cancelled while it was planned has to be told again.
-                job.lost.is_some() || job.is_cancelled
+                job.lost.is_some() || job.endless.is_some() || job.is_cancelled
             });
             if is_unwanted {
                 self.stop(id).await;
@@ -381,9 +400,13 @@ fn look(graph: &ExecutionGraphBox) -> Look {
         has_exchanged: false,
         was_rolled_back: false,
         stage: None,
+        waits_for_nothing: None,
         taken: HashMap::new(),
     };
+    let mut waiting = None;
+    let mut is_alive = graph.available_tasks() > 0;
     for (number, stage) in graph.stages() {
+        is_alive |= matches!(stage, ExecutionStage::Resolved(_));
         let (plan, attempt, partitions, infos) = match stage {
             ExecutionStage::UnResolved(stage) => (&stage.plan, stage.stage_attempt_num, 0, None),
             ExecutionStage::Resolved(stage) => (&stage.plan, stage.stage_attempt_num, stage.partitions, None),
@@ -418,13 +441,22 @@ fn look(graph: &ExecutionGraphBox) -> Look {
             };
             *look.tasks.by_executor.entry(executor.clone()).or_default() += 1;
         }
+        if !matches!(stage, ExecutionStage::Successful(_)) {
+            waiting = waiting.or_else(|| Some(format!("stage {number} ({})", below(plan))));
+        }
         look.tasks.done += done.min(partitions);
         if matches!(stage, ExecutionStage::Running(_)) {
-            let name = plan.children().first().map_or_else(|| plan.name(), |plan| plan.name()).to_string();
-            look.stage = Some(format!("stage {number} ({name}), {done} of {partitions} partitions done"));
+            look.stage = Some(format!("stage {number} ({}), {done} of {partitions} partitions done", below(plan)));
         }
     }
+    is_alive |= look.tasks.running > 0;
+    look.waits_for_nothing = waiting.filter(|_| !is_alive);
     look
+}
+
+/// What a stage does before it hands its rows on.
+fn below(plan: &Arc<dyn ExecutionPlan>) -> String {
+    plan.children().first().map_or_else(|| plan.name(), |plan| plan.name()).to_string()
 }
 
 fn reads_exchange(plan: &Arc<dyn ExecutionPlan>) -> bool {

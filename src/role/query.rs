@@ -11,10 +11,13 @@ use ballista_core::execution_plans::{DistributedExplainAnalyzeExec, DistributedQ
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::Session;
+use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
@@ -30,6 +33,7 @@ use super::failure::unmarked;
 use super::report::{JobReport, JobState};
 use crate::config::PixmillOptions;
 use crate::error::Error;
+use crate::plan::{PixmillQueryPlanner, is_row_wise, with_patterns};
 use crate::progress::Progress;
 use crate::session::io_runtime;
 use crate::sink::WriteShardsNode;
@@ -67,8 +71,11 @@ impl ClusterPlanner {
 #[async_trait]
 impl QueryPlanner for ClusterPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        if reads_nothing(plan)? {
+            return PixmillQueryPlanner.create_physical_plan(plan, session).await;
+        }
         refuse_inexact(plan)?;
-        let plan = &with_absolute_target(plan)?;
+        let plan = &with_patterns(with_absolute_target(plan)?)?;
         let query = self.ballista.create_physical_plan(plan, session).await?;
         if !query.is::<Query>() && !query.is::<DistributedExplainAnalyzeExec<LogicalPlanNode>>() {
             return Ok(query);
@@ -83,11 +90,28 @@ impl QueryPlanner for ClusterPlanner {
             query,
             target,
             keeps_shards,
+            is_row_wise: is_row_wise(plan),
             cluster: self.cluster.clone(),
             jobs: self.jobs.clone(),
             seen: Seen::default(),
         }))
     }
+}
+
+/// Whether a statement has its rows from nowhere, and does nothing with them: the cluster has nothing to add.
+fn reads_nothing(plan: &LogicalPlan) -> Result<bool> {
+    let mut reads_nothing = true;
+    plan.apply_with_subqueries(|plan| {
+        reads_nothing &= match plan {
+            // What a recursive query has made so far is no table, and numbers are made anywhere.
+            LogicalPlan::TableScan(scan) => source_as_provider(&scan.source)
+                .is_ok_and(|table| table.is::<CteWorkTable>() || table.is::<GenerateSeriesTable>()),
+            LogicalPlan::Extension(_) | LogicalPlan::Copy(_) | LogicalPlan::Dml(_) => false,
+            _ => true,
+        };
+        Ok(if reads_nothing { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(reads_nothing)
 }
 
 /// Refuses what a cluster would not do as one process does: DataFusion's own `COPY` loses its options on the way, and a task of it
@@ -111,6 +135,12 @@ fn refuse_inexact(plan: &LogicalPlan) -> Result<()> {
                     copy.file_type.get_ext().to_uppercase(),
                     copy.output_url,
                     copy.file_type.get_ext()
+                );
+            }
+            LogicalPlan::RecursiveQuery(query) => {
+                return plan_err!(
+                    "WITH RECURSIVE {} reads tables, and can't be sent to a cluster; run it without --cluster",
+                    query.name
                 );
             }
             LogicalPlan::Dml(dml) => {
@@ -163,6 +193,8 @@ pub(crate) struct ClusterExec {
     target: Option<PathBuf>,
     /// A dataset that stands there after the first run can only be the statement's own.
     keeps_shards: bool,
+    /// Planned while it runs, else before: what has several stages isn't planned anew between them.
+    is_row_wise: bool,
     cluster: Cluster,
     jobs: OpenJobs,
     seen: Seen,
@@ -236,11 +268,17 @@ impl ExecutionPlan for ClusterExec {
             cluster: self.cluster.clone(),
             jobs: self.jobs.clone(),
             seen: Arc::clone(&self.seen),
-            context,
+            context: with_planning(&context, self.is_row_wise),
             keeps_shards: self.keeps_shards,
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), run.rows())))
     }
+}
+
+/// The context with the planning that a statement needs.
+fn with_planning(context: &TaskContext, is_adaptive: bool) -> Arc<TaskContext> {
+    let config = context.session_config().clone().set_bool("ballista.planner.adaptive.enabled", is_adaptive);
+    with_config(context, config)
 }
 
 /// A statement being run.
@@ -360,6 +398,9 @@ impl Run {
             Some(report) if report.state == JobState::Cancelled => {
                 exec_datafusion_err!("job {} was cancelled", report.id)
             }
+            Some(JobReport { id, state: JobState::Endless, reason: Some(reason), .. }) => exec_datafusion_err!(
+                "job {id} would never end: {reason}; write the query in another way, or run it without --cluster"
+            ),
             _ => match self.cluster.report().await {
                 Ok(_) => unmarked(error),
                 Err(gone) => exec_datafusion_err!(

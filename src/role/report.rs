@@ -66,6 +66,8 @@ pub(crate) enum JobState {
     Cancelled,
     /// It lost an executor whose rows it was exchanging, and must be run again.
     Lost,
+    /// The scheduler has nothing left to run of it and no result: it would be so the next time, too.
+    Endless,
 }
 
 impl fmt::Display for JobState {
@@ -77,6 +79,7 @@ impl fmt::Display for JobState {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
+            Self::Endless => "endless",
         })
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Cluster<'a> {
     executors: Vec<Child>,
     /// Arguments of scheduler and executors alike.
     arguments: Vec<String>,
+    vcores: usize,
 }
 
 impl<'a> Cluster<'a> {
@@ -25,11 +26,20 @@ impl<'a> Cluster<'a> {
         Self::start_with(workspace, executors, &[])
     }
 
+    /// As [`Self::start`], with more vcores for each executor.
+    pub(crate) fn start_wide(workspace: &'a Workspace, executors: usize, vcores: usize) -> Self {
+        Self::start_as(workspace, executors, vcores, &[])
+    }
+
     /// As [`Self::start`], with further arguments for each process.
     pub(crate) fn start_with(workspace: &'a Workspace, executors: usize, arguments: &[&str]) -> Self {
+        Self::start_as(workspace, executors, 1, arguments)
+    }
+
+    fn start_as(workspace: &'a Workspace, executors: usize, vcores: usize, arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_string()).collect();
         let (scheduler, address) = start_scheduler(workspace, "127.0.0.1:0", &arguments);
-        let mut cluster = Self { workspace, scheduler, address, executors: Vec::new(), arguments };
+        let mut cluster = Self { workspace, scheduler, address, executors: Vec::new(), arguments, vcores };
         for _ in 0..executors {
             cluster.add_executor();
         }
@@ -40,7 +50,8 @@ impl<'a> Cluster<'a> {
     /// Starts one more executor; its number.
     pub(crate) fn add_executor(&mut self) -> usize {
         let mut command = command(self.workspace);
-        command.args(["executor", "--scheduler", &self.address, "--vcores", "1"]).args(&self.arguments);
+        let vcores = self.vcores.to_string();
+        command.args(["executor", "--scheduler", &self.address, "--vcores", &vcores]).args(&self.arguments);
         self.executors.push(command.stdout(Stdio::null()).spawn().expect("an executor"));
         self.executors.len() - 1
     }
@@ -103,11 +114,15 @@ impl<'a> Cluster<'a> {
     /// What the scheduler answers.
     pub(crate) fn get(&self, path: &str) -> String {
         let url = format!("http://{}/{path}", self.address.trim_start_matches("df://"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-            client.get(url).send().await.expect("an answer").text().await.expect("a text")
-        })
+        // On a thread of its own, because the test may be asynchronous.
+        let ask = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+                client.get(url).send().await.expect("an answer").text().await.expect("a text")
+            })
+        };
+        std::thread::spawn(ask).join().expect("an answer")
     }
 }
 

@@ -4,6 +4,8 @@
 
 pub(crate) mod cluster;
 pub(crate) mod pty;
+pub(crate) mod queries;
+pub(crate) mod scripts;
 pub(crate) mod server;
 
 use std::fs;

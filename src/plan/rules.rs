@@ -1,0 +1,37 @@
+//! DataFusion's rules for physical plans, and beside them what keeps them from giving wrong rows.
+
+use std::sync::Arc;
+
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+use super::forget_constants::ForgetConstants;
+use super::push_filters::CarefulPushdown;
+
+/// The rules of every session that plans.
+pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ForgetConstants)];
+    for rule in PhysicalOptimizer::new().rules {
+        // Sorts are decided on here, and joins have their sides by then.
+        if rule.name() == "EnsureRequirements" {
+            rules.push(Arc::new(ForgetConstants));
+        }
+        rules.push(match rule.name().starts_with("FilterPushdown") {
+            true => Arc::new(CarefulPushdown(rule)),
+            false => rule,
+        });
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_of_the_names_that_are_looked_for_are_there() {
+        let names: Vec<String> = physical_rules().iter().map(|rule| rule.name().to_string()).collect();
+        assert_eq!(names.iter().filter(|name| *name == "ForgetConstants").count(), 2, "{names:?}");
+        assert_eq!(names.iter().filter(|name| name.starts_with("FilterPushdown")).count(), 2, "{names:?}");
+    }
+}

@@ -1,0 +1,316 @@
+//! Looks for wrong answers: random queries have the same rows with one thread, with four, on a cluster, and in DuckDB.
+//!
+//! The environment makes a longer run of it: `PIXMILL_QUERIES` (how many), `PIXMILL_SEED` (the first seed; tables and queries change
+//! with it every 1,000 queries), `PIXMILL_ON` (`process`, `cluster` or both, the default). DuckDB is asked where the Python that
+//! `PIXMILL_PYTHON` names (else `python3`) has it.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Float64Type};
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use pixmill::Engine;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use support::Workspace;
+use support::cluster::Cluster;
+use support::queries::Queries;
+
+/// Queries of a run that nothing else is said of, and those of them that a cluster answers, too.
+const QUERIES: usize = 400;
+/// After so many queries there are other tables.
+const ROUND: usize = 1000;
+/// What takes longer than this never ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Names of the tables, and how many files each has.
+const TABLES: [(&str, usize); 5] = [("t1", 2), ("t2", 4), ("t3", 4), ("t4", 1), ("t5", 1)];
+/// Relations that are made of something else than Parquet.
+const OTHERS: [&str; 5] = ["csv", "rows", "photos", "shards", "kept"];
+
+fn number(name: &str) -> Option<usize> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Rows as text, in no order.
+fn bag(batches: &[RecordBatch]) -> Vec<String> {
+    let options = FormatOptions::default().with_null("NULL");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let cell = |column: &dyn Array, row: usize| match column.data_type() {
+            // Sums of the same numbers in another order differ behind the ninth digit.
+            DataType::Float64 if !column.is_null(row) => {
+                format!("{:.8e}", column.as_primitive::<Float64Type>().value(row))
+            }
+            _ => ArrayFormatter::try_new(column, &options).expect("a formatter").value(row).to_string(),
+        };
+        for row in 0..batch.num_rows() {
+            let cells: Vec<String> = batch.columns().iter().map(|column| cell(column, row)).collect();
+            rows.push(cells.join("|"));
+        }
+    }
+    rows.sort_unstable();
+    rows
+}
+
+/// Makes the files of all tables from a seed.
+async fn make_tables(workspace: &Workspace, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x7ab1e5);
+    let engine = Engine::local(1).expect("an engine");
+    let mut values = |rows: usize| {
+        let mut text = String::new();
+        for row in 0..rows {
+            let mut cell = |most: u32, null: u32| match random.next_u32() % null {
+                0 => "NULL".to_string(),
+                _ => (i64::from(random.next_u32() % most) - 2).to_string(),
+            };
+            let (k, v, x) = (cell(9, 8), cell(12, 6), cell(7, 20));
+            let s = match random.next_u32() % 6 {
+                0 => "NULL".to_string(),
+                letter => format!("'{}'", ["", "a", "b", "c", "a b"][letter as usize - 1]),
+            };
+            write!(text, "{}({k}, {v}, {x}, {s})", if row == 0 { "" } else { ", " }).expect("written");
+        }
+        text
+    };
+    let typed = |values: &str| {
+        format!(
+            "SELECT CAST(column1 AS BIGINT) AS k, CAST(column2 AS BIGINT) AS v, CAST(column3 AS BIGINT) AS x, \
+             CAST(column4 AS VARCHAR) AS s FROM (VALUES {values}) t"
+        )
+    };
+    let root = workspace.path("").display().to_string();
+    for (at, (table, files)) in TABLES.iter().enumerate() {
+        std::fs::create_dir_all(workspace.path(table)).expect("a folder");
+        for file in 0..*files {
+            // Empty tables, empty files and tables of one row are among them.
+            let rows = match (at, (seed as usize + file) % 5) {
+                (3, _) => 0,
+                (4, _) => seed as usize % 3,
+                (_, 0) => 1,
+                (_, size) => 4 * size,
+            };
+            let query = match rows {
+                0 => format!("{} LIMIT 0", typed("(1, 1, 1, 'a')")),
+                rows => typed(&values(rows)),
+            };
+            let copy = format!("COPY ({query}) TO '{root}{table}/{file}.parquet'");
+            engine.sql(&copy).await.expect("a file");
+        }
+    }
+    let query = typed(&values(9));
+    engine.sql(&format!("COPY ({query}) TO '{root}rows.csv' OPTIONS (format.has_header true)")).await.expect("a file");
+    let rows = values(5);
+    std::fs::write(workspace.path("rows.sql"), typed(&rows)).expect("a file");
+    pixmill::synthetic::PhotoSet { images: 11, classes: 3, size: Some((32, 24)), seed }
+        .write(&workspace.path("images"), 2, &|_| ())
+        .expect("photos");
+    let shards = format!(
+        "COPY (SELECT class, length, label FROM read_images('{root}images/**/*.jpg')) TO '{root}records' STORED AS TFRECORD \
+         OPTIONS (shards 3)"
+    );
+    engine.sql(&shards).await.expect("shards");
+}
+
+/// Tells an engine of the tables.
+async fn register(engine: &Engine, workspace: &Workspace) {
+    let root = workspace.path("").display().to_string();
+    let rows = workspace.read("rows.sql");
+    let mut statements: Vec<String> = TABLES
+        .iter()
+        .map(|(table, _)| format!("CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{root}{table}/'"))
+        .collect();
+    statements.extend([
+        format!(
+            "CREATE EXTERNAL TABLE csv (k BIGINT, v BIGINT, x BIGINT, s VARCHAR) STORED AS CSV LOCATION '{root}rows.csv' OPTIONS \
+             (format.has_header true)"
+        ),
+        format!("CREATE VIEW rows AS {rows}"),
+        format!(
+            "CREATE EXTERNAL TABLE images STORED AS IMAGES LOCATION '{root}images/**/*.jpg' OPTIONS (partitions 4)"
+        ),
+        "CREATE VIEW photos AS SELECT class AS k, CAST(length % 7 AS BIGINT) AS v, CAST(image_info(content)['width'] % 5 AS BIGINT) \
+         AS x, CASE WHEN class = 0 THEN NULL ELSE substr(label, 1, 1) END AS s FROM images"
+            .to_string(),
+        format!("CREATE EXTERNAL TABLE records (class BIGINT, length BIGINT, label VARCHAR) STORED AS TFRECORD LOCATION '{root}records'"),
+        "CREATE VIEW shards AS SELECT class AS k, CAST(length % 5 AS BIGINT) AS v, class + 1 AS x, substr(label, 2, 1) AS s FROM records"
+            .to_string(),
+        format!("CREATE TABLE kept AS {rows}"),
+    ]);
+    for statement in statements {
+        if let Err(error) = engine.sql(&statement).await {
+            panic!("{statement}: {error}");
+        }
+    }
+}
+
+/// DuckDB in a Python of its own, which answers one query after the other.
+struct DuckDb {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl DuckDb {
+    /// Loads the tables from Parquet files; `None` where there is no DuckDB.
+    fn start(workspace: &Workspace) -> Option<Self> {
+        let named = std::env::var("PIXMILL_PYTHON").ok();
+        let python = named.clone().unwrap_or_else(|| "python3".to_string());
+        let has_it =
+            Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success());
+        assert!(has_it || named.is_none(), "{python}, which PIXMILL_PYTHON names, has no duckdb");
+        if !has_it {
+            println!("no second opinion: {python} has no duckdb (pip install duckdb)");
+            return None;
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/duckdb_rows.py");
+        let mut command = Command::new(python);
+        command.arg(script).arg(workspace.path("duckdb")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("Python starts");
+        let input = process.stdin.take().expect("its input");
+        let output = BufReader::new(process.stdout.take().expect("its output"));
+        Some(Self { process, input, output })
+    }
+
+    /// The rows, or what is wrong with the query.
+    fn ask(&mut self, query: &str) -> Result<Vec<String>, String> {
+        writeln!(self.input, "{}", serde_json::to_string(query).expect("JSON")).expect("sent");
+        self.input.flush().expect("sent");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("an answer");
+        let answer: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        if let Some(error) = answer.as_str() {
+            return Err(error.to_string());
+        }
+        let rows = answer.as_array().expect("rows").iter();
+        let mut rows: Vec<String> = rows.map(|row| row.as_str().expect("a row").to_string()).collect();
+        rows.sort_unstable();
+        Ok(rows)
+    }
+}
+
+impl Drop for DuckDb {
+    fn drop(&mut self) {
+        // One that has ended already needs no more than this.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn ask(engine: &Engine, query: &str) -> Result<Vec<String>, String> {
+    match tokio::time::timeout(PATIENCE, engine.sql(query)).await {
+        Ok(Ok(batches)) => Ok(bag(&batches)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no end within {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// What was asked, and what differed.
+#[derive(Default)]
+struct Account {
+    asked: usize,
+    refused: usize,
+    by_duckdb: usize,
+    faults: Vec<String>,
+}
+
+impl Account {
+    fn compare(
+        &mut self,
+        query: &str,
+        expected: &Result<Vec<String>, String>,
+        who: &str,
+        got: &Result<Vec<String>, String>,
+    ) {
+        let fault = match (expected, got) {
+            (Ok(expected), Ok(got)) if expected == got => return,
+            (Err(_), Err(_)) => return,
+            // DataFusion 55.2 sometimes finds out about its own plan that it isn't sorted, and says so.
+            (Err(error), _) | (_, Err(error)) if error.contains("does not satisfy order requirements") => return,
+            (Ok(expected), Ok(got)) => format!("{} rows with one thread, {} {who}", expected.len(), got.len()),
+            (Ok(_), Err(error)) => format!("{who}: {error}"),
+            (Err(error), Ok(_)) => format!("fails with one thread, not {who}: {error}"),
+        };
+        println!("{fault}\n    {query};");
+        self.faults.push(format!("{fault}\n    {query};"));
+    }
+}
+
+/// One round: tables and queries of a seed.
+async fn round(seed: u64, queries: usize, on_cluster: usize, account: &mut Account) {
+    let workspace = Workspace::new();
+    make_tables(&workspace, seed).await;
+    let (one, four) = (Engine::local(1).expect("an engine"), Engine::local(4).expect("an engine"));
+    register(&one, &workspace).await;
+    register(&four, &workspace).await;
+    let cluster = (on_cluster > 0).then(|| Cluster::start_wide(&workspace, 3, 2));
+    let remote = match &cluster {
+        Some(cluster) => Some(Engine::cluster(&cluster.address.parse().expect("an address")).await.expect("a cluster")),
+        None => None,
+    };
+    if let Some(remote) = &remote {
+        register(remote, &workspace).await;
+    }
+    let names: Vec<&str> = TABLES.iter().map(|(table, _)| *table).chain(OTHERS).collect();
+    std::fs::create_dir_all(workspace.path("duckdb")).expect("a folder");
+    for name in &names {
+        let copy =
+            format!("COPY (SELECT k, v, x, s FROM {name}) TO '{}/{name}.parquet'", workspace.path("duckdb").display());
+        one.sql(&copy).await.expect("a copy");
+    }
+    let mut duckdb = DuckDb::start(&workspace);
+    let mut made = Queries::new(seed, &names);
+    for at in 0..queries {
+        let query = made.next();
+        let expected = ask(&one, &query).await;
+        account.asked += 1;
+        if let Err(error) = &expected {
+            account.refused += 1;
+            println!("refused: {}\n    {query};", error.lines().next().unwrap_or_default());
+        }
+        account.compare(&query, &expected, "with four threads", &ask(&four, &query).await);
+        if let Some(remote) = remote.as_ref().filter(|_| at < on_cluster) {
+            account.compare(&query, &expected, "on a cluster", &ask(remote, &query).await);
+        }
+        if let (Some(duckdb), Ok(expected)) = (&mut duckdb, &expected) {
+            match duckdb.ask(&query) {
+                Ok(rows) => {
+                    account.by_duckdb += 1;
+                    account.compare(&query, &Ok(rows), "in DuckDB's eyes", &Ok(expected.clone()));
+                }
+                Err(error) => println!("DuckDB refuses: {error}\n    {query};"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_queries_have_one_answer() {
+    let queries = number("PIXMILL_QUERIES").unwrap_or(QUERIES);
+    let seed = number("PIXMILL_SEED").unwrap_or(1) as u64;
+    let on = std::env::var("PIXMILL_ON").unwrap_or_default();
+    let (started, mut account) = (Instant::now(), Account::default());
+    for number in 0..queries.div_ceil(ROUND) {
+        let here = ROUND.min(queries - number * ROUND);
+        let on_cluster = if on == "process" { 0 } else { here };
+        round(seed + number as u64, here, on_cluster, &mut account).await;
+    }
+    println!(
+        "{} queries from seed {seed} in {:.0} s: {} refused, {} compared with DuckDB, {} faults",
+        account.asked,
+        started.elapsed().as_secs_f64(),
+        account.refused,
+        account.by_duckdb,
+        account.faults.len()
+    );
+    assert!(account.refused * 20 < account.asked, "{} of {} queries were refused", account.refused, account.asked);
+    assert!(account.faults.is_empty(), "{}", account.faults.join("\n"));
+}

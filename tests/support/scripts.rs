@@ -1,0 +1,158 @@
+//! The scripts in `tests/sql`, and the directory with photos that they are run in.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use pixmill::Engine;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, default_column_validator, default_validator};
+
+use super::Workspace;
+
+/// What an engine says is wrong.
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A session that scripts run in, and where it runs: `local` or `cluster`, by which lines are left out with `skipif` and `onlyif`.
+struct Session {
+    engine: Engine,
+    place: &'static str,
+}
+
+#[async_trait]
+impl AsyncDB for Session {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        let batches = self.engine.sql(sql).await.map_err(|error| Failure(error.to_string()))?;
+        let columns = batches.first().map_or(0, RecordBatch::num_columns);
+        if columns == 0 {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        Ok(DBOutput::Rows { types: vec![DefaultColumnType::Any; columns], rows: rows(&batches) })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        self.place
+    }
+
+    async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+fn rows(batches: &[RecordBatch]) -> Vec<Vec<String>> {
+    let options = FormatOptions::default().with_null("NULL");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns =
+            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).expect("a formatter"));
+        let columns: Vec<ArrayFormatter> = columns.collect();
+        for row in 0..batch.num_rows() {
+            let cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+            // A plan is a cell of several lines, which a script has one below the other.
+            match cells.iter().any(|cell| cell.contains('\n')) {
+                true => rows.extend(cells.join(" ").lines().map(|line| vec![line.trim().to_string()])),
+                false => rows.push(cells),
+            }
+        }
+    }
+    rows
+}
+
+/// Photos, names that look like something else, and files that aren't what their names say.
+pub(crate) fn fixtures() -> Workspace {
+    let workspace = Workspace::with_photos(20, 3);
+    let photo = fs::read(workspace.path("photos/daisy/000000.jpg")).expect("a photo");
+    for name in ["a b.jpg", "a%20b.jpg", "a#b.jpg", "a?b.jpg", "a+b=c.jpg", "[1].jpg", "ä.JPG"] {
+        workspace.write(&format!("names/odd/{name}"), &photo);
+    }
+    workspace.write("bad/empty.jpg", b"");
+    workspace.write("bad/text.jpg", b"hello");
+    workspace.write("bad/truncated.jpg", &photo[..photo.len() / 2]);
+    workspace.write("bad/whole.jpg", &photo);
+    // A frame header that claims 65535x65535 pixels.
+    let mut huge =
+        vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0];
+    huge.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
+    workspace.write("bad/huge.jpg", &huge);
+    cifar(&workspace);
+    workspace
+}
+
+/// Batches of CIFAR-10, good and bad. Record `n` of a batch has the label `n`; red is ten times that, green and blue are 1 and 2.
+fn cifar(workspace: &Workspace) {
+    let record = |label: u8| [&[label], [10 * label; 1024].as_slice(), &[1; 1024], &[2; 1024]].concat();
+    let batch = |labels: std::ops::Range<u8>| labels.flat_map(record).collect::<Vec<u8>>();
+    let names = b"airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
+    workspace.write("cifar/data_batch_1.bin", &batch(0..10));
+    workspace.write("cifar/data_batch_2.bin", &batch(0..6));
+    workspace.write("cifar/test_batch.bin", &batch(0..4));
+    workspace.write("cifar/batches.meta.txt", names);
+    workspace.write("cifar/readme.html", b"<html>");
+    workspace.write("nameless/data_batch_1.bin", &batch(0..10));
+    workspace.write("fewer_names/data_batch_1.bin", &batch(0..10));
+    workspace.write("fewer_names/batches.meta.txt", b"airplane\nautomobile\n");
+    workspace.write("blank_name/data_batch_1.bin", &batch(0..10));
+    workspace.write("blank_name/batches.meta.txt", b"airplane\n\nbird\n");
+    workspace.write("bad_cifar/empty.bin", b"");
+    workspace.write("bad_cifar/label.bin", &[batch(0..2), vec![77; 3073]].concat());
+    workspace.write("bad_cifar/short.bin", &batch(0..3)[..9000]);
+    workspace.write("bad_cifar/cifar-100.bin", &[1; 2 * 3074]);
+    workspace.write("bad_cifar/data_batch_1", b"\x80\x02}q\x01U\x0bbatch_label");
+    workspace.write("bad_cifar/batch.bin.gz", b"\x1f\x8b\x08\x00");
+}
+
+/// All scripts, in their order.
+pub(crate) fn all() -> Vec<PathBuf> {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
+    let mut scripts: Vec<PathBuf> =
+        fs::read_dir(files).expect("scripts").map(|entry| entry.expect("an entry").path()).collect();
+    scripts.sort();
+    assert!(!scripts.is_empty());
+    scripts
+}
+
+/// Runs a script in the current directory; each connection that it opens is an engine of its own.
+///
+/// # Errors
+/// The first line that doesn't answer as written down.
+pub(crate) async fn run<F: Future<Output = pixmill::Result<Engine>>>(
+    script: &Path,
+    place: &'static str,
+    open: impl Fn() -> F,
+) -> Result<(), String> {
+    let connect = async || match open().await {
+        Ok(engine) => Ok(Session { engine, place }),
+        Err(error) => Err(Failure(error.to_string())),
+    };
+    let mut runner = Runner::new(connect);
+    if place == "local" && std::env::var_os("UPDATE_SLT").is_some() {
+        let updated = runner
+            .update_test_file(
+                script,
+                " ",
+                default_validator,
+                sqllogictest::default_normalizer,
+                default_column_validator,
+            )
+            .await;
+        return updated.map_err(|error| error.to_string());
+    }
+    runner.run_file_async(script).await.map_err(|error| error.to_string())
+}
