@@ -5,22 +5,22 @@ use std::fmt;
 use std::time::Duration;
 
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
-use datafusion::common::{Result, extensions_options};
+use datafusion::common::{Result, extensions_options, plan_err};
 use datafusion::config::ConfigOptions;
 
 extensions_options! {
     /// Values as declared here are the defaults; the texts are the reference page.
     struct Values {
-        /// Most bytes of image files in one batch; a single larger file is a batch of its own.
+        /// Most bytes of image files in one batch, 1 to 1073741824; a single larger file is a batch of its own.
         pub batch_bytes: usize, default = 32 * 1024 * 1024
 
-        /// Most bytes that the images of one batch take when decoded to RGB, judged by their headers.
+        /// Most bytes that the images of one batch take when decoded to RGB, judged by their headers, 1 to 1073741824.
         pub decoded_batch_bytes: usize, default = 256 * 1024 * 1024
 
         /// Most bytes of image files that a scan reads ahead of the decoders, all partitions together.
         pub prefetch_bytes: usize, default = 64 * 1024 * 1024
 
-        /// Batches that each partition reads ahead, if prefetch_bytes allows.
+        /// Batches that each partition reads ahead, if prefetch_bytes allows, 1 to 1000.
         pub prefetch_batches: usize, default = 4
 
         /// Seconds that a statement on a cluster waits for an executor while there is none.
@@ -68,12 +68,12 @@ impl PixmillOptions {
 
     /// Most bytes of image files in one batch.
     pub fn batch_bytes(&self) -> usize {
-        self.0.batch_bytes.max(1)
+        self.0.batch_bytes
     }
 
     /// Most bytes of one batch's images, decoded.
     pub fn decoded_batch_bytes(&self) -> usize {
-        self.0.decoded_batch_bytes.max(1)
+        self.0.decoded_batch_bytes
     }
 
     /// Most bytes read ahead.
@@ -83,7 +83,7 @@ impl PixmillOptions {
 
     /// Batches read ahead by a partition.
     pub fn prefetch_batches(&self) -> usize {
-        self.0.prefetch_batches.max(1)
+        self.0.prefetch_batches
     }
 
     /// How long a statement on a cluster waits for an executor while there is none.
@@ -99,6 +99,31 @@ impl PixmillOptions {
     /// Whether a COPY keeps finished shards.
     pub fn resume(&self) -> bool {
         self.0.resume
+    }
+}
+
+/// The most batches that are read ahead: each is a thread's.
+const MOST_PREFETCH_BATCHES: u64 = 1000;
+/// The most bytes of a batch: two such values fit into one column, whose offsets are 32-bit.
+const MOST_BATCH_BYTES: u64 = 1 << 30;
+
+/// Refuses a number that can't be kept; whether it is one is asked when it is set.
+fn check(key: &str, value: &str) -> Result<()> {
+    let (range, unit) = match key {
+        "batch_bytes" | "decoded_batch_bytes" => (1..=MOST_BATCH_BYTES, " bytes"),
+        "prefetch_batches" => (1..=MOST_PREFETCH_BATCHES, ""),
+        _ => return Ok(()),
+    };
+    match value.trim().parse::<u64>() {
+        Ok(number) if !range.contains(&number) => {
+            plan_err!(
+                "{}.{key}: must be {} to {}{unit}, got {number}",
+                PixmillOptions::PREFIX,
+                range.start(),
+                range.end()
+            )
+        }
+        _ => Ok(()),
     }
 }
 
@@ -126,6 +151,7 @@ impl ExtensionOptions for PixmillOptions {
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        check(key, value)?;
         ExtensionOptions::set(&mut self.0, key, value)
     }
 
@@ -158,5 +184,34 @@ mod tests {
         options.set("pixmill.batch_bytes", "1000").expect("known option");
         assert_eq!(PixmillOptions::of(&options).batch_bytes(), 1000);
         assert!(options.set("pixmill.batch_byte", "1").is_err());
+    }
+
+    #[test]
+    fn what_no_batch_can_keep_is_refused_as_a_value() {
+        let mut options = ConfigOptions::default();
+        options.extensions.insert(PixmillOptions::default());
+        for (name, value) in [
+            ("batch_bytes", "1073741825"),
+            ("batch_bytes", "3000000000"),
+            ("batch_bytes", "0"),
+            ("decoded_batch_bytes", "2147483648"),
+            ("decoded_batch_bytes", "0"),
+            ("prefetch_batches", "0"),
+        ] {
+            let message = options.set(&format!("pixmill.{name}"), value).expect_err(name).strip_backtrace();
+            assert!(message.contains(&format!("pixmill.{name}: must be ")), "{message}");
+            assert!(message.contains(&format!("got {value}")), "{message}");
+        }
+        for (name, value) in [
+            ("batch_bytes", "1073741824"),
+            ("batch_bytes", "1"),
+            ("decoded_batch_bytes", "1073741824"),
+            ("prefetch_bytes", "0"),
+            ("prefetch_bytes", "100000000000"),
+            ("prefetch_batches", "1"),
+        ] {
+            options.set(&format!("pixmill.{name}"), value).expect(name);
+        }
+        assert_eq!(PixmillOptions::of(&options).batch_bytes(), 1);
     }
 }

@@ -18,9 +18,9 @@ use crate::plan::{amend_statement, check_locations, summary, with_headers_only};
 use crate::quoted::quoted;
 use crate::session::shares_memory;
 use crate::sink::WriteShardsNode;
-use crate::source::stored::{Store, uncache};
+use crate::source::stored::{Store, count_tables, uncache};
 use crate::statement::{Parsed, Statement, Summarized, only};
-use crate::storage::AllowList;
+use crate::storage::{AllowList, while_others_go_on};
 
 /// What a statement does besides giving rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +173,12 @@ impl Prepared {
                 }
             }
             Step::Plan(plan) => {
-                set_memory(ctx, &plan).await?;
-                return Ok((ctx.execute_logical_plan(plan).await?.create_physical_plan().await?, None));
+                let is_of_memory = set_memory(ctx, &plan).await?;
+                let plan = ctx.execute_logical_plan(plan).await?.create_physical_plan().await?;
+                if is_of_memory {
+                    count_tables(ctx).await?;
+                }
+                return Ok((plan, None));
             }
             Step::Cache { table, query, is_own } => {
                 let Some(store) = Store::cache(ctx, table, &query, is_own).await? else { return Ok(nothing()) };
@@ -216,31 +220,32 @@ fn kind(plan: &LogicalPlan) -> Kind {
 async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<LogicalPlan> {
     let state = ctx.state();
     let allow = AllowList::of(state.config());
-    amend_statement(&mut statement, state.scalar_functions(), &allow)?;
+    while_others_go_on(|| amend_statement(&mut statement, state.scalar_functions(), &allow))?;
     let mut plan = state.statement_to_plan(statement).await?;
     if matches!(plan, LogicalPlan::Statement(LogicalStatement::Execute(_))) {
         // It stands for another statement, which runs later.
         plan = ctx.execute_logical_plan(plan).await?.into_unoptimized_plan();
     }
-    check_locations(&plan, &allow)?;
+    while_others_go_on(|| check_locations(&plan, &allow))?;
     Ok(plan)
 }
 
-/// The limit is the runtime's; DataFusion's own option changes it.
-async fn set_memory(ctx: &SessionContext, plan: &LogicalPlan) -> QueryResult<()> {
+/// The limit is the runtime's; DataFusion's own option changes it. Whether a statement is about the runtime.
+async fn set_memory(ctx: &SessionContext, plan: &LogicalPlan) -> QueryResult<bool> {
     let (variable, set) = match plan {
         LogicalPlan::Statement(LogicalStatement::SetVariable(set)) => (&set.variable, Some(set)),
         LogicalPlan::Statement(LogicalStatement::ResetVariable(reset)) => (&reset.variable, None),
-        _ => return Ok(()),
+        _ => return Ok(false),
     };
     let is_limit = variable.eq_ignore_ascii_case("pixmill.memory_limit");
-    if (is_limit || variable.to_ascii_lowercase().starts_with("datafusion.runtime.")) && shares_memory(ctx) {
+    let is_of_runtime = is_limit || variable.to_ascii_lowercase().starts_with("datafusion.runtime.");
+    if is_of_runtime && shares_memory(ctx) {
         return plan_err!("{variable} can't be changed here: all sessions of this server share its memory");
     }
     if let Some(set) = set.filter(|_| is_limit) {
         ctx.sql(&format!("SET datafusion.runtime.memory_limit = {}", quoted(&set.value))).await?;
     }
-    Ok(())
+    Ok(is_of_runtime)
 }
 
 fn select(query: Query) -> SqlStatement {

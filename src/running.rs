@@ -26,6 +26,8 @@ pub struct Running {
     schema: SchemaRef,
     rows: mpsc::Receiver<QueryResult<RecordBatch>>,
     task: JoinHandle<()>,
+    /// The task's end has been taken up.
+    is_over: bool,
 }
 
 impl Running {
@@ -50,7 +52,7 @@ impl Running {
             }
             None => (plan.schema(), cpu.spawn(give(executed, task_ctx, sender))),
         };
-        Self { plan, schema, rows, task }
+        Self { plan, schema, rows, task, is_over: false }
     }
 
     /// The columns of the result; none for statements without one.
@@ -82,21 +84,22 @@ impl Running {
         datafusion::physical_plan::displayable(self.plan.as_ref()).indent(false).to_string()
     }
 
-    /// The next rows; `None` when there are no more.
+    /// The next rows; `None` when there are no more, however often it is asked.
     ///
     /// # Errors
     /// What stopped the statement.
     pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        match self.rows.recv().await {
-            Some(batch) => Some(batch.map_err(Error::from)),
-            // A panic in the plan ends the task without a word.
-            None => match (&mut self.task).await {
-                Err(error) if error.is_panic() => {
-                    Some(Err(exec_datafusion_err!("internal error: a task panicked: {error}").into()))
-                }
-                _ => None,
-            },
+        if let Some(batch) = self.rows.recv().await {
+            return Some(batch.map_err(Error::from));
         }
+        if self.is_over {
+            return None;
+        }
+        let ended = (&mut self.task).await;
+        self.is_over = true;
+        // A panic in the plan ends the task without a word.
+        let panic = ended.err().filter(tokio::task::JoinError::is_panic);
+        panic.map(|error| Err(exec_datafusion_err!("internal error: a task panicked: {error}").into()))
     }
 
     /// All rows.
@@ -131,6 +134,38 @@ async fn give(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, rows: mps
     while let Some(batch) = stream.next().await {
         if rows.send(batch).await.is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Engine;
+
+    #[tokio::test]
+    async fn behind_its_end_a_statement_has_no_more_rows_however_often_it_is_asked() {
+        let engine = Engine::local(1).expect("an engine");
+        for (sql, rows, fails) in [
+            ("SELECT 1", 1, false),
+            ("SELECT 1 WHERE false", 0, false),
+            ("CREATE TABLE t AS SELECT 1 AS n", 0, false),
+            ("SET pixmill.batch_bytes = 1000", 0, false),
+            ("SELECT arrow_cast('x' || value, 'Int64') FROM generate_series(1, 2)", 0, true),
+            ("CREATE TABLE u AS SELECT arrow_cast('x' || value, 'Int64') AS n FROM generate_series(1, 2)", 0, true),
+        ] {
+            let statement = engine.parse(sql).expect("SQL").remove(0);
+            let mut running = engine.start(statement).await.expect("started");
+            let (mut seen, mut failed) = (0, false);
+            while let Some(batch) = running.next().await {
+                match batch {
+                    Ok(batch) => seen += batch.num_rows(),
+                    Err(_) => failed = true,
+                }
+            }
+            assert_eq!((seen, failed), (rows, fails), "{sql}");
+            for _ in 0..3 {
+                assert!(running.next().await.is_none(), "{sql}");
+            }
         }
     }
 }

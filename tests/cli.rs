@@ -185,13 +185,25 @@ fn verify_names_each_fault() {
 fn what_was_asked_wrongly_exits_with_2_and_says_what_to_do() {
     let workspace = Workspace::with_photos(4, 1);
     workspace.write("q.sql", b"-- set: n = 3\nSELECT ${n}\n");
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["sql", "-c", "SELECT * FROM read_images('nowhere')"], "nothing at 'nowhere': no such file or directory"),
         (&["sql", "-c", "SELECT * FROM read_images('photos/*.jpg')"], "no images match 'photos/*.jpg'"),
         (&["sql", "-c", "SELEC 1"], "syntax error: expected an SQL statement, found SELEC\nline 1: SELEC 1\n        ^"),
         (&["sql", "-c", "SELECT lenght FROM read_images('photos')"], "No field named lenght"),
         (&["sql", "-c", "SET pixmill.batch_byte = 1"], "batch_byte"),
         (&["sql", "-c", "SET pixmill.memory_limit = 'lots'"], "lots"),
+        (
+            &["sql", "-c", "SET pixmill.batch_bytes = 3000000000"],
+            "pixmill.batch_bytes: must be 1 to 1073741824 bytes, got 3000000000",
+        ),
+        (
+            &["executor", "--scheduler", "127.0.0.1:9", "--bind", "127.0.0.1:65535"],
+            "--bind 127.0.0.1:65535: an executor listens on two ports, this one and the next, and 65535 is the last; give 1 to 65534, or 0",
+        ),
+        (
+            &["executor", "--scheduler", "127.0.0.1:9", "--bind", "[::1]:65535"],
+            "--bind [::1]:65535: an executor listens on two ports",
+        ),
         (&["run", "q.sql", "--set", "m=4"], "there is no name 'm' to set; its header declares n"),
         (&["run", "q.sql", "--set", "n"], "--set takes NAME=VALUE, got 'n'"),
         (&["generate", "photos", "--images", "3"], "'photos' is not empty; choose another directory"),

@@ -216,6 +216,58 @@ async fn rows_that_a_client_sends_become_a_table_of_its_own() {
     }
 }
 
+/// Adds rows to a table that is there.
+async fn append(
+    client: &mut FlightClient,
+    table: &str,
+    rows: RecordBatch,
+) -> Result<i64, arrow_flight::error::FlightError> {
+    use arrow_flight::sql::{CommandStatementIngest, TableDefinitionOptions, TableExistsOption, TableNotExistOption};
+    let options = TableDefinitionOptions {
+        if_not_exist: TableNotExistOption::Fail.into(),
+        if_exists: TableExistsOption::Append.into(),
+    };
+    let command = CommandStatementIngest {
+        table_definition_options: Some(options),
+        table: table.to_string(),
+        ..CommandStatementIngest::default()
+    };
+    let rows = futures::stream::iter([Ok(rows)]);
+    client.execute_ingest(command, rows).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_added_to_every_table_that_is_in_memory() {
+    let server = Server::start(&Workspace::new(), &[]);
+    let mut client = server.client().await;
+    let numbers = |numbers: Vec<Option<i64>>| batch(vec![("n", Arc::new(Int64Array::from(numbers)) as ArrayRef)]);
+    for create in [
+        "CREATE TABLE t (n BIGINT)",
+        "CREATE TABLE t AS SELECT 1 AS n",
+        "CREATE TABLE t AS SELECT value AS n FROM generate_series(1, 300000)",
+        "CREATE TABLE t (n BIGINT) AS VALUES (1)",
+    ] {
+        rows(&mut client, create).await.unwrap();
+        let before: i64 = lines(&mut client, "SELECT count(*) FROM t").await[0].parse().unwrap();
+        assert_eq!(append(&mut client, "t", numbers(vec![Some(7), Some(8)])).await.unwrap(), 2, "{create}");
+        assert_eq!(append(&mut client, "t", numbers(vec![Some(9)])).await.unwrap(), 1, "{create}");
+        let after = lines(&mut client, "SELECT count(*) FROM t").await;
+        assert_eq!(after, [(before + 3).to_string()], "{create}");
+        rows(&mut client, "INSERT INTO t VALUES (10)").await.unwrap();
+        rows(&mut client, "DROP TABLE t").await.unwrap();
+    }
+    rows(&mut client, "CREATE TABLE t AS SELECT 1 AS n").await.unwrap();
+    let refused = status(append(&mut client, "t", numbers(vec![None])).await.unwrap_err());
+    assert!(refused.message().contains("column 'n' of 't' takes no NULL"), "{refused}");
+    let texts = batch(vec![("n", Arc::new(StringArray::from(vec!["a"])) as ArrayRef)]);
+    let refused = status(append(&mut client, "t", texts).await.unwrap_err());
+    assert!(refused.message().contains("the rows for 't' have other columns than it has"), "{refused}");
+    rows(&mut client, "CREATE VIEW v AS SELECT 1 AS n").await.unwrap();
+    let refused = status(append(&mut client, "v", numbers(vec![Some(1)])).await.unwrap_err());
+    assert!(refused.message().contains("rows can only be added to tables"), "{refused}");
+    assert_eq!(lines(&mut client, "SELECT * FROM t").await, ["1"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_see_nothing_of_each_other_and_a_session_ends_with_its_connection() {
     let server = Server::start(&Workspace::new(), &[]);

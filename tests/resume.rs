@@ -220,3 +220,24 @@ fn a_pipeline_goes_on_where_it_was() {
     assert_eq!(shards(&workspace), before);
     assert!(workspace.files("out") == workspace.files("second"));
 }
+
+#[test]
+fn a_table_in_memory_with_other_rows_is_another_statement() {
+    let workspace = Workspace::new();
+    // A thousand rows, of which one in the middle is told apart.
+    let sql = |value: &str| {
+        format!(
+            "SET pixmill.resume = true; CREATE TABLE t AS SELECT CASE WHEN value = 500 THEN {value} ELSE value END AS n FROM \
+             generate_series(1, 1000); COPY t TO 'out' STORED AS TFRECORD OPTIONS (overwrite true)"
+        )
+    };
+    let mut seen = Vec::new();
+    for value in ["1", "1", "2", "NULL"] {
+        workspace.sql(&sql(value)).success();
+        let shard = inodes(&workspace, |name| name.ends_with(".tfrec"));
+        seen.push((shard, workspace.files("out")));
+    }
+    // What is finished is left as it is, and only that.
+    assert!(seen[0] == seen[1]);
+    assert!(seen[1].1 != seen[2].1 && seen[2].1 != seen[3].1);
+}

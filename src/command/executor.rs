@@ -37,7 +37,7 @@ pub(crate) struct Executor {
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
 
-    /// The address to listen on and the first of two ports; 0 for any that are free
+    /// The address to listen on and the first of two ports, up to 65534; 0 for any that are free
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
 
@@ -52,6 +52,15 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn run(self) -> Result<()> {
         Listen::warn(self.bind);
+        if self.bind.port() == u16::MAX {
+            return Err(Error::Usage(format!(
+                "--bind {}: an executor listens on two ports, this one and the next, and {} is the last; give 1 to {}, or 0 for any \
+                 that are free",
+                self.bind,
+                u16::MAX,
+                u16::MAX - 1
+            )));
+        }
         let memory = self.memory.as_deref().map(|text| SessionContext::parse_capacity_limit("--memory", text));
         let memory = memory.transpose().map_err(|error| Error::Usage(error.strip_backtrace()))?;
         let temporary = match self.work_dir {

@@ -7,6 +7,8 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::storage::{sync_directory, write_synced};
+
 /// The manifest's file name.
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
@@ -90,11 +92,12 @@ impl Manifest {
         directories.find(|directory| directory.join(MANIFEST).exists())
     }
 
-    /// Puts the manifest in its place, whole.
+    /// Puts the manifest in its place, whole, and on the disk.
     pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        put(&directory.join(MANIFEST), text.as_bytes())
+        put_synced(&directory.join(MANIFEST), text.as_bytes())?;
+        sync_directory(directory)
     }
 }
 
@@ -108,13 +111,22 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
 
 /// Writes a small file so that it is there whole or not at all.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put_by(path, &|unfinished| fs::write(unfinished, bytes))
+}
+
+/// As [`put`]; also when the power fails behind it. Its name is for the caller to make sure of.
+pub(crate) fn put_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put_by(path, &|unfinished| write_synced(unfinished, bytes))
+}
+
+fn put_by(path: &Path, write: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     // A name that is nobody else's, on any machine, and that a commit sweeps: a user's file beside it stays.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let token = getrandom::u64().map_err(io::Error::other)?;
     let unfinished = path.with_file_name(format!(".unfinished-{name}-{token:016x}.tmp"));
     let mut done = Ok(());
     for _ in 0..PUT_TRIES {
-        fs::write(&unfinished, bytes).inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
+        write(&unfinished).inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
         done = fs::rename(&unfinished, path);
         match &done {
             // Another commit has swept it in between.
@@ -148,7 +160,21 @@ pub(crate) fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<
     for reject in rejects {
         table.serialize(reject)?;
     }
-    put(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
+    put_synced(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
+}
+
+/// How many rows the list of a directory has; 0 where there is none.
+pub(crate) fn listed_rejects(directory: &Path) -> io::Result<u64> {
+    let list = match fs::File::open(directory.join(REJECTS)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        list => list?,
+    };
+    let mut rows = 0;
+    for row in csv::Reader::from_reader(list).into_records() {
+        row?;
+        rows += 1;
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

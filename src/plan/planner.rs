@@ -28,7 +28,7 @@ use crate::config::PixmillOptions;
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::sink::{CommitExec, ShardSinkExec, Stamp, Target, WriteShardsNode, finished_rows, result_schema, token};
 use crate::source::ReadExec;
-use crate::storage::{self, AllowList};
+use crate::storage::{self, AllowList, while_others_go_on};
 
 /// DataFusion's planner, and this crate's nodes.
 #[derive(Debug)]
@@ -37,10 +37,10 @@ pub(crate) struct PixmillQueryPlanner;
 #[async_trait]
 impl QueryPlanner for PixmillQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        check_locations(plan, &AllowList::of(session.config()))?;
+        while_others_go_on(|| check_locations(plan, &AllowList::of(session.config())))?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(plan, session).await?;
-        refuse_own_source(&plan)?;
+        while_others_go_on(|| refuse_own_source(&plan))?;
         measure_image_work(plan)
     }
 }
@@ -61,17 +61,18 @@ impl ExtensionPlanner for SinkPlanner {
         let Some(node) = node.as_any().downcast_ref::<WriteShardsNode>() else {
             return Ok(None);
         };
-        AllowList::of(session.config()).check(&node.target)?;
+        while_others_go_on(|| AllowList::of(session.config()).check(&node.target))?;
         let input = physical_inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
         let resume = PixmillOptions::of(session.config_options()).resume();
-        let statement = fingerprint(node, session.config_options())?;
-        if resume && let Some(rows) = finished(node, &statement)? {
+        let statement = while_others_go_on(|| fingerprint(node, session.config_options()))?;
+        if resume && let Some(rows) = while_others_go_on(|| finished(node, &statement))? {
             return Ok(Some(rows));
         }
-        let target = Arc::new(Target { resume, ..target(node, &input, statement)? });
-        if let Some(name) = target.foreign_file() {
+        let target = while_others_go_on(|| target(node, &input, statement))?;
+        let target = Arc::new(Target { resume, ..target });
+        if let Some(name) = while_others_go_on(|| target.foreign_file()) {
             return exec_err!(
                 "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
                 node.target

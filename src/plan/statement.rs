@@ -1,12 +1,15 @@
 //! The fingerprint of a `COPY`: what its shards depend on besides the files that it reads.
 
+use datafusion::arrow::array::RecordBatch;
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 
-use crate::sink::{Fingerprint, SinkOptions, WriteShardsNode};
+use super::memory_rows::rows_in_memory;
+use crate::sink::{Fingerprint, SinkOptions, WriteShardsNode, token};
 
 /// The fingerprint of a statement. Where it writes to is no part of it, nor whether it may replace what is there.
 pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Result<String> {
@@ -20,8 +23,15 @@ pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Re
     fingerprint.add(node.input.display_indent_schema().to_string());
     node.input.apply_with_subqueries(|plan| {
         match plan {
-            // A table that says something else of itself each time is never the same, and its statement keeps nothing.
-            LogicalPlan::TableScan(scan) => fingerprint.add(format!("{:?}", source_as_provider(&scan.source)?)),
+            LogicalPlan::TableScan(scan) => {
+                let table = source_as_provider(&scan.source)?;
+                match rows_in_memory(table.as_ref()) {
+                    Some(rows) if add_rows(&mut fingerprint, rows).is_some() => {}
+                    Some(_) => fingerprint.add(token()?),
+                    // One that says something else of itself each time is never the same, and its statement keeps nothing.
+                    None => fingerprint.add(format!("{table:?}")),
+                }
+            }
             // Their text is cut off.
             LogicalPlan::Values(values) => fingerprint.add(format!("{:?}", values.values)),
             _ => {}
@@ -29,4 +39,86 @@ pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Re
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(fingerprint.finish())
+}
+
+/// Takes in the rows of a table in memory. `None` where it is being written, or its rows can't be compared: it is never the same.
+fn add_rows(fingerprint: &mut Fingerprint, table: &MemTable) -> Option<()> {
+    fingerprint.add(format!("{:?}", table.schema().fields()));
+    for partition in &table.batches {
+        // Batches are of any length, and partitions are shards.
+        let batches = partition.try_read().ok()?;
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        fingerprint.add(rows.to_le_bytes());
+        batches.iter().try_for_each(|batch| fingerprint.add_values(batch))?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, StringArray};
+    use datafusion::common::TableReference;
+
+    use super::*;
+    use crate::Engine;
+    use crate::format::manifest::Manifest;
+
+    /// The fingerprint of a `COPY` of a table that is made by `create`.
+    async fn copied(engine: &Engine, create: &str, directory: &std::path::Path) -> String {
+        let copy = format!("COPY t TO '{}' STORED AS TFRECORD OPTIONS (overwrite true)", directory.display());
+        engine.sql(&format!("CREATE OR REPLACE TABLE t AS {create}; {copy}")).await.expect("written");
+        Manifest::read(directory).expect("a manifest").expect("there").statement.expect("a statement")
+    }
+
+    #[test]
+    fn rows_count_for_the_same_when_they_have_travelled_and_however_they_are_cut() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("c")]));
+        let rows = RecordBatch::try_from_iter_with_nullable([("t", texts, true)]).expect("a batch");
+        let table = |partitions| MemTable::try_new(rows.schema(), partitions).expect("a table");
+        let of = |table: &MemTable| {
+            let mut fingerprint = Fingerprint::new();
+            add_rows(&mut fingerprint, table).expect("rows");
+            fingerprint.finish()
+        };
+        let here = table(vec![vec![rows.clone()], vec![rows.slice(1, 2)]]);
+        let mut bytes = Vec::new();
+        let name = TableReference::bare("t");
+        super::super::memory_rows::encode(&name, &here, &mut bytes).expect("bytes");
+        let there = super::super::memory_rows::decode(&bytes, rows.schema()).expect("a table");
+        assert_eq!(of(rows_in_memory(there.as_ref()).expect("rows")), of(&here));
+        let cut = table(vec![vec![rows.slice(0, 1), rows.slice(1, 2)], vec![rows.slice(1, 1), rows.slice(2, 1)]]);
+        assert_eq!(of(&cut), of(&here));
+        // Partitions are shards.
+        assert_ne!(of(&table(vec![vec![rows.clone(), rows.slice(1, 2)]])), of(&here));
+    }
+
+    #[tokio::test]
+    async fn rows_of_a_table_in_memory_count_by_their_values_wherever_they_stand() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let engine = Engine::local(2).expect("an engine");
+        // 1000 rows, of which one in the middle is another.
+        let rows = |number: &str| {
+            format!("SELECT CASE WHEN value = 500 THEN {number} ELSE value END AS n FROM generate_series(1, 1000)")
+        };
+        let of = async |create: &str| copied(&engine, create, directory.path()).await;
+        let first = of(&rows("1")).await;
+        assert_eq!(of(&rows("1")).await, first);
+        for other in ["2", "NULL"] {
+            assert_ne!(of(&rows(other)).await, first, "{other}");
+        }
+        let texts = |text: &str| {
+            format!("SELECT CASE WHEN value = 500 THEN {text} ELSE 'a' END AS n FROM generate_series(1, 1000)")
+        };
+        assert_ne!(of(&texts("'b'")).await, of(&texts("'c'")).await);
+        assert_ne!(of(&texts("''")).await, of(&texts("NULL")).await);
+        let lists = |list: &str| {
+            format!("SELECT CASE WHEN value = 500 THEN {list} ELSE [1, 2] END AS n FROM generate_series(1, 1000)")
+        };
+        assert_ne!(of(&lists("[1, 3]")).await, of(&lists("[1]")).await);
+        let bytes =
+            |byte: &str| format!("SELECT decode(repeat('00', 500) || '{byte}' || repeat('00', 500), 'hex') AS n");
+        assert_ne!(of(&bytes("01")).await, of(&bytes("02")).await);
+    }
 }

@@ -76,7 +76,10 @@ pub(crate) async fn run(options: ExecutorOptions, cluster: Cluster, report: Clus
 /// Two ports that are free, or the two that were asked for.
 fn ports(bind: SocketAddr) -> Result<(u16, u16)> {
     if bind.port() != 0 {
-        return Ok((bind.port(), bind.port().wrapping_add(1)));
+        let next = bind.port().checked_add(1);
+        let next =
+            next.ok_or_else(|| Error::Failed(format!("cannot listen on the port behind {bind}: it is the last")))?;
+        return Ok((bind.port(), next));
     }
     let free = || TcpListener::bind((bind.ip(), 0));
     // Both are held until both are known, so that they differ.

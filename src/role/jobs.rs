@@ -1,7 +1,7 @@
 //! The scheduler's jobs: what is known of them beyond what Ballista tells, and which of them may not be believed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ballista_core::JobId;
@@ -18,6 +18,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tonic::Request;
 
+use super::ended_sessions::EndedSessions;
 use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks, of_job_name};
 use super::slots::Slots;
 use crate::progress::Progress;
@@ -44,7 +45,7 @@ pub(super) struct Jobs {
     slots: Arc<Slots>,
     known: Mutex<BTreeMap<String, Job>>,
     /// Sessions of clients that are gone: what they have asked for is cancelled when it begins.
-    ended_sessions: Mutex<HashSet<String>>,
+    ended_sessions: Mutex<EndedSessions>,
 }
 
 struct Job {
@@ -212,6 +213,10 @@ impl Jobs {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn ended_sessions(&self) -> MutexGuard<'_, EndedSessions> {
+        self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Executors that are alive, and their vcores.
     pub(super) async fn executors(&self) -> (usize, usize) {
         let executors = self.slots.registered_executor_metadata().await;
@@ -234,7 +239,6 @@ impl Jobs {
         }
         let (executors, vcores) = self.executors().await;
         let has_free_slots = self.slots.taken() < vcores;
-        let ended_sessions = self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut taken: HashMap<String, u32> = HashMap::new();
         for (id, info) in running.iter() {
             let look = look(&*info.execution_graph.read().await);
@@ -245,7 +249,7 @@ impl Jobs {
                 let job = known.entry(id.to_string()).or_insert_with(|| Job::new(id.as_str()));
                 job.report.executors = executors;
                 job.update(look);
-                job.is_cancelled |= ended_sessions.contains(&job.session);
+                job.is_cancelled |= self.ended_sessions().contains(&job.session);
                 if job.is_stuck(has_free_slots) && job.lost.is_none() {
                     job.lost = Some(format!("no task of it ran for {} s, though slots were free", STUCK.as_secs()));
                 }
@@ -356,7 +360,7 @@ impl Jobs {
 
     /// Cancels all that a client has asked for which is gone.
     pub(super) async fn end_session(&self, session: &str) {
-        self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(session.to_string());
+        self.ended_sessions().add(session);
         self.refresh().await;
     }
 

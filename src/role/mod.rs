@@ -6,6 +6,7 @@ pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod scheduler;
 
+mod ended_sessions;
 pub(crate) mod failure;
 mod jobs;
 mod pool;

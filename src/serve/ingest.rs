@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use arrow_flight::sql::server::PeekableFlightDataStream;
 use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption};
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::catalog::MemTable;
 use datafusion::common::TableReference;
-use datafusion::datasource::MemTable;
-use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use tonic::Status;
 
 use super::clients::Client;
 use super::{failure, upload};
+use crate::source::stored::{Counted, StoredTable};
 
 /// What becomes of the table that is there, or isn't.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +36,16 @@ pub(super) async fn ingest(
     let ctx = client.session.context();
     let table = reference(command);
     let change = change(command, ctx.table_exist(table.clone()).map_err(|error| failure::status(&error.into()))?)?;
-    let (schema, batches) = collect(ctx, rows).await?;
+    let (schema, batches, counted) = collect(ctx, &table, rows).await?;
     let count = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
     match change {
-        Change::Append => append(ctx, &table, &schema, batches).await?,
+        Change::Append => append(ctx, &table, batches, counted).await?,
         Change::Create | Change::Replace => {
             let made = MemTable::try_new(schema, vec![batches]).and_then(|rows| {
                 if change == Change::Replace {
                     ctx.deregister_table(table.clone())?;
                 }
-                ctx.register_table(table, Arc::new(rows))
+                ctx.register_table(table, Arc::new(StoredTable::new(rows, counted)))
             });
             made.map_err(|error| failure::status(&error.into()))?;
         }
@@ -80,42 +80,65 @@ fn change(command: &CommandStatementIngest, is_there: bool) -> Result<Change, St
 /// The rows of an upload, within the session's memory limit.
 async fn collect(
     ctx: &SessionContext,
+    table: &TableReference,
     rows: PeekableFlightDataStream,
-) -> Result<(SchemaRef, Vec<RecordBatch>), Status> {
-    let memory = MemoryConsumer::new("ingested rows").register(&ctx.runtime_env().memory_pool);
+) -> Result<(SchemaRef, Vec<RecordBatch>, Counted), Status> {
+    let counted = Counted::new(table, &ctx.task_ctx());
     let mut rows = upload::batches(rows);
     let mut batches = Vec::new();
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(upload::unreadable)?;
-        memory.try_grow(batch.get_array_memory_size()).map_err(|error| failure::status(&error.into()))?;
+        counted.add(&batch).map_err(|error| failure::status(&error.into()))?;
         batches.push(batch);
     }
     let schema = rows.schema().cloned();
     let schema =
         schema.ok_or_else(|| Status::invalid_argument("the rows to ingest have no columns: no schema was sent"))?;
-    Ok((schema, batches))
+    Ok((schema, batches, counted))
 }
 
 async fn append(
     ctx: &SessionContext,
     name: &TableReference,
-    schema: &SchemaRef,
     batches: Vec<RecordBatch>,
+    counted: Counted,
 ) -> Result<(), Status> {
     let table = ctx.table_provider(name.clone()).await.map_err(|error| failure::status(&error.into()))?;
-    let Some(rows) = table.downcast_ref::<MemTable>() else {
+    let Some(rows) = table.downcast_ref::<StoredTable>().filter(|rows| rows.takes_rows()) else {
         return Err(Status::invalid_argument(format!(
             "rows can only be added to tables of rows that were ingested or created by CREATE TABLE, and '{name}' is none"
         )));
     };
-    if !table.schema().contains(schema) {
+    let batches: Result<Vec<RecordBatch>, Status> =
+        batches.iter().map(|batch| as_columns_of(name, &table.schema(), batch)).collect();
+    rows.append(batches?, counted).await;
+    Ok(())
+}
+
+/// Rows as a table has them, whatever its client says of NULL.
+fn as_columns_of(name: &TableReference, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, Status> {
+    let columns = |schema: &SchemaRef| -> Vec<(String, DataType)> {
+        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    };
+    let (has, sent) = (columns(schema), columns(&batch.schema()));
+    if has != sent {
+        let shown = |columns: &[(String, DataType)]| {
+            let columns = columns.iter().map(|(name, data_type)| format!("{name} {data_type}"));
+            columns.collect::<Vec<_>>().join(", ")
+        };
         return Err(Status::invalid_argument(format!(
-            "the rows for '{name}' have other columns than it has: {schema:?}, not {:?}",
-            table.schema()
+            "the rows for '{name}' have other columns than it has: {}, not {}",
+            shown(&sent),
+            shown(&has)
         )));
     }
-    if let Some(partition) = rows.batches.first() {
-        partition.write().await.extend(batches);
+    let refuses = |(field, column): &(&FieldRef, &ArrayRef)| !field.is_nullable() && column.null_count() > 0;
+    if let Some((field, _)) = schema.fields().iter().zip(batch.columns()).find(refuses) {
+        return Err(Status::invalid_argument(format!(
+            "column '{}' of '{name}' takes no NULL, and a row has one there; send values, or make the table with a column that does",
+            field.name()
+        )));
     }
-    Ok(())
+    let rows = RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec());
+    rows.map_err(|error| failure::malformed(&error))
 }

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::common::{Result, exec_err};
 use datafusion::physical_plan::metrics::Time;
+use tokio::sync::Semaphore;
 
 use super::{Target, hidden};
 use crate::task::Task;
+
+/// Threads that write for a partition at the same time, however many of its shards are open.
+const MOST_TURNS: usize = 4;
 
 /// One attempt of one run to write one partition; several may be under way at a time, on several machines.
 #[derive(Debug)]
@@ -20,15 +24,18 @@ pub(crate) struct Attempt {
     task: Arc<Task>,
     token: String,
     is_abandoned: AtomicBool,
-    /// Time that the writing threads spend in writing and syncing files.
+    /// Time that is spent in writing and syncing files.
     pub(super) write_time: Time,
+    /// The right to write, which is waited for before a thread is taken.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 impl Attempt {
     /// An attempt with a name that no other has.
     pub(super) fn new(target: Arc<Target>, partition: usize, task: Arc<Task>, write_time: Time) -> Result<Self> {
         let token = hidden::token()?;
-        Ok(Self { target, partition, task, token, is_abandoned: AtomicBool::new(false), write_time })
+        let (is_abandoned, turns) = (AtomicBool::new(false), Arc::new(Semaphore::new(MOST_TURNS)));
+        Ok(Self { target, partition, task, token, is_abandoned, write_time, turns })
     }
 
     /// Stops an attempt that nobody waits for any more.
@@ -37,10 +44,16 @@ impl Attempt {
     /// The task is cancelled, or the run is over.
     pub(super) fn check(&self) -> Result<()> {
         self.task.check()?;
-        if self.is_abandoned.load(Ordering::SeqCst) {
-            return exec_err!("cannot write to '{}': the attempt was abandoned", self.directory().display());
-        }
+        self.check_wanted()?;
         self.target.check_run()
+    }
+
+    /// As [`Attempt::check`], of an attempt that was given up.
+    pub(super) fn check_wanted(&self) -> Result<()> {
+        match self.is_abandoned.load(Ordering::SeqCst) {
+            true => exec_err!("cannot write to '{}': the attempt was abandoned", self.directory().display()),
+            false => Ok(()),
+        }
     }
 
     /// As [`Attempt::check`], without looking at files.
@@ -68,10 +81,17 @@ impl Attempt {
         hidden::index(&self.label(number), &self.token)
     }
 
-    /// Gives the attempt up: what there is of its shards goes, and writing threads that are still at work leave nothing.
+    /// The name of the list of the attempt's rejects.
+    pub(super) fn rejects(&self) -> String {
+        hidden::rejects(self.partition, &self.token)
+    }
+
+    /// Gives the attempt up: what there is of its shards goes, and threads that still write leave nothing.
     pub(super) fn abandon(&self, shards: usize) {
         self.is_abandoned.store(true, Ordering::SeqCst);
         (0..shards).for_each(|number| self.remove(number));
+        // The error that is told is the first.
+        let _ = fs::remove_file(self.directory().join(self.rejects()));
     }
 
     /// Removes all that there is of a shard.

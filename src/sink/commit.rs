@@ -1,6 +1,6 @@
 //! The commit node: looks whether every partition is there, sweeps what isn't part of the dataset, writes the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -22,12 +22,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::encode::ChangedKeys;
 use super::failure::io_failure;
 use super::place::Placement;
+use super::rejects::Rejects;
 use super::report::Report;
 use super::sweep::remove_if_there;
 use super::{ShardSinkExec, Stamp, Target};
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Reject, Shard, put, write_rejects};
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard, put_synced};
 use crate::session::io_runtime;
-use crate::storage::AllowList;
+use crate::storage::{AllowList, sync_directory};
 use crate::task::Task;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
@@ -180,8 +181,7 @@ fn commit(
     check_whole(&target.directory, partitions, &reports)?;
     let choose = |(partition, reports)| Some((partition, choose(target, reports)?));
     let reports: BTreeMap<usize, Report> = reports.into_iter().filter_map(choose).collect();
-    let mut rejects: Vec<Reject> = reports.values().flat_map(|report| &report.rejects).cloned().collect();
-    rejects.sort();
+    let rejects = Rejects::of(&reports);
     check_rejects(target, &rejects)?;
     let placements = target.placements(&reports);
     for placement in &placements {
@@ -190,12 +190,12 @@ fn commit(
     let rows = result_rows(&reports, &placements)?;
     let mut shards: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
     shards.sort_by(|left, right| left.path.cmp(&right.path));
-    if shards.is_empty() && !rejects.is_empty() {
+    if shards.is_empty() && rejects.count > 0 {
         return nothing_written(target, &rejects);
     }
     let failed = |error| io_failure(cannot_finish(target), &error);
     let sidecars = target.sidecars(&shards).map_err(failed)?;
-    let manifest = manifest(target, shards, &rejects, sidecars.keys().cloned().collect())?;
+    let manifest = manifest(target, shards, rejects.count, sidecars.keys().cloned().collect())?;
     let finished = finish(target, &placements, &rejects, &sidecars, &manifest);
     match finished {
         // Another commit of the same run was first.
@@ -203,7 +203,7 @@ fn commit(
         done => done?,
     }
     let mut changed_keys = ChangedKeys::default();
-    reports.into_values().for_each(|report| changed_keys.add(report.changed_keys));
+    reports.values().for_each(|report| changed_keys.add(report.changed_keys.clone()));
     warn_about_keys(&changed_keys);
     Ok(rows)
 }
@@ -240,26 +240,21 @@ fn check_whole(directory: &Path, partitions: usize, reports: &BTreeMap<usize, Ve
 }
 
 /// Checks that not more rows are rejected than may be: each process has counted its own alone.
-fn check_rejects(target: &Target, rejects: &[Reject]) -> Result<()> {
-    let Some(most) = target.options.max_rejects.filter(|most| rejects.len() as u64 > *most) else { return Ok(()) };
+fn check_rejects(target: &Target, rejects: &Rejects) -> Result<()> {
+    let Some(most) = target.options.max_rejects.filter(|most| rejects.count > *most) else { return Ok(()) };
     exec_err!(
         "{} rows are rejected, more than {most} (max_rejects), the first of them {}",
-        rejects.len(),
-        first(rejects)
+        rejects.count,
+        rejects.first()
     )
 }
 
-fn first(rejects: &[Reject]) -> String {
-    let first = rejects.first().map(|reject| (reject.path.as_deref().unwrap_or("a row"), reject.reason.as_str()));
-    first.map_or_else(String::new, |(path, reason)| format!("'{path}': {reason}"))
-}
-
 /// A dataset that would be replaced stays as it is, its list of rejects included.
-fn nothing_written(target: &Target, rejects: &[Reject]) -> Result<RecordBatch> {
+fn nothing_written(target: &Target, rejects: &Rejects) -> Result<RecordBatch> {
     if target.is_marked() && !target.directory.join(MANIFEST).exists() {
-        write_rejects(&target.directory, rejects).map_err(|error| io_failure(cannot_finish(target), &error))?;
+        rejects.write(target).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
-    exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.len(), first(rejects))
+    exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.count, rejects.first())
 }
 
 fn warn_about_keys(changed: &ChangedKeys) {
@@ -273,7 +268,7 @@ fn warn_about_keys(changed: &ChangedKeys) {
     }
 }
 
-fn manifest(target: &Target, shards: Vec<Shard>, rejects: &[Reject], sidecars: Vec<String>) -> Result<Manifest> {
+fn manifest(target: &Target, shards: Vec<Shard>, rejected: u64, sidecars: Vec<String>) -> Result<Manifest> {
     let options = serde_json::to_value(&target.options)
         .map_err(|error| internal_datafusion_err!("options can't be written: {error}"))?;
     Ok(Manifest {
@@ -282,7 +277,7 @@ fn manifest(target: &Target, shards: Vec<Shard>, rejects: &[Reject], sidecars: V
         jpeg_codec: pixmill_udfs::JPEG_CODEC.to_string(),
         records: shards.iter().map(|shard| shard.records).sum(),
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
-        rejected: rejects.len() as u64,
+        rejected,
         features: target.features(),
         partitioned_by: target.partition_by.clone(),
         classes: target.classes.clone(),
@@ -299,7 +294,7 @@ fn manifest(target: &Target, shards: Vec<Shard>, rejects: &[Reject], sidecars: V
 fn finish(
     target: &Target,
     placements: &[Placement],
-    rejects: &[Reject],
+    rejects: &Rejects,
     sidecars: &BTreeMap<String, String>,
     manifest: &Manifest,
 ) -> Result<()> {
@@ -319,11 +314,13 @@ fn finish(
         return exec_err!("{}: another run has written '{}' meanwhile", cannot_finish(target), other.shard.path);
     }
     check_mark(target)?;
-    write_rejects(directory, rejects).map_err(failed)?;
+    rejects.write(target).map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
-        put(&directory.join(name), text.as_bytes()).map_err(failed)?;
+        put_synced(&directory.join(name), text.as_bytes()).map_err(failed)?;
     }
+    // All that the manifest promises is on the disk before it is.
+    sync_names(target, placements).map_err(failed)?;
     check_mark(target)?;
     target.sweep_hidden().map_err(failed)?;
     manifest.write(directory).map_err(failed)?;
@@ -331,6 +328,15 @@ fn finish(
     let cleaned = remove_if_there(&directory.join(OLD_MANIFEST)).and_then(|()| target.end(&marks));
     // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.
     cleaned.and_then(|()| target.sweep_hidden()).map_err(failed)
+}
+
+/// Makes sure of the names of all shards, and of those beside them.
+fn sync_names(target: &Target, placements: &[Placement]) -> io::Result<()> {
+    let mut directories = BTreeSet::from([Path::new("")]);
+    for placement in placements {
+        directories.extend(Path::new(&placement.shard.path).ancestors().skip(1));
+    }
+    directories.into_iter().try_for_each(|directory| sync_directory(&target.directory.join(directory)))
 }
 
 /// Stops a commit whose run is over.
@@ -355,7 +361,7 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
             renamed => renamed.map_err(|error| io_failure(cannot_finish(target), &error))?,
         }
         if Stamp::of(&old) == Some(stamp) {
-            return Ok(());
+            return sync_directory(directory).map_err(|error| io_failure(cannot_finish(target), &error));
         }
         // Another commit has put its own there in between.
         fs::rename(&old, &manifest).map_err(|error| io_failure(cannot_finish(target), &error))?;
@@ -379,7 +385,7 @@ pub(crate) fn finished_rows(manifest: &Manifest) -> Result<RecordBatch> {
 /// One row for each shard; rejected rows are counted in the first of their partition.
 fn result_rows(reports: &BTreeMap<usize, Report>, placements: &[Placement]) -> Result<RecordBatch> {
     let mut rejected: BTreeMap<usize, u64> =
-        reports.iter().map(|(partition, report)| (*partition, report.rejects.len() as u64)).collect();
+        reports.iter().map(|(partition, report)| (*partition, report.rejected)).collect();
     let mut rows: Vec<(Option<&str>, [u64; 3])> = Vec::new();
     for Placement { partition, shard, .. } in placements {
         let rejected = rejected.remove(partition).unwrap_or(0);

@@ -36,6 +36,16 @@ impl Fingerprint {
         }
     }
 
+    /// Takes in rows by their values, however they are laid out. `None` where a column's type has no order.
+    pub(crate) fn add_values(&mut self, batch: &RecordBatch) -> Option<()> {
+        let fields = batch.schema_ref().fields().iter().map(|field| SortField::new(field.data_type().clone()));
+        let converter = RowConverter::new(fields.collect()).ok()?;
+        for row in &converter.convert_columns(batch.columns()).ok()? {
+            self.add(row.as_ref());
+        }
+        Some(())
+    }
+
     /// The hash in hexadecimal.
     pub(crate) fn finish(&self) -> String {
         self.0.iter().map(|hash| format!("{:016x}", hash.finish())).collect()
@@ -94,18 +104,14 @@ fn reads_elsewhere(plan: &Arc<dyn ExecutionPlan>) -> bool {
     found || walked.is_err()
 }
 
-/// Takes in rows by their values, however they are laid out. `None` where a file's state isn't known.
+/// Takes in work items by their values. `None` where a file's state isn't known.
 fn add_rows(fingerprint: &mut Fingerprint, batch: &RecordBatch) -> Option<()> {
     let schema = batch.schema();
     for field in schema.fields() {
         fingerprint.add(field.name());
     }
-    let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone()));
-    let converter = RowConverter::new(fields.collect()).ok()?;
     fingerprint.add(batch.num_rows().to_le_bytes());
-    for row in &converter.convert_columns(batch.columns()).ok()? {
-        fingerprint.add(row.as_ref());
-    }
+    fingerprint.add_values(batch)?;
     // Work items of image files hold these times; those of records don't.
     let paths = batch.column_by_name("path").filter(|_| schema.index_of("modification_time").is_err());
     let mut last = None;

@@ -6,6 +6,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
 const FINISHED: (&str, &str) = (".finished-", ".tmp");
 const INDEX: (&str, &str) = (".index-", ".tmp");
+const REJECTS: (&str, &str) = (".rejects-", ".tmp");
 const REPORT: (&str, &str) = (".report-", ".json");
 const RUN: (&str, &str) = (".run-", ".json");
 
@@ -30,6 +31,11 @@ pub(super) fn index(label: &str, token: &str) -> String {
     format!("{}{label}-{token}{}", INDEX.0, INDEX.1)
 }
 
+/// The rows of a partition that no shard has taken.
+pub(super) fn rejects(partition: usize, token: &str) -> String {
+    format!("{}{partition:05}-{token}{}", REJECTS.0, REJECTS.1)
+}
+
 /// What a partition has reported.
 pub(super) fn report(partition: usize, key: &str) -> String {
     format!("{}{partition:05}-{key}{}", REPORT.0, REPORT.1)
@@ -40,11 +46,12 @@ pub(super) fn run(run: &str) -> String {
     format!("{}{run}{}", RUN.0, RUN.1)
 }
 
-/// Whether a file holds a shard, an index or a report of a run, whole or not.
+/// Whether a file holds a shard, an index, rejects or a report of a run, whole or not.
 pub(super) fn is_left(name: &str) -> bool {
     // Small files are named by what they become.
     let is_unfinished = name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1);
-    (is_unfinished && !name.contains('/')) || [FINISHED, INDEX, REPORT].iter().any(|around| has_numbers(name, *around))
+    (is_unfinished && !name.contains('/'))
+        || [FINISHED, INDEX, REJECTS, REPORT].iter().any(|around| has_numbers(name, *around))
 }
 
 /// Whether a file is the mark of a run.
@@ -64,8 +71,9 @@ mod tests {
     #[test]
     fn files_of_runs_are_known_by_their_names() {
         let token = token().expect("a token");
-        let left = [unfinished("00001", &token), finished("00001", &token), index("1-0", &token), report(1, &token)];
-        assert!(left.iter().all(|name| is_left(name) && !is_run(name)), "{left:?}");
+        let shard = [unfinished("00001", &token), finished("00001", &token), index("1-0", &token)];
+        let mut left = [rejects(1, &token), report(1, &token)].into_iter().chain(shard);
+        assert!(left.all(|name| is_left(&name) && !is_run(&name)));
         assert!(is_run(&run(&token)) && !is_left(&run(&token)));
         for other in [".report-mine.json", ".report-.json", ".finished-1.txt", "report-00001.json", ".run-me.json"] {
             assert!(!is_left(other) && !is_run(other), "{other}");

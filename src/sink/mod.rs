@@ -15,9 +15,12 @@ mod fingerprint;
 mod hidden;
 mod name;
 mod node;
+#[cfg(test)]
+mod open_shards;
 mod options;
 mod partition;
 mod place;
+mod rejects;
 mod report;
 mod run;
 mod shard;

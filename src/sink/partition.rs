@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::common::{Result, exec_err, internal_datafusion_err};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::Count;
 use futures::TryStreamExt;
+use indicatif::HumanBytes;
 use tokio::runtime::Handle;
 
 use super::attempt::Attempt;
@@ -16,6 +18,8 @@ use super::encode::{ChangedKeys, Encoder, Place, Rejection};
 use super::report::Report;
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
+use crate::config::PixmillOptions;
+use crate::counted::counted;
 use crate::format::manifest::Reject;
 
 /// The most directories that one partition writes to at the same time.
@@ -36,8 +40,24 @@ impl Counts {
         let shards = &report.shards;
         self.records_written.add(shards.iter().map(|shard| shard.records).sum::<u64>() as usize);
         self.bytes_written.add(shards.iter().map(|shard| shard.file.bytes).sum::<u64>() as usize);
-        self.records_rejected.add(report.rejects.len());
-        self.all_rejected.fetch_add(report.rejects.len() as u64, Ordering::Relaxed);
+        self.records_rejected.add(report.rejected as usize);
+        self.all_rejected.fetch_add(report.rejected, Ordering::Relaxed);
+    }
+}
+
+/// What a partition may hold of the session's memory.
+pub(super) struct Memory {
+    reservation: MemoryReservation,
+    /// As it was set.
+    limit: String,
+}
+
+impl Memory {
+    /// That of the session that a task is of.
+    pub(super) fn of(context: &TaskContext, target: &Target) -> Self {
+        let consumer = MemoryConsumer::new(format!("shards of '{}'", target.directory.display()));
+        let limit = PixmillOptions::of(context.session_config().options()).memory_limit().to_string();
+        Self { reservation: consumer.register(context.memory_pool()), limit }
     }
 }
 
@@ -51,7 +71,10 @@ pub(super) struct PartitionWriter<E> {
     /// Open shards by their directory, which is empty where the dataset has none.
     shards: BTreeMap<String, ShardWriter<E>>,
     rejects: Vec<Reject>,
+    /// Bytes of these.
+    reject_bytes: usize,
     counts: Counts,
+    memory: Memory,
     /// Shards that were started and aren't known to be whole.
     started: usize,
 }
@@ -66,18 +89,37 @@ impl<E> Drop for PartitionWriter<E> {
 
 impl<E: Encoder> PartitionWriter<E> {
     /// A writer of an attempt's partition, whose run has begun.
-    pub(super) fn new(attempt: Arc<Attempt>, runtime: Handle, counts: Counts) -> Self {
+    pub(super) fn new(attempt: Arc<Attempt>, runtime: Handle, counts: Counts, memory: Memory) -> Self {
         let target = Arc::clone(&attempt.target);
         let (shards, rejects) = (BTreeMap::new(), Vec::new());
-        Self { attempt, target, runtime, rows: 0, shards, rejects, counts, started: 0 }
+        Self { attempt, target, runtime, rows: 0, shards, rejects, reject_bytes: 0, counts, memory, started: 0 }
     }
 
     pub(super) async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
         while let Some(batch) = rows.try_next().await? {
             self.attempt.check_task()?;
             self.write_batch(&batch).await?;
+            self.count_memory()?;
         }
         Ok(())
+    }
+
+    /// Counts what the shards hold of the session's memory; a batch, which is the query's, is between two counts.
+    fn count_memory(&self) -> Result<()> {
+        let shards: usize = self.shards.values().map(ShardWriter::held).sum();
+        let rejects = self.rejects.capacity() * size_of::<Reject>() + self.reject_bytes;
+        if self.memory.reservation.try_resize(shards + rejects).is_ok() {
+            return Ok(());
+        }
+        let (open, directory, limit) = (self.shards.len(), self.attempt.directory().display(), &self.memory.limit);
+        let (held, rejected) = (HumanBytes((shards + rejects) as u64), self.rejects.len());
+        exec_err!(
+            "cannot write to '{directory}': {} open at a time and {} of one partition hold {held}, for which there is no room \
+             in a pixmill.memory_limit of {limit} (on a cluster, the executors' --memory); raise that, or choose columns of PARTITIONED BY \
+             with fewer values",
+            if open == 1 { "1 shard is".to_string() } else { format!("{open} shards are") },
+            counted(rejected as u64, "rejected row")
+        )
     }
 
     /// Hands over to the writing threads all that shards consist of, what was held back included: behind this only their
@@ -86,19 +128,26 @@ impl<E: Encoder> PartitionWriter<E> {
         for writer in self.shards.values_mut() {
             writer.hand_over().await?;
         }
-        Ok(())
+        self.count_memory()
     }
 
-    /// Waits until the shards that were handed over are whole.
-    pub(super) async fn finish(mut self) -> Result<Report> {
-        let rejects = std::mem::take(&mut self.rejects);
-        let mut report = Report { shards: Vec::new(), rejects, changed_keys: ChangedKeys::default() };
+    /// Waits until the shards that were handed over are whole. The rejected rows are still to be listed.
+    pub(super) async fn finish(mut self) -> Result<(Report, Vec<Reject>)> {
+        let mut rejects = std::mem::take(&mut self.rejects);
+        rejects.sort();
+        let mut report = Report {
+            shards: Vec::new(),
+            rejected: rejects.len() as u64,
+            first_reject: rejects.first().cloned(),
+            rejects: None,
+            changed_keys: ChangedKeys::default(),
+        };
         for (directory, mut writer) in std::mem::take(&mut self.shards) {
             report.changed_keys.add(writer.changed_keys());
             report.shards.push(writer.finish(directory).await?);
         }
         self.started = 0;
-        Ok(report)
+        Ok((report, rejects))
     }
 
     async fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -121,9 +170,10 @@ impl<E: Encoder> PartitionWriter<E> {
             self.counts.records_written.add(1);
             self.counts.bytes_written.add((writer.bytes() - before) as usize);
         }
+        let open = self.shards.len();
         for writer in self.shards.values_mut() {
             let before = writer.bytes();
-            writer.end_batch(&rows).await?;
+            writer.end_batch(&rows, open).await?;
             self.counts.bytes_written.add((writer.bytes() - before) as usize);
         }
         Ok(())
@@ -162,6 +212,7 @@ impl<E: Encoder> PartitionWriter<E> {
         }
         tracing::debug!("rejected '{shown}': {}", reject.reason);
         self.counts.records_rejected.add(1);
+        self.reject_bytes += reject.path.as_ref().map_or(0, String::capacity) + reject.reason.capacity();
         self.rejects.push(reject);
         Ok(())
     }

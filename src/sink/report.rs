@@ -15,8 +15,20 @@ use crate::format::manifest::{Reject, put};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) shards: Vec<Finished>,
-    pub(crate) rejects: Vec<Reject>,
+    pub(crate) rejected: u64,
+    /// The first of the rejected rows, by path and reason.
+    pub(crate) first_reject: Option<Reject>,
+    /// The file that lists them all: there may be millions, and reports travel in messages.
+    pub(crate) rejects: Option<HiddenFile>,
     pub(crate) changed_keys: ChangedKeys,
+}
+
+impl Report {
+    /// The files that it tells of.
+    fn files(&self) -> impl Iterator<Item = &HiddenFile> {
+        let of_shards = self.shards.iter().flat_map(|shard| [Some(&shard.file), shard.index.as_ref()]);
+        of_shards.chain([self.rejects.as_ref()]).flatten()
+    }
 }
 
 /// A whole shard that the commit has still to name.
@@ -54,11 +66,9 @@ impl Target {
             return None;
         }
         // It is text that anybody can change.
-        let is_sound = |shard: &Finished| {
-            let mut files = [Some(&shard.file), shard.index.as_ref()].into_iter().flatten();
-            files.all(|file| hidden::is_left(&file.name)) && (shard.directory.is_empty() || is_below(&shard.directory))
-        };
-        (report.shards.iter().all(is_sound) && self.is_there(&report)).then_some(report)
+        let is_sound = |shard: &Finished| shard.directory.is_empty() || is_below(&shard.directory);
+        let is_ours = report.files().all(|file| hidden::is_left(&file.name));
+        (is_ours && report.shards.iter().all(is_sound) && self.is_there(&report)).then_some(report)
     }
 
     /// Keeps a report for later attempts, and tells where.
@@ -76,8 +86,7 @@ impl Target {
 
     /// Whether the files of a report are there, whole and without names.
     pub(super) fn is_there(&self, report: &Report) -> bool {
-        let files = report.shards.iter().flat_map(|shard| [Some(&shard.file), shard.index.as_ref()]);
-        files.flatten().all(|file| has_size(&self.directory.join(&file.name), file.bytes))
+        report.files().all(|file| has_size(&self.directory.join(&file.name), file.bytes))
     }
 
     /// Without a fingerprint only the same run knows what a partition holds.

@@ -12,6 +12,7 @@ use super::failure::io_failure;
 use super::sweep::{ShardNames, remove_if_there};
 use super::{Target, hidden};
 use crate::format::manifest::{MANIFEST, UNFINISHED, put};
+use crate::storage::create_directories;
 
 /// What a person who looks into the directory reads.
 const NOTICE: &str = "Runs that write here are under way, or have failed. The next COPY to this directory that finishes sweeps what they left.\n";
@@ -78,7 +79,7 @@ impl Target {
             return self.over();
         }
         let shown = self.directory.display();
-        fs::create_dir_all(&self.directory).map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
+        create_directories(&self.directory).map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
         let marked = || -> io::Result<()> {
             put(&self.mark(), &serde_json::to_vec(&ShardNames::of(self))?)?;
             let notice = self.directory.join(UNFINISHED);

@@ -4,12 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use datafusion::error::DataFusionError;
+use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::physical_plan::metrics::Time;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
 use super::attempt::Attempt;
@@ -17,11 +16,18 @@ use super::encode::{ChangedKeys, Encoder};
 use super::failure::io_failure;
 use super::report::{Finished, HiddenFile};
 use super::tfrecord::Compression;
+use crate::storage::write_synced;
 
-/// Bytes that are handed to the writing thread at once.
+/// Bytes that the open shards of a partition gather before they are written.
 const CHUNK_BYTES: usize = 1 << 20;
+/// Of many open shards each gathers so many at least.
+const LEAST_CHUNK_BYTES: usize = 16 << 10;
+/// What a compressor holds, about.
+const COMPRESSOR_BYTES: usize = 300 << 10;
 
-/// Writes one shard. Dropped before it is finished, it leaves nothing behind.
+/// Writes one shard. Dropped before it is finished, it leaves nothing behind once its attempt is abandoned.
+///
+/// Each full buffer is a job on the threads for writing, one at a time; between two of them no thread has to do with the shard.
 pub(crate) struct ShardWriter<E> {
     encoder: E,
     buffer: Vec<u8>,
@@ -29,22 +35,23 @@ pub(crate) struct ShardWriter<E> {
     /// Bytes before compression that have left the buffer.
     sent: u64,
     index: Option<String>,
-    chunks: mpsc::Sender<Chunk>,
-    file: JoinHandle<Result<Written>>,
+    number: usize,
+    stage: Stage,
+    runtime: Handle,
     attempt: Arc<Attempt>,
 }
 
-enum Chunk {
-    Bytes(Vec<u8>),
-    /// The shard is whole: it gets its name, and its index one, too.
-    Finish {
-        index: Option<String>,
-        /// Told when no byte is in memory any more.
-        written: oneshot::Sender<()>,
-    },
+/// How far the shard's file is.
+enum Stage {
+    /// There is none.
+    New,
+    /// So many bytes are being written, or are written already.
+    Writing(JoinHandle<Result<Compressor>>, usize),
+    /// It gets what it still lacks, and its name.
+    Finishing(JoinHandle<Result<Written>>),
 }
 
-/// What the writing thread knows at its end.
+/// What is known of a whole shard.
 struct Written {
     file: HiddenFile,
     index: Option<HiddenFile>,
@@ -54,23 +61,15 @@ struct Written {
 impl<E: Encoder> ShardWriter<E> {
     /// Starts one of an attempt's shards.
     pub(crate) fn start(encoder: E, attempt: &Arc<Attempt>, number: usize, runtime: &Handle) -> Self {
-        let (chunks, receiver) = mpsc::channel(2);
-        let writing = Arc::clone(attempt);
-        let file = runtime.spawn_blocking(move || {
-            let written = write_file(&writing, number, receiver);
-            if written.is_err() {
-                writing.remove(number);
-            }
-            written
-        });
         Self {
             encoder,
-            buffer: Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4),
+            buffer: Vec::new(),
             records: 0,
             sent: 0,
             index: attempt.target.options.has_index().then(String::new),
-            chunks,
-            file,
+            number,
+            stage: Stage::New,
+            runtime: runtime.clone(),
             attempt: Arc::clone(attempt),
         }
     }
@@ -78,6 +77,19 @@ impl<E: Encoder> ShardWriter<E> {
     /// Bytes before compression, as far as they are encoded.
     pub(crate) fn bytes(&self) -> u64 {
         self.sent + self.buffer.len() as u64
+    }
+
+    /// Bytes of memory that the shard holds on their way to its file; what the encoder holds back is not among them.
+    pub(crate) fn held(&self) -> usize {
+        let being_written = match &self.stage {
+            Stage::Writing(job, bytes) if !job.is_finished() => *bytes,
+            _ => 0,
+        };
+        let compressor = match self.attempt.target.options.file_compression() {
+            Compression::None => 0,
+            Compression::Gzip | Compression::Zlib => COMPRESSOR_BYTES,
+        };
+        self.buffer.capacity() + being_written + compressor + self.index.as_ref().map_or(0, String::capacity)
     }
 
     /// Keys that were changed since this was asked last.
@@ -94,61 +106,76 @@ impl<E: Encoder> ShardWriter<E> {
         if let Some(index) = &mut self.index {
             index.push_str(&format!("{start} {}\n", end - start));
         }
-        self.send_full_buffer().await
+        self.write_full_buffer(open).await
     }
 
     /// Takes in what the rows of a batch still have to give.
-    pub(crate) async fn end_batch(&mut self, rows: &E::Rows) -> Result<()> {
+    pub(crate) async fn end_batch(&mut self, rows: &E::Rows, open: usize) -> Result<()> {
         self.encoder.end_batch(rows, &mut self.buffer)?;
-        self.send_full_buffer().await
+        self.write_full_buffer(open).await
     }
 
-    async fn send_full_buffer(&mut self) -> Result<()> {
-        if self.buffer.len() < CHUNK_BYTES {
+    /// Has the buffer written where it holds the shard's part of what a partition may gather.
+    async fn write_full_buffer(&mut self, open: usize) -> Result<()> {
+        if self.buffer.len() < (CHUNK_BYTES / open.max(1)).max(LEAST_CHUNK_BYTES) {
             return Ok(());
         }
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4));
-        self.sent += full.len() as u64;
-        self.send(Chunk::Bytes(full)).await
-    }
-
-    async fn send(&mut self, chunk: Chunk) -> Result<()> {
-        if self.chunks.send(chunk).await.is_ok() {
-            return Ok(());
-        }
-        Err(match (&mut self.file).await {
-            Ok(Ok(_)) => self.failure("the writing thread ended early"),
-            Ok(Err(error)) => error,
-            Err(error) => self.failure(&error.to_string()),
-        })
-    }
-
-    fn failure(&self, reason: &str) -> DataFusionError {
-        exec_datafusion_err!("{}: {reason}", doing(&self.attempt))
+        let (file, turn) = self.turn().await?;
+        let bytes = std::mem::take(&mut self.buffer);
+        self.sent += bytes.len() as u64;
+        let (attempt, number, held) = (Arc::clone(&self.attempt), self.number, bytes.capacity());
+        let job = self.runtime.spawn_blocking(move || {
+            let _turn = turn;
+            leaving_nothing(&attempt, number, || write(&attempt, number, file, &bytes))
+        });
+        self.stage = Stage::Writing(job, held);
+        Ok(())
     }
 
     /// Hands over what the shard still lacks, and waits until it is written.
     pub(crate) async fn hand_over(&mut self) -> Result<()> {
         self.encoder.finish(&mut self.buffer)?;
-        let rest = std::mem::take(&mut self.buffer);
-        self.send(Chunk::Bytes(rest)).await?;
-        let index = self.index.take();
+        let (file, turn) = self.turn().await?;
+        let (bytes, index) = (std::mem::take(&mut self.buffer), self.index.take());
+        self.sent += bytes.len() as u64;
         let (written, is_written) = oneshot::channel();
-        self.send(Chunk::Finish { index, written }).await?;
-        // A writing thread that failed says so at its end.
+        let (attempt, number) = (Arc::clone(&self.attempt), self.number);
+        let job = self.runtime.spawn_blocking(move || {
+            let _turn = turn;
+            leaving_nothing(&attempt, number, || {
+                let file = write(&attempt, number, file, &bytes)?;
+                drop(bytes);
+                finish(&attempt, number, file, index, written)
+            })
+        });
+        self.stage = Stage::Finishing(job);
+        // A job that failed says so at its end.
         let _ = is_written.await;
         Ok(())
     }
 
     /// Waits until the shard that was handed over is whole; it is for `directory`.
     pub(crate) async fn finish(mut self, directory: String) -> Result<Finished> {
-        match (&mut self.file).await {
-            Ok(Ok(Written { file, index, crc32c })) => {
-                Ok(Finished { directory, file, index, records: self.records, crc32c: format!("{crc32c:08x}") })
-            }
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(self.failure(&error.to_string())),
-        }
+        let Stage::Finishing(job) = std::mem::replace(&mut self.stage, Stage::New) else {
+            return Err(self.failure("the shard was not handed over"));
+        };
+        let Written { file, index, crc32c } = job.await.map_err(|error| self.failure(&error.to_string()))??;
+        Ok(Finished { directory, file, index, records: self.records, crc32c: format!("{crc32c:08x}") })
+    }
+
+    /// Waits until the file may be written to: what is there of it, and the right to a thread.
+    async fn turn(&mut self) -> Result<(Option<Compressor>, OwnedSemaphorePermit)> {
+        let file = match std::mem::replace(&mut self.stage, Stage::New) {
+            Stage::New => None,
+            Stage::Writing(job, _) => Some(job.await.map_err(|error| self.failure(&error.to_string()))??),
+            Stage::Finishing(_) => return Err(self.failure("the shard was handed over")),
+        };
+        let turn = Arc::clone(&self.attempt.turns).acquire_owned().await;
+        Ok((file, turn.map_err(|error| self.failure(&error.to_string()))?))
+    }
+
+    fn failure(&self, reason: &str) -> datafusion::error::DataFusionError {
+        exec_datafusion_err!("{}: {reason}", doing(&self.attempt))
     }
 }
 
@@ -156,22 +183,38 @@ fn doing(attempt: &Attempt) -> String {
     format!("cannot write a shard to '{}'", attempt.directory().display())
 }
 
-/// Writes chunks until the shard is whole and has its name.
-fn write_file(attempt: &Attempt, number: usize, mut chunks: mpsc::Receiver<Chunk>) -> Result<Written> {
+/// Does a part of the work for a shard; where that fails, or nobody waits for it any more, all that there is of the shard goes.
+fn leaving_nothing<T>(attempt: &Attempt, number: usize, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let done = work().and_then(|done| attempt.check_wanted().map(|()| done));
+    done.inspect_err(|_| attempt.remove(number))
+}
+
+/// Writes to a shard's file, which is made where it isn't there yet.
+fn write(attempt: &Attempt, number: usize, file: Option<Compressor>, bytes: &[u8]) -> Result<Compressor> {
     let failed = |error: io::Error| io_failure(doing(attempt), &error);
-    attempt.check()?;
-    let path = attempt.unfinished(number);
-    let file = File::create_new(&path).map_err(failed)?;
-    let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };
-    let mut compressor = Compressor::new(file, attempt.target.options.file_compression());
-    let (index, written) = loop {
-        match chunks.blocking_recv() {
-            Some(Chunk::Bytes(bytes)) => compressor.write_all(&bytes).map_err(failed)?,
-            Some(Chunk::Finish { index, written }) => break (index, written),
-            None => return exec_err!("{}: the shard was abandoned", doing(attempt)),
+    let mut file = match file {
+        Some(file) => file,
+        None => {
+            attempt.check()?;
+            let file = File::create_new(attempt.unfinished(number)).map_err(failed)?;
+            let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };
+            Compressor::new(file, attempt.target.options.file_compression())
         }
     };
-    let Counted { file, bytes, crc32c, .. } = compressor.finish().map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    Ok(file)
+}
+
+/// Makes sure of a shard, writes its index, and gives it its hidden name.
+fn finish(
+    attempt: &Attempt,
+    number: usize,
+    file: Compressor,
+    index: Option<String>,
+    written: oneshot::Sender<()>,
+) -> Result<Written> {
+    let failed = |error: io::Error| io_failure(doing(attempt), &error);
+    let Counted { file, bytes, crc32c, .. } = file.finish().map_err(failed)?;
     // Nobody waits for a shard that is abandoned.
     let _ = written.send(());
     let timer = attempt.write_time.timer();
@@ -180,7 +223,7 @@ fn write_file(attempt: &Attempt, number: usize, mut chunks: mpsc::Receiver<Chunk
     let index = match index {
         Some(index) => {
             let name = attempt.index(number);
-            fs::write(attempt.directory().join(&name), &index).map_err(failed)?;
+            write_synced(&attempt.directory().join(&name), index.as_bytes()).map_err(failed)?;
             Some(HiddenFile { name, bytes: index.len() as u64 })
         }
         None => None,
@@ -188,7 +231,7 @@ fn write_file(attempt: &Attempt, number: usize, mut chunks: mpsc::Receiver<Chunk
     timer.done();
     attempt.check()?;
     let name = attempt.finished(number);
-    fs::rename(&path, attempt.directory().join(&name)).map_err(failed)?;
+    fs::rename(attempt.unfinished(number), attempt.directory().join(&name)).map_err(failed)?;
     // A commit that has ended meanwhile swept what was there, and not what comes behind it.
     attempt.check()?;
     Ok(Written { file: HiddenFile { name, bytes }, index, crc32c })
@@ -247,5 +290,30 @@ impl Write for Counted {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_same_bytes_however_it_is_handed_over() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let bytes: Vec<u8> =
+            (0..200_000_u32).flat_map(|number| (number.wrapping_mul(number) >> 7).to_le_bytes()).collect();
+        for compression in [Compression::None, Compression::Gzip, Compression::Zlib] {
+            let written = |chunk: usize| {
+                let path = directory.path().join(format!("{compression:?}-{chunk}"));
+                let file = File::create_new(&path).expect("a file");
+                let file = Counted { file, bytes: 0, crc32c: 0, write_time: Time::new() };
+                let mut file = Compressor::new(file, compression);
+                bytes.chunks(chunk).for_each(|chunk| file.write_all(chunk).expect("written"));
+                file.finish().expect("finished");
+                fs::read(path).expect("a file")
+            };
+            let whole = written(bytes.len());
+            assert!([1000, 16 << 10, 1 << 20].iter().all(|chunk| written(*chunk) == whole), "{compression:?}");
+        }
     }
 }

@@ -194,7 +194,13 @@ fn rejects_of_all_partitions_are_counted_together() {
     target.options.max_rejects = Some(1);
     let target = Arc::new(target);
     let reject = |path: &str| Reject { path: Some(path.to_string()), reason: "empty".to_string() };
-    let report = |path| Report { shards: vec![], rejects: vec![reject(path)], changed_keys: ChangedKeys::default() };
+    let report = |path| Report {
+        shards: vec![],
+        rejected: 1,
+        first_reject: Some(reject(path)),
+        rejects: None,
+        changed_keys: ChangedKeys::default(),
+    };
     let [one, two] = [report("a"), report("b")].map(|report| serde_json::to_string(&report).expect("text"));
     let rows = |partition: i64, report: &str| {
         let partition: datafusion::arrow::array::ArrayRef =

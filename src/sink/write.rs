@@ -22,11 +22,12 @@ use super::attempt::Attempt;
 use super::encode::Encoder;
 use super::failure::io_failure;
 use super::parquet::ParquetEncoder;
-use super::partition::{Counts, PartitionWriter};
+use super::partition::{Counts, Memory, PartitionWriter};
 use super::report::Report;
 use super::tfrecord::TfRecordEncoder;
 use super::webdataset::WebDatasetEncoder;
 use super::{FormatOptions, Target};
+use crate::format::manifest::Reject;
 use crate::session::io_runtime;
 use crate::storage::AllowList;
 use crate::task::Task;
@@ -183,13 +184,14 @@ impl ShardSinkExec {
                 kept.add(1);
                 return row(number, &report);
             }
-            let mut writer = PartitionWriter::<E>::new(Arc::clone(&attempt), runtime.clone(), counts);
+            let memory = Memory::of(&context, &attempt.target);
+            let mut writer = PartitionWriter::<E>::new(Arc::clone(&attempt), runtime.clone(), counts, memory);
             writer.write(input.execute(partition, context)?).await?;
             writer.hand_over().await?;
             // The next partition decodes while the disk makes sure of the last of this one.
             drop(permit);
-            let report = writer.finish().await?;
-            let report = on(&runtime, move || save(&attempt, fingerprint.as_deref(), report)).await?;
+            let (report, rejects) = writer.finish().await?;
+            let report = on(&runtime, move || save(&attempt, fingerprint.as_deref(), report, &rejects)).await?;
             row(number, &report)
         }
     }
@@ -214,13 +216,15 @@ fn begin(
     Ok((fingerprint, earlier))
 }
 
-/// Keeps the report of a whole partition for later attempts, unless the run is over.
-fn save(attempt: &Attempt, fingerprint: Option<&str>, report: Report) -> Result<Report> {
+/// Lists the rejects of a whole partition and keeps its report for later attempts, unless the run is over.
+fn save(attempt: &Attempt, fingerprint: Option<&str>, mut report: Report, rejects: &[Reject]) -> Result<Report> {
     let target = &attempt.target;
+    let failed = |error| io_failure(format!("cannot write to '{}'", target.directory.display()), &error);
     let saved = attempt.check().and_then(|()| {
-        let path = target.save_report(attempt.partition, fingerprint, &report);
-        let doing = || format!("cannot write to '{}'", target.directory.display());
-        let path = path.map_err(|error| io_failure(doing(), &error))?;
+        if !rejects.is_empty() {
+            report.rejects = Some(target.save_rejects(attempt.rejects(), rejects).map_err(failed)?);
+        }
+        let path = target.save_report(attempt.partition, fingerprint, &report).map_err(failed)?;
         // A commit that has ended meanwhile swept what was there, and not what comes behind it.
         attempt.check().inspect_err(|_| drop(std::fs::remove_file(path)))
     });

@@ -41,9 +41,11 @@ impl UrlTableFactory for FilesByName {
         }
         let state = self.state()?;
         let allow = AllowList::of(state.config());
-        allow.check(name)?;
         let location = name.to_string();
-        let look = tokio::task::spawn_blocking(move || kind(&location, &allow).map(|kind| (kind, allow)));
+        let look = tokio::task::spawn_blocking(move || {
+            allow.check(&location)?;
+            kind(&location, &allow).map(|kind| (kind, allow))
+        });
         let (kind, allow) =
             look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
         match kind {

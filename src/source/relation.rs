@@ -19,7 +19,7 @@ use super::speed_test::{self, SpeedTestOptions, SpeedTestTable};
 use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
 use crate::config::OptionPage;
 use crate::source::SourceOptions;
-use crate::storage::AllowList;
+use crate::storage::{AllowList, while_others_go_on};
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
 #[derive(Debug)]
@@ -122,7 +122,9 @@ impl RelationPlanner for SourceRelationPlanner {
         match relation {
             TableFactor::Table { ref name, args: Some(ref args), ref sample, ref alias, .. } => {
                 let name = name.to_string().to_ascii_lowercase();
-                let Some(mut table) = called(&name, &args.args, context, &self.allow)? else {
+                // Some look at the files to tell what columns there are.
+                let table = while_others_go_on(|| called(&name, &args.args, context, &self.allow))?;
+                let Some(mut table) = table else {
                     return Ok(RelationPlanning::Original(Box::new(relation)));
                 };
                 if let Some(sample) = sample {

@@ -2,8 +2,10 @@
 
 mod allow;
 mod allowed_store;
+mod durable;
 mod find;
 mod resolve;
+mod waits;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -15,7 +17,11 @@ use url::Url;
 pub use allow::AllowList;
 
 pub(crate) use allowed_store::AllowedStores;
+#[cfg(test)]
+pub(crate) use durable::log;
+pub(crate) use durable::{create_directories, sync_directory, write_synced};
 pub(crate) use find::{Found, Location};
+pub(crate) use waits::while_others_go_on;
 
 /// The path that a `file://` URL names.
 pub(crate) fn file_url_to_path(url: &str) -> Option<PathBuf> {
@@ -45,16 +51,23 @@ pub(crate) fn local_path(location: &str) -> Option<Cow<'_, Path>> {
 /// Appends a file's bytes, at most `most`, to `bytes`.
 ///
 /// # Errors
-/// The operating system's answer, or that the file is larger; `bytes` is left as it was.
+/// The operating system's answer, or `FileTooLarge`; `bytes` is left as it was.
 pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io::Result<()> {
     let path = local_path(location).ok_or_else(|| io::Error::other("not a local path"))?;
     let start = bytes.len();
-    let result = File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(bytes));
+    let too_large = |length: u64| {
+        let message = format!("it has {length} bytes, and at most {most} have a place");
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    let result = File::open(path).and_then(|file| match file.metadata()?.len() {
+        length if length > most as u64 => Err(too_large(length)),
+        _ => file.take(most as u64 + 1).read_to_end(bytes),
+    });
     match result {
         Ok(read) if read <= most => Ok(()),
-        Ok(_) => {
+        Ok(read) => {
             bytes.truncate(start);
-            Err(io::Error::other(format!("it has more than {most} bytes")))
+            Err(too_large(read as u64))
         }
         Err(error) => {
             bytes.truncate(start);
@@ -91,5 +104,18 @@ mod tests {
             let url = path_to_file_url(&path).expect("absolute");
             prop_assert_eq!(file_url_to_path(&url), Some(path));
         }
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_says_so_unread() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("large.jpg");
+        // Of 3 GiB, of which the disk holds nothing.
+        File::create(&path).and_then(|file| file.set_len(3 << 30)).expect("a file");
+        let mut bytes = b"before".to_vec();
+        let error = read_file(path.to_str().expect("UTF-8"), &mut bytes, i32::MAX as usize - 6).expect_err("too large");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(error.to_string(), "it has 3221225472 bytes, and at most 2147483641 have a place");
+        assert!(bytes == b"before" && bytes.capacity() < 1000);
     }
 }

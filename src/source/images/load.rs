@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use datafusion::arrow::array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err};
@@ -269,10 +269,17 @@ impl Loader {
             let (most_decoded, is_headers_only) = (self.options.decoded_batch_bytes(), self.is_headers_only);
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
-                let loaded = Loaded::read(&items, is_headers_only, &metrics, &allow)?;
+                let mut batches = Vec::new();
+                let mut items = items;
+                while items.num_rows() > 0 {
+                    let loaded = Loaded::read(&items, is_headers_only, &metrics, &allow, MOST_BYTES)?;
+                    let rows = loaded.content.len();
+                    let batch = project(&items.slice(0, rows), Some(&loaded), &schema)?;
+                    batches.extend(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded));
+                    items = items.slice(rows, items.num_rows() - rows);
+                }
                 timer.done();
-                let batch = project(&items, Some(&loaded), &schema)?;
-                Ok(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded))
+                Ok(batches)
             });
             ahead.push_back(Ahead { read, permit });
         }
@@ -289,18 +296,29 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn read(items: &RecordBatch, is_headers_only: bool, metrics: &LoadMetrics, allow: &AllowList) -> Result<Self> {
-        let expected: u64 = expected(items, is_headers_only).sum();
-        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).min(MOST_BYTES));
+    /// Reads the files of some items, of one at least: files may have grown, and all of them have `most` bytes at most.
+    fn read(
+        items: &RecordBatch,
+        is_headers_only: bool,
+        metrics: &LoadMetrics,
+        allow: &AllowList,
+        most: usize,
+    ) -> Result<Self> {
+        let fitting = expected(items, is_headers_only).filter(|length| *length <= most as u64);
+        let mut bytes = Vec::with_capacity(usize::try_from(fitting.sum::<u64>()).unwrap_or(0).min(most));
         let mut ends = Vec::with_capacity(items.num_rows());
         let mut errors = Vec::with_capacity(items.num_rows());
         for path in paths(items).iter().flatten() {
             allow.check(path)?;
             let start = bytes.len();
             let read = match is_headers_only {
-                true => read_header(path, &mut bytes, MOST_BYTES - start),
-                false => read_file(path, &mut bytes, MOST_BYTES - start),
+                true => read_header(path, &mut bytes, most - start),
+                false => read_file(path, &mut bytes, most - start),
             };
+            if start > 0 && read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
+                // It is the first of the next batch, where there is room for all that has room anywhere.
+                break;
+            }
             let result = read.map_err(|error| error.to_string());
             if let Err(reason) = &result {
                 metrics.unreadable_files.add(1);
@@ -309,7 +327,7 @@ impl Loaded {
             ends.push(bytes.len() - start);
             errors.push(result.err().map(|reason| format!("cannot be read: {reason}")));
         }
-        metrics.files_read.add(items.num_rows());
+        metrics.files_read.add(ends.len());
         metrics.bytes_read.add(bytes.len());
         let offsets = OffsetBuffer::<i32>::from_lengths(ends);
         let nulls = NullBuffer::from_iter(errors.iter().map(Option::is_none));
@@ -330,8 +348,9 @@ fn expected(items: &RecordBatch, is_headers_only: bool) -> impl Iterator<Item = 
 /// Appends the beginning of a file, or all of it where the beginning doesn't tell what image it is.
 fn read_header(path: &str, bytes: &mut Vec<u8>, most: usize) -> io::Result<()> {
     let start = bytes.len();
-    let read = read_beginning(path, bytes, HEADER_BYTES.min(most as u64))?;
-    if read < HEADER_BYTES || image_size(&bytes[start..]).is_some() {
+    let beginning = HEADER_BYTES.min(most as u64);
+    let read = read_beginning(path, bytes, beginning)?;
+    if read < beginning || image_size(&bytes[start..]).is_some() {
         return Ok(());
     }
     bytes.truncate(start);
@@ -351,4 +370,55 @@ fn project(items: &RecordBatch, loaded: Option<&Loaded>, schema: &SchemaRef) -> 
     }
     let options = RecordBatchOptions::new().with_row_count(Some(items.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use datafusion::arrow::array::{Int64Array, TimestampMicrosecondArray, new_null_array};
+
+    use super::*;
+
+    /// Work items of files in a directory, with the lengths that they had when they were listed.
+    fn items(directory: &std::path::Path, files: &[(&str, i64)]) -> RecordBatch {
+        let path = |name: &str| directory.join(name).to_str().expect("UTF-8").to_string();
+        let schema = items_schema();
+        let columns = schema.fields().iter().map(|field| -> ArrayRef {
+            match field.name().as_str() {
+                "path" => Arc::new(files.iter().map(|(name, _)| Some(path(name))).collect::<StringArray>()),
+                "length" => Arc::new(files.iter().map(|(_, length)| Some(*length)).collect::<Int64Array>()),
+                "modification_time" => {
+                    Arc::new(TimestampMicrosecondArray::from(vec![None; files.len()]).with_timezone("UTC"))
+                }
+                _ => new_null_array(field.data_type(), files.len()),
+            }
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(schema, columns).expect("work items")
+    }
+
+    #[test]
+    fn files_that_have_grown_begin_a_batch_of_their_own_and_only_those_without_room_anywhere_are_rejected() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (name, length) in [("a", 6), ("b", 6), ("c", 11), ("d", 10), ("e", 0)] {
+            fs::write(directory.path().join(name), vec![b'x'; length]).expect("a file");
+        }
+        let metrics = LoadMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
+        let mut left = items(directory.path(), &[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]);
+        let mut batches = Vec::new();
+        while left.num_rows() > 0 {
+            let loaded = Loaded::read(&left, false, &metrics, &AllowList::default(), 10).expect("read");
+            let rows = loaded.content.len();
+            let reasons = loaded.errors.iter().map(|reason| reason.map(str::to_string));
+            let lengths = loaded.content.iter().map(|content| content.map(<[u8]>::len));
+            batches.push(lengths.zip(reasons).collect::<Vec<_>>());
+            left = left.slice(rows, left.num_rows() - rows);
+        }
+        let reason = Some("cannot be read: it has 11 bytes, and at most 10 have a place".to_string());
+        let expected =
+            [vec![(Some(6), None)], vec![(Some(6), None)], vec![(None, reason), (Some(10), None), (Some(0), None)]];
+        assert_eq!(batches, expected);
+        assert_eq!(metrics.files_read.value(), 5);
+    }
 }

@@ -1,98 +1,25 @@
 //! Tables of rows that are kept in this process's memory: `CREATE TABLE ... AS` and `CACHE TABLE`.
 
+mod table;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::arrow::datatypes::Schema;
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
-use datafusion::common::{Constraints, Result, TableReference, exec_datafusion_err, exec_err, plan_err};
-use datafusion::datasource::TableType;
+use datafusion::common::{Constraints, Result, TableReference, exec_datafusion_err, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{CreateMemoryTable, Expr, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use indicatif::HumanBytes;
 use tokio::task::JoinSet;
 
-use crate::config::PixmillOptions;
+pub(crate) use table::{Counted, StoredTable};
 
 /// The most bytes of a table that stay together in one partition, and so in their order.
 const ONE_PARTITION: usize = 1 << 20;
-
-/// Rows in memory.
-///
-/// Their bytes count against the session's memory until the table is dropped.
-#[derive(Debug)]
-pub(crate) struct StoredTable {
-    rows: MemTable,
-    _memory: Vec<MemoryReservation>,
-    /// The table that these are the rows of, where they stand in its place.
-    of: Option<Arc<dyn TableProvider>>,
-    is_cache: bool,
-}
-
-impl StoredTable {
-    /// The rows.
-    pub(crate) fn rows(&self) -> &MemTable {
-        &self.rows
-    }
-}
-
-#[async_trait]
-impl TableProvider for StoredTable {
-    fn schema(&self) -> SchemaRef {
-        self.rows.schema()
-    }
-
-    fn constraints(&self) -> Option<&Constraints> {
-        self.rows.constraints()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn get_column_default(&self, column: &str) -> Option<&Expr> {
-        self.rows.get_column_default(column)
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.rows.scan(session, projection, filters, limit).await
-    }
-
-    async fn insert_into(
-        &self,
-        session: &dyn Session,
-        input: Arc<dyn ExecutionPlan>,
-        operation: InsertOp,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.rows.insert_into(session, input, operation).await
-    }
-
-    async fn delete_from(&self, session: &dyn Session, filters: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.rows.delete_from(session, filters).await
-    }
-
-    async fn update(
-        &self,
-        session: &dyn Session,
-        assignments: Vec<(String, Expr)>,
-        filters: Vec<Expr>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.rows.update(session, assignments, filters).await
-    }
-}
 
 /// What is to become of the rows of a query: a table.
 #[derive(Debug)]
@@ -162,12 +89,13 @@ impl Store {
         context: Arc<TaskContext>,
     ) -> Result<()> {
         let schema = Arc::new(Schema::new(plan.schema().fields().clone()));
-        let (partitions, memory) = self.collect(plan, context).await?;
+        let (partitions, counted) = self.collect(plan, context).await?;
         let partitions = spread(partitions, ctx.state().config().target_partitions());
         let defaults = self.defaults.into_iter().collect();
         let rows =
             MemTable::try_new(schema, partitions)?.with_constraints(self.constraints).with_column_defaults(defaults);
-        let table = StoredTable { rows, _memory: memory, of: self.of, is_cache: self.is_cache };
+        let table = StoredTable::new(rows, counted);
+        let table = if self.is_cache { table.in_place_of(self.of) } else { table };
         if self.or_replace {
             ctx.deregister_table(self.table.clone())?;
         } else if ctx.table_exist(self.table.clone())? {
@@ -182,35 +110,28 @@ impl Store {
         &self,
         plan: Arc<dyn ExecutionPlan>,
         context: Arc<TaskContext>,
-    ) -> Result<(Vec<Vec<RecordBatch>>, Vec<MemoryReservation>)> {
-        let pool = context.memory_pool();
-        let limit = PixmillOptions::of(context.session_config().options()).memory_limit().to_string();
-        let mut tasks = JoinSet::new();
+    ) -> Result<(Vec<Vec<RecordBatch>>, Counted)> {
+        let counted = Arc::new(Counted::new(&self.table, &context));
+        let mut tasks: JoinSet<Result<_>> = JoinSet::new();
         for (index, mut rows) in execute_stream_partitioned(plan, Arc::clone(&context))?.into_iter().enumerate() {
-            let memory = MemoryConsumer::new(format!("table {}", self.table)).register(pool);
-            let (table, limit) = (self.table.clone(), limit.clone());
+            let counted = Arc::clone(&counted);
             tasks.spawn(async move {
                 let mut batches = Vec::new();
                 while let Some(batch) = rows.next().await {
                     let batch = batch?;
-                    if memory.try_grow(get_record_batch_memory_size(&batch)).is_err() {
-                        return exec_err!(
-                            "table '{table}' doesn't fit in memory: {} of it alone is in one partition by now, of a \
-                             pixmill.memory_limit of {limit}; raise that, or write the rows to files with COPY and read those",
-                            HumanBytes(memory.size() as u64)
-                        );
-                    }
+                    counted.add(&batch)?;
                     batches.push(batch);
                 }
-                Ok((index, batches, memory))
+                Ok((index, batches))
             });
         }
         let mut done = Vec::new();
         while let Some(task) = tasks.join_next().await {
             done.push(task.map_err(|error| exec_datafusion_err!("internal error: a task stopped: {error}"))??);
         }
-        done.sort_by_key(|(index, ..)| *index);
-        Ok(done.into_iter().map(|(_, batches, memory)| (batches, memory)).unzip())
+        done.sort_by_key(|(index, _)| *index);
+        let batches = done.into_iter().map(|(_, batches)| batches).collect();
+        Ok((batches, counted.take()))
     }
 }
 
@@ -220,11 +141,10 @@ pub(crate) async fn uncache(ctx: &SessionContext, name: TableReference, if_exist
         return if if_exists { Ok(()) } else { plan_err!("UNCACHE TABLE: there is no table '{name}'") };
     }
     let table = ctx.table_provider(name.clone()).await?;
-    let cached = table.downcast_ref::<StoredTable>().filter(|table| table.is_cache);
-    match cached {
-        Some(cached) => {
+    match table.downcast_ref::<StoredTable>().and_then(StoredTable::cached) {
+        Some(of) => {
             ctx.deregister_table(name.clone())?;
-            if let Some(of) = &cached.of {
+            if let Some(of) = of {
                 ctx.register_table(name, Arc::clone(of))?;
             }
             Ok(())
@@ -232,6 +152,23 @@ pub(crate) async fn uncache(ctx: &SessionContext, name: TableReference, if_exist
         None if if_exists => Ok(()),
         None => plan_err!("UNCACHE TABLE: '{name}' is not cached; drop it with DROP TABLE"),
     }
+}
+
+/// Counts the rows of all tables against a limit that has just been set.
+pub(crate) async fn count_tables(ctx: &SessionContext) -> Result<()> {
+    let runtime = ctx.runtime_env();
+    for catalog in ctx.catalog_names().iter().filter_map(|name| ctx.catalog(name)) {
+        for schema in catalog.schema_names().iter().filter_map(|name| catalog.schema(name)) {
+            for name in schema.table_names() {
+                if let Some(stored) =
+                    schema.table(&name).await?.as_ref().and_then(|table| table.downcast_ref::<StoredTable>())
+                {
+                    stored.count_in(&runtime.memory_pool).await;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn already<T>(table: &TableReference) -> Result<T> {

@@ -1,0 +1,79 @@
+//! Writing so that it is still there when the power has failed.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes a file whose bytes are on the disk before it gets another name.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    #[cfg(test)]
+    log::add(path);
+    Ok(())
+}
+
+/// Makes sure of the names in a directory: those that files were given, and those that are gone.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    // Where directories can't be opened, the system makes sure of them by itself.
+    #[cfg(unix)]
+    match File::open(here(path)).and_then(|directory| directory.sync_all()) {
+        // A file system that knows no such thing.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {}
+        synced => synced?,
+    }
+    #[cfg(test)]
+    log::add(path);
+    Ok(())
+}
+
+/// Makes a directory and those above it that are missing, and makes sure of their names.
+pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| !here(above).exists()).collect();
+    fs::create_dir_all(path)?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(sync_directory)
+}
+
+/// The empty path is where the process is.
+fn here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// What was made sure of, for tests.
+#[cfg(test)]
+pub(crate) mod log {
+    use std::path::{Path, PathBuf};
+    use std::sync::{Mutex, PoisonError};
+
+    static LOG: Mutex<Vec<(PathBuf, Vec<String>)>> = Mutex::new(Vec::new());
+
+    /// Notes a file, or a directory with the names that are in it.
+    pub(super) fn add(path: &Path) {
+        let names = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).push((path.to_path_buf(), names.collect()));
+    }
+
+    /// What was made sure of at or below a path, in the order of time.
+    pub(crate) fn below(path: &Path) -> Vec<(PathBuf, Vec<String>)> {
+        let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|(synced, _)| synced.starts_with(path)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_sure_of_in_the_one_above_it() {
+        let root = tempfile::tempdir().expect("a directory");
+        create_directories(&root.path().join("a/b")).expect("made");
+        create_directories(&root.path().join("a/b")).expect("made");
+        let synced: Vec<_> = log::below(root.path()).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(synced, [root.path().join("a"), root.path().to_path_buf()]);
+        sync_directory(Path::new("")).expect("synced");
+        assert!(sync_directory(&root.path().join("none")).is_err());
+    }
+}
