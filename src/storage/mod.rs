@@ -3,7 +3,10 @@
 mod allow;
 mod allowed_store;
 mod find;
+mod glob;
+mod literal;
 mod resolve;
+mod walk;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -15,7 +18,8 @@ use url::Url;
 pub use allow::AllowList;
 
 pub(crate) use allowed_store::AllowedStores;
-pub(crate) use find::{Found, Location};
+pub(crate) use find::{Found, Location, is_glob};
+pub(crate) use literal::literal_url;
 
 /// The path that a `file://` URL names.
 pub(crate) fn file_url_to_path(url: &str) -> Option<PathBuf> {
