@@ -24,6 +24,7 @@ use url::Url;
 
 use super::AllowList;
 use super::find::files_below;
+use super::literal::tell_unnameable;
 
 /// DataFusion's registry, whose stores keep to an allow-list.
 #[derive(Debug)]
@@ -123,9 +124,6 @@ impl Gate {
     }
 
     fn listed(self, found: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if !self.allow.is_bounded() {
-            return found;
-        }
         let mut check = self.found();
         found.map(move |meta| meta.and_then(|meta| check(&meta.location).map(|()| meta))).boxed()
     }
@@ -146,7 +144,7 @@ fn local_files(prefix: &Path, allow: &AllowList) -> Result<Vec<ObjectMeta>> {
         return Ok(Vec::new());
     }
     let store = LocalFileSystem::new();
-    let mut files = Vec::new();
+    let (mut files, mut unnameable) = (Vec::new(), Vec::new());
     for found in files_below(&directory, allow) {
         let (path, metadata) = found.map_err(failed)?;
         match Path::from_absolute_path(&path) {
@@ -159,9 +157,10 @@ fn local_files(prefix: &Path, allow: &AllowList) -> Result<Vec<ObjectMeta>> {
                 version: None,
             }),
             Ok(_) => {}
-            Err(error) => tracing::warn!("left out '{}': {error}", path.display()),
+            Err(_) => unnameable.push(path),
         }
     }
+    tell_unnameable(&directory.to_string_lossy(), &unnameable);
     Ok(files)
 }
 
@@ -207,7 +206,7 @@ impl ObjectStore for AllowedStore {
         let (prefix, allow) = (prefix.cloned().unwrap_or_default(), Arc::clone(&self.gate.allow));
         let files = tokio::task::spawn_blocking(move || local_files(&prefix, &allow));
         let files = files.map(|listed| Ok::<_, Error>(stream::iter(listed??).map(Ok)));
-        self.gate.clone().listed(files.try_flatten_stream().boxed())
+        files.try_flatten_stream().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -338,7 +337,7 @@ mod tests {
             names.map(|name| name.replace(&format!("{}/", root.path().display()), "")).collect::<Vec<_>>()
         };
         assert_eq!(list("").await, ["a/b/x [1].csv", "a/x [1].csv"]);
-        assert_eq!(list("a/b").await, ["a/b/x [1].csv"]);
+        assert_eq!(list("a/b").await, ["a/b/up/a/x [1].csv", "a/b/x [1].csv"]);
         assert_eq!(list("a/b/x [1].csv").await, [""; 0]);
         assert_eq!(list("none").await, [""; 0]);
         let first = store.get(&path(&root, "a/x [1].csv")).await.expect("a file").bytes().await.expect("read");

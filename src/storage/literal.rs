@@ -7,6 +7,8 @@ use url::Url;
 
 use super::local_path;
 use super::resolve::resolve;
+use crate::counted::counted;
+use crate::printable::printable;
 
 /// The URL of the file or directory of this name, there or not; `None` for locations that aren't local.
 ///
@@ -16,11 +18,11 @@ use super::resolve::resolve;
 /// A name that DataFusion's object stores can't have.
 pub(crate) fn literal_url(location: &str) -> Result<Option<Url>> {
     let Some(path) = local_path(location) else { return Ok(None) };
-    if path.to_string_lossy().contains(|letter: char| letter.is_ascii_control()) {
+    if !is_nameable(&path) {
         return plan_err!(
             "'{}': the paths of CSV, JSON, Parquet, Arrow and Avro files can't have line breaks, tabs and other control characters; name \
              it otherwise",
-            location.escape_debug()
+            printable(location)
         );
     }
     let is_directory = location.ends_with('/') || path.is_dir();
@@ -31,6 +33,23 @@ pub(crate) fn literal_url(location: &str) -> Result<Option<Url>> {
         false => Url::from_file_path(absolute),
     };
     url.map(Some).map_err(|()| plan_datafusion_err!("'{location}' is no path of a file"))
+}
+
+/// Whether DataFusion's object stores can have a path.
+pub(crate) fn is_nameable(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| !text.contains(|letter: char| letter.is_ascii_control()))
+}
+
+/// Warns of files that were found and can't be named.
+pub(crate) fn tell_unnameable(location: &str, paths: &[PathBuf]) {
+    if let Some(first) = paths.first() {
+        tracing::warn!(
+            "'{}': left out {} whose paths have control characters or aren't UTF-8, the first '{}'",
+            printable(location),
+            counted(paths.len() as u64, "file"),
+            printable(&first.to_string_lossy())
+        );
+    }
 }
 
 /// The whole path. A URL's `..` is taken from its text; a path's leads up from where a link leads to.

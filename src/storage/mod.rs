@@ -19,7 +19,7 @@ pub use allow::AllowList;
 
 pub(crate) use allowed_store::AllowedStores;
 pub(crate) use find::{Found, Location, is_glob};
-pub(crate) use literal::literal_url;
+pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
 
 /// The path that a `file://` URL names.
 pub(crate) fn file_url_to_path(url: &str) -> Option<PathBuf> {

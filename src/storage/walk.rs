@@ -10,6 +10,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 
 use super::AllowList;
 use super::glob::{Glob, Wanted};
+use crate::printable::printable;
 
 /// What is looked for.
 pub(super) struct Search<'a> {
@@ -74,11 +75,11 @@ impl LeftOut {
     fn tell(&mut self, text: &str) {
         match (self.first.take(), self.count) {
             (Some((path, reason)), 1) => {
-                tracing::warn!("'{text}': left out '{}', which can't be read: {reason}", path.display());
+                tracing::warn!("'{text}': left out '{}', which can't be read: {reason}", shown(&path));
             }
             (Some((path, reason)), count) => tracing::warn!(
                 "'{text}': left out {count} folders and files that can't be read, the first '{}': {reason}",
-                path.display()
+                shown(&path)
             ),
             (None, _) => {}
         }
@@ -177,7 +178,7 @@ impl<'a> Walk<'a> {
             }
             false => self.folders.last().and_then(|parent| Some(parent.real.as_ref()?.join(path.file_name()?))),
         };
-        if is_link && self.folders.iter().any(|above| above.real == real) {
+        if real.is_some() && self.folders.iter().any(|above| above.real == real) {
             return Ok(());
         }
         let wanted = self.search.glob.map(|glob| glob.wanted(depth - 1));
@@ -249,6 +250,10 @@ fn entry(folder: &Path, name: OsString, file_type: FileType) -> Entry {
     let is_link = file_type.is_symlink();
     let is_folder = file_type.is_dir() || (is_link && folder.join(&name).is_dir());
     Entry { name, is_folder, is_link }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// Whether nothing of that name can be there.

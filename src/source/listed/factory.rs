@@ -89,26 +89,17 @@ async fn table(
     let extension = match found.as_slice() {
         // Of a directory whose columns aren't declared only files are read whose names say what they are.
         [Found { place: Place::Named(url), .. }] if url.is_collection() && !is_declared => extension(&format, command),
-        [Found { files: Some(files), .. }] => files.name_end(),
         _ => String::new(),
     };
     let options = ListingOptions::new(format).with_file_extension(extension);
     let columns = partition_columns(state, command, &options, &found).await?;
-    let options = options.with_table_partition_cols(columns);
+    let mut options = options.with_table_partition_cols(columns);
+    if let ([Found { files: Some(files), .. }], false) = (found.as_slice(), options.table_partition_cols.is_empty()) {
+        options = options.with_file_extension(files.name_end());
+    }
     let schema = match is_declared {
         true => declared(command)?,
-        false => {
-            let mut urls = Vec::new();
-            for Found { place, files } in &found {
-                match (place, files) {
-                    (Place::Found { location, .. }, Some(files)) => urls.extend(files.urls(location, &options)?),
-                    (place, _) => urls.extend(place.urls(&options, &AllowList::of(state.config()))?),
-                }
-            }
-            let schema = schema::infer(&options, &urls, &named(command), state).await?;
-            check_order(command, &schema)?;
-            schema
-        }
+        false => inferred(state, command, &options, &found).await?,
     };
     let options = options.with_file_sort_order(command.order_exprs.clone());
     let told = |table: ListingTable| {
@@ -131,6 +122,25 @@ async fn table(
     }
 }
 
+/// The columns of the files that there are.
+async fn inferred(
+    state: &SessionState,
+    command: &CreateExternalTable,
+    options: &ListingOptions,
+    found: &[Found],
+) -> Result<SchemaRef> {
+    let mut urls = Vec::new();
+    for Found { place, files } in found {
+        match (place, files) {
+            (Place::Found { location, .. }, Some(files)) => urls.extend(files.urls(location, options)?),
+            (place, _) => urls.extend(place.urls(options, &AllowList::of(state.config()))?),
+        }
+    }
+    let schema = schema::infer(options, &urls, &named(command), state).await?;
+    check_order(command, &schema)?;
+    Ok(schema)
+}
+
 /// How names of this format end, with what it is compressed by.
 fn extension(format: &Arc<dyn FileFormat>, command: &CreateExternalTable) -> String {
     let compressed = format.compression_type().and_then(|kind| format.get_ext_with_compression(&kind).ok());
@@ -145,21 +155,17 @@ async fn partition_columns(
     found: &[Found],
 ) -> Result<Vec<(String, DataType)>> {
     let names = &command.table_partition_cols;
-    let is_declared = !command.schema.fields().is_empty();
-    if is_declared {
-        let column =
-            |name: &String| Ok((name.clone(), command.schema.as_arrow().field_with_name(name)?.data_type().clone()));
-        let columns: Vec<(String, DataType)> = names.iter().map(column).collect::<Result<_>>()?;
-        check_columns(state, options, columns.clone(), found).await?;
-        return Ok(columns);
-    }
-    if !names.is_empty() {
-        let columns = dictionaries(names.clone());
-        check_columns(state, options, columns.clone(), found).await?;
-        return Ok(columns);
-    }
-    if !state.config_options().execution.listing_table_factory_infer_partitions {
-        return Ok(Vec::new());
+    let schema = command.schema.as_arrow();
+    let columns = match schema.fields().is_empty() {
+        true => dictionaries(names.clone()),
+        false => {
+            let column = |name: &String| Ok((name.clone(), schema.field_with_name(name)?.data_type().clone()));
+            names.iter().map(column).collect::<Result<_>>()?
+        }
+    };
+    let infers = state.config_options().execution.listing_table_factory_infer_partitions;
+    if !names.is_empty() || !schema.fields().is_empty() || !infers {
+        return checked(state, options, columns, found).await;
     }
     match found.first() {
         Some(Found { place: Place::Found { location, .. }, files: Some(files) }) => {
@@ -170,19 +176,20 @@ async fn partition_columns(
     }
 }
 
-async fn check_columns(
+/// The columns, if the directories that there are make them.
+async fn checked(
     state: &SessionState,
     options: &ListingOptions,
     columns: Vec<(String, DataType)>,
     found: &[Found],
-) -> Result<()> {
+) -> Result<Vec<(String, DataType)>> {
     let options = options.clone().with_table_partition_cols(columns);
     for found in found {
         if let Place::Named(url) = &found.place {
             options.validate_partitions(state, url).await?;
         }
     }
-    Ok(())
+    Ok(options.table_partition_cols)
 }
 
 /// The declared columns without those that directories make.

@@ -8,9 +8,8 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
 
 use super::url;
-use crate::counted::counted;
 use crate::format::listed::ListedFormat;
-use crate::storage::{AllowList, Location, literal_url};
+use crate::storage::{AllowList, Location, is_nameable, literal_url, tell_unnameable};
 
 /// Where files of a table are.
 #[derive(Debug, Clone)]
@@ -52,7 +51,9 @@ impl Files {
         files.retain(|file| format.is_none_or(|format| format_of(file) == Some(format)));
         let is_one_file = files.first().is_some_and(|file| file == found.base());
         if !is_one_file {
-            leave_out_unnameable(&mut files, location);
+            let (nameable, unnameable) = files.into_iter().partition(|file| is_nameable(file));
+            files = nameable;
+            tell_unnameable(location, &unnameable);
         }
         Ok(Self { base: found.base().to_path_buf(), files, is_one_file, allow: Arc::clone(allow) })
     }
@@ -164,21 +165,6 @@ fn path(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         plan_datafusion_err!("'{}' is not valid UTF-8, and can't be read; name the others by a glob", path.display())
     })
-}
-
-/// Leaves out what is found and DataFusion can't be told of.
-fn leave_out_unnameable(files: &mut Vec<PathBuf>, location: &str) {
-    let can_be_named =
-        |file: &PathBuf| file.to_str().is_some_and(|text| !text.contains(|letter: char| letter.is_ascii_control()));
-    let first = files.iter().find(|file| !can_be_named(file)).cloned();
-    let before = files.len();
-    files.retain(can_be_named);
-    if let Some(first) = first {
-        tracing::warn!(
-            "'{location}': left out {} whose paths have control characters or aren't UTF-8, the first {first:?}",
-            counted((before - files.len()) as u64, "file")
-        );
-    }
 }
 
 fn format_of(file: &Path) -> Option<ListedFormat> {

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::listing::ListingOptions;
 use datafusion::execution::context::SessionState;
 
 pub(crate) use factory::ListedTableFactory;
-pub(crate) use table::{FilesTable, with_files_of_now};
+pub(crate) use table::with_files_of_now;
 
 use crate::format::listed::ListedFormat;
 use crate::storage::{AllowList, literal_url};
 use files::{Files, Place};
-use table::dictionaries;
+use table::{FilesTable, dictionaries, listing};
 
 /// The table of a file, directory or glob that nobody has declared.
 pub(crate) async fn table_by_name(
@@ -39,12 +39,13 @@ pub(crate) async fn table_by_name(
     let factory = factory.ok_or_else(|| plan_datafusion_err!("'{name}': {} files can't be read", format.name))?;
     let file_format = factory.create(state, &format.options().collect())?;
     let columns = dictionaries(files.partition_columns(name)?);
-    let options =
-        ListingOptions::new(file_format).with_file_extension(files.name_end()).with_table_partition_cols(columns);
-    let schema = schema::infer(&options, &files.urls(name, &options)?, name, state).await?;
+    // Files are given by their names, or by their directory where directories make columns.
+    let end = if columns.is_empty() { String::new() } else { files.name_end() };
+    let options = ListingOptions::new(file_format).with_file_extension(end).with_table_partition_cols(columns);
+    let urls = files.urls(name, &options)?;
+    let schema = schema::infer(&options, &urls, name, state).await?;
     if files.is_one_file {
-        let config = ListingTableConfig::new(ListingTableUrl::try_new(url(name)?, None)?);
-        return Ok(Arc::new(ListingTable::try_new(config.with_listing_options(options).with_schema(schema))?));
+        return Ok(Arc::new(listing(urls, &options, &schema)?));
     }
     let places = vec![Place::Found { location: name.to_string(), format: Some(format) }];
     Ok(Arc::new(FilesTable::try_new(places, options, schema)?))

@@ -1,6 +1,5 @@
 //! Tables whose files are found when they are scanned.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -108,10 +107,6 @@ impl TableProvider for FilesTable {
 
     fn get_table_definition(&self) -> Option<&str> {
         self.table.get_table_definition()
-    }
-
-    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
-        None
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {
