@@ -68,6 +68,13 @@ fn look(locations: &[String], allow: &Arc<AllowList>) -> Result<Vec<Found>> {
         if locations[..index].contains(location) {
             return plan_err!("Duplicate location '{location}' in CREATE EXTERNAL TABLE");
         }
+        // Opening a pipe waits for somebody who writes to it.
+        let metadata = local_path(location).and_then(|path| path.metadata().ok());
+        if metadata.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return plan_err!(
+                "cannot read '{location}': it is neither a file nor a directory; CREATE UNBOUNDED EXTERNAL TABLE reads pipes"
+            );
+        }
         found.push(match is_glob(location) {
             true => {
                 let files = Files::find(location, None, allow)?;
