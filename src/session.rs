@@ -25,11 +25,14 @@ use crate::sink::{Format, ShardFormatFactory};
 use crate::source::cifar10::{self, Cifar10TableFactory};
 use crate::source::images::{self, ImagesTableFactory};
 use crate::source::tfrecord::{self, TfRecordTableFactory};
-use crate::source::{FilesByName, SourceRelationPlanner};
+use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner};
 use crate::storage::{AllowList, AllowedStores};
 
 /// Rows in a batch: images are large, and DataFusion counts rows.
 const BATCH_ROWS: usize = 64;
+
+/// What DataFusion calls the formats that it reads from files.
+const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
 
 /// The runtime that reads and writes files, so that decoding never waits behind it.
 struct IoRuntime(Handle);
@@ -172,12 +175,11 @@ pub(crate) fn with_functions(state: SessionState) -> SessionState {
 pub(crate) fn runtime(config: &SessionConfig) -> Result<RuntimeEnvBuilder> {
     let limit = PixmillOptions::of(config.options()).memory_limit().to_string();
     let bytes = SessionContext::parse_capacity_limit("pixmill.memory_limit", &limit)?;
-    let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0);
-    let allow = AllowList::of(config);
-    Ok(match allow.is_bounded() {
-        true => runtime.with_object_store_registry(Arc::new(AllowedStores::new(allow))),
-        false => runtime,
-    })
+    Ok(RuntimeEnvBuilder::new()
+        .with_memory_limit(bytes, 1.0)
+        // What was once in a directory says nothing of what is there now.
+        .with_object_list_cache_limit(0)
+        .with_object_store_registry(Arc::new(AllowedStores::new(AllowList::of(config)))))
 }
 
 /// The state of every role.
@@ -193,6 +195,7 @@ fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<Sessi
     let allow = AllowList::of(&config);
     let images: Arc<dyn TableProviderFactory> = Arc::new(ImagesTableFactory);
     let records: Arc<dyn TableProviderFactory> = Arc::new(TfRecordTableFactory);
+    let listed: Arc<dyn TableProviderFactory> = Arc::new(ListedTableFactory::default());
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -201,6 +204,7 @@ fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<Sessi
         .with_physical_optimizer_rules(physical_rules())
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
+        .with_table_factories(LISTED.map(|format| (format.to_string(), Arc::clone(&listed))).into())
         .with_table_factory(images::FORMAT.to_string(), images)
         .with_table_factory(tfrecord::FORMAT.to_string(), records)
         .with_table_factory(cifar10::FORMAT.to_string(), Arc::new(Cifar10TableFactory))

@@ -34,6 +34,43 @@ fn same(left: &[(String, Vec<u8>)], right: &[(String, Vec<u8>)]) {
 }
 
 #[test]
+fn names_and_patterns_mean_what_they_mean_in_one_process() {
+    let workspace = Workspace::with_photos(6, 2);
+    let photo = std::fs::read(workspace.path("photos/daisy/000000.jpg")).expect("a photo");
+    workspace.write("[2024] Images/daisy/1.jpg", &photo);
+    workspace.write("2 Images/daisy/2.jpg", &photo);
+    for (name, value) in [("a1.csv", 1), ("a2.csv", 2), ("b1.csv", 4), ("a[1].csv", 8), ("x/a1.csv", 16)] {
+        workspace.write(&format!("rows/{name}"), format!("a\n{value}\n").as_bytes());
+    }
+    workspace.write("rows/README", b"no rows");
+    workspace.write("typed/1.tsv", b"a\tb\n1\tx,y\n");
+    workspace.write("typed/1.jsonl", b"{\"a\": 1}\n");
+    workspace
+        .sql("COPY (SELECT label, length FROM 'photos') TO 'split [1]/' STORED AS PARQUET PARTITIONED BY (label)")
+        .success();
+    let cluster = Cluster::start(&workspace, 1);
+    for query in [
+        "SELECT path FROM '[2024] Images/**/*.jpg'",
+        "SELECT sum(a) FROM 'rows/a*.csv'",
+        "SELECT sum(a) FROM 'rows/**/*.csv'",
+        "SELECT a FROM 'rows/a[1].csv'",
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'rows/[ab]1.csv'; SELECT sum(a) FROM t",
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'rows/'; SELECT sum(a) FROM t",
+        "CREATE VIEW v AS SELECT a FROM 'rows/a?.csv'; SELECT sum(a) FROM v WHERE a > (SELECT min(a) FROM 'rows/*.csv')",
+        "SELECT a, b FROM 'typed/1.tsv'",
+        "SELECT a FROM 'typed/*.jsonl'",
+        "SELECT label, count(*) FROM 'split [1]/**/*.parquet' GROUP BY label ORDER BY label",
+    ] {
+        assert_eq!(cluster.sql(query).success(), workspace.sql(query).success(), "{query}");
+    }
+    for name in ["run [3].csv", "q?.parquet", "100% #1.json"] {
+        cluster.sql(&format!("COPY (SELECT 3 AS a) TO '{name}'")).success();
+        assert!(workspace.path(name).is_file(), "{name}");
+        assert!(workspace.sql(&format!("SELECT a FROM '{name}'")).success().contains("| 3 |"), "{name}");
+    }
+}
+
+#[test]
 fn rows_are_those_of_one_process() {
     let workspace = Workspace::with_photos(70, 5);
     workspace.write("names.csv", b"label,name\ndaisy,Daisy\nroses,Rose\n");

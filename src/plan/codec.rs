@@ -24,7 +24,6 @@ use super::forget_constants::ForgetExec;
 use super::image_work::ImageWorkExec;
 use super::memory_rows::{self, rows_in_memory};
 use super::one_task::{Known, OneTaskExec, TaskInputExec};
-use super::pattern_table::{self, PatternTable};
 use crate::role::failure::marked;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
@@ -34,8 +33,6 @@ use crate::storage::local_path;
 const MAGIC: u8 = 0xFF;
 /// What the rows of a table begin with.
 const ROWS_MAGIC: u8 = 0xFE;
-/// What a table of files that a pattern names begins with.
-const PATTERN_MAGIC: u8 = 0xFC;
 /// What the plan of one task begins with.
 const WORK_MAGIC: u8 = 0xFD;
 /// Changes with the messages: processes of different versions must not guess what the other means.
@@ -121,9 +118,6 @@ impl LogicalExtensionCodec for LogicalCodec {
         if let [ROWS_MAGIC, WIRE_VERSION, rows @ ..] = buf {
             return memory_rows::decode(rows, schema);
         }
-        if let [PATTERN_MAGIC, WIRE_VERSION, table @ ..] = buf {
-            return pattern_table::decode(table, self, ctx);
-        }
         match decode::<TableMessage>(buf)? {
             Some(message) => message.table(),
             None => self.ballista.try_decode_table_provider(buf, table_ref, schema, ctx),
@@ -142,10 +136,6 @@ impl LogicalExtensionCodec for LogicalCodec {
         if let Some(rows) = rows_in_memory(node.as_ref()) {
             buf.extend([ROWS_MAGIC, WIRE_VERSION]);
             return memory_rows::encode(table_ref, rows, buf).map_err(marked);
-        }
-        if let Some(table) = node.downcast_ref::<PatternTable>() {
-            buf.extend([PATTERN_MAGIC, WIRE_VERSION]);
-            return table.encode(self, buf);
         }
         match self.ballista.try_encode_table_provider(table_ref, node, buf) {
             Err(DataFusionError::NotImplemented(_)) => Err(marked(plan_datafusion_err!(

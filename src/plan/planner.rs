@@ -23,6 +23,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use super::check_locations;
 use super::image_work::measure_image_work;
+use super::literal_target::with_literal_target;
 use super::statement::fingerprint;
 use crate::config::PixmillOptions;
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
@@ -39,7 +40,7 @@ impl QueryPlanner for PixmillQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         while_others_go_on(|| check_locations(plan, &AllowList::of(session.config())))?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
-        let plan = planner.create_physical_plan(plan, session).await?;
+        let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;
         measure_image_work(plan)
     }

@@ -12,7 +12,7 @@ use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::Session;
 use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
@@ -33,11 +33,12 @@ use super::failure::unmarked;
 use super::report::{JobReport, JobState};
 use crate::config::PixmillOptions;
 use crate::error::Error;
-use crate::plan::{PixmillQueryPlanner, is_row_wise, with_patterns};
+use crate::plan::{PixmillQueryPlanner, is_row_wise, with_literal_target};
 use crate::progress::Progress;
 use crate::session::io_runtime;
 use crate::sink::WriteShardsNode;
-use crate::storage;
+use crate::source::with_files_of_now;
+use crate::storage::{self, AllowList};
 use crate::task::with_config;
 
 /// How often a statement is run whose rows were lost.
@@ -75,7 +76,10 @@ impl QueryPlanner for ClusterPlanner {
             return PixmillQueryPlanner.create_physical_plan(plan, session).await;
         }
         refuse_inexact(plan)?;
-        let plan = &with_patterns(with_absolute_target(plan)?)?;
+        let plan = &with_literal_target(plan)?.into_owned();
+        let (wanted, allow) = (plan.clone(), AllowList::of(session.config()));
+        let find = tokio::task::spawn_blocking(move || with_files_of_now(&wanted, &allow));
+        let plan = &find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
         let query = self.ballista.create_physical_plan(plan, session).await?;
         if !query.is::<Query>() && !query.is::<DistributedExplainAnalyzeExec<LogicalPlanNode>>() {
             return Ok(query);
@@ -154,18 +158,6 @@ fn refuse_inexact(plan: &LogicalPlan) -> Result<()> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
-}
-
-/// The target of DataFusion's own `COPY` as a path that means the same to the scheduler.
-fn with_absolute_target(plan: &LogicalPlan) -> Result<LogicalPlan> {
-    let changed = plan.clone().transform(|plan| match plan {
-        LogicalPlan::Copy(mut copy) if !copy.output_url.contains("://") => {
-            copy.output_url = std::path::absolute(&copy.output_url)?.to_string_lossy().into_owned();
-            Ok(Transformed::yes(LogicalPlan::Copy(copy)))
-        }
-        other => Ok(Transformed::no(other)),
-    })?;
-    Ok(changed.data)
 }
 
 /// How many statements of a client are not at their ends.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{TableProvider, UrlTableFactory};
-use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_err};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
-use datafusion::datasource::listing::{ListingTable, ListingTableConfig, ListingTableConfigExt, ListingTableUrl};
 use datafusion::execution::context::SessionState;
 use datafusion::prelude::SessionContext;
 
 use super::images::{ImagesOptions, ImagesTable};
+use super::listed::{is_listed, table_by_name};
 use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
 use crate::format::kind::FileKind;
 use crate::storage::{AllowList, Location};
@@ -61,20 +61,16 @@ impl UrlTableFactory for FilesByName {
             Some(FileKind::Tar) => plan_err!(
                 "'{name}' is a tar file, which SQL can't read; `pixmill contact-sheet` and `pixmill verify` can"
             ),
-            Some(FileKind::Parquet) | None => Ok(Some(listed(name, &state).await?)),
+            Some(FileKind::Parquet) | None => Ok(Some(table_by_name(name, &state, &allow).await?)),
         }
     }
 }
 
 /// Whether a name is meant as a path: tables are rarely named with slashes, stars and the extensions of files.
 fn is_location(name: &str) -> bool {
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let is_file = || FileKind::of_name(name).is_some() || LISTED.contains(&extension.to_ascii_lowercase().as_str());
+    let is_file = || FileKind::of_name(name).is_some() || is_listed(name);
     name.contains(['/', '*']) || (name.contains('.') && is_file())
 }
-
-/// Extensions of files that DataFusion reads by itself.
-const LISTED: [&str; 10] = ["parquet", "csv", "tsv", "json", "jsonl", "ndjson", "arrow", "avro", "gz", "zst"];
 
 /// What is there: by the name where it tells, else by the first file that does. Images and records say themselves what is missing.
 fn kind(location: &str, allow: &Arc<AllowList>) -> Result<Option<FileKind>> {
@@ -93,19 +89,6 @@ fn kind(location: &str, allow: &Arc<AllowList>) -> Result<Option<FileKind>> {
         true => plan_err!("nothing matches '{location}'"),
         false => Ok(None),
     }
-}
-
-/// A table of files that DataFusion reads by itself.
-async fn listed(name: &str, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
-    let wrong = |error| {
-        plan_datafusion_err!(
-            "'{name}' is no table, and no files that can be read: {error}; files are named in quotes, as in FROM 'photos/**/*.jpg'"
-        )
-    };
-    let config = ListingTableConfig::new(ListingTableUrl::parse(name).map_err(|error| wrong(error.strip_backtrace()))?);
-    let config = config.infer_options(state).await.map_err(|error| wrong(error.strip_backtrace()))?;
-    let config = config.infer_partitions_from_path(state).await?.infer_schema(state).await?;
-    Ok(Arc::new(ListingTable::try_new(config)?))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod cifar10;
 pub mod images;
+mod listed;
 pub mod speed_test;
 pub(crate) mod stored;
 pub mod tfrecord;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::OptionPage;
 
 pub(crate) use by_name::FilesByName;
+pub(crate) use listed::{ListedTableFactory, with_files_of_now};
 
 pub use arguments::SourceOptions;
 pub use node::ReadExec;

@@ -1,11 +1,13 @@
-//! Object stores that check every path against the allow-list, so that DataFusion's own formats keep to it, too.
+//! Object stores that check every path against the allow-list, and list local directories as sources do, for DataFusion's own formats.
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use datafusion::common::Result as QueryResult;
 use datafusion::error::DataFusionError;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
@@ -15,11 +17,14 @@ use datafusion::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryFutureExt};
+use prost::bytes::Bytes;
 use url::Url;
 
 use super::AllowList;
+use super::find::files_below;
+use super::literal::tell_unnameable;
 
 /// DataFusion's registry, whose stores keep to an allow-list.
 #[derive(Debug)]
@@ -74,6 +79,9 @@ struct Gate {
 
 impl Gate {
     fn check(&self, path: &Path) -> Result<()> {
+        if !self.allow.is_bounded() {
+            return Ok(());
+        }
         let checked = match self.is_local() {
             true => self.allow.check_path(&LocalFileSystem::new().path_to_filesystem(path)?),
             false => self.allow.check_object(&self.url, path),
@@ -87,8 +95,7 @@ impl Gate {
         if !self.is_local() {
             return self.check(&prefix);
         }
-        let mut directory = LocalFileSystem::new().path_to_filesystem(&prefix.clone().join("x"))?;
-        directory.pop();
+        let directory = directory(&prefix)?;
         self.allow.check_path(&directory).map_err(|error| refused(&prefix, error))
     }
 
@@ -122,6 +129,41 @@ impl Gate {
     }
 }
 
+/// The directory that a prefix names.
+fn directory(prefix: &Path) -> Result<PathBuf> {
+    let mut directory = LocalFileSystem::new().path_to_filesystem(&prefix.clone().join("x"))?;
+    directory.pop();
+    Ok(directory)
+}
+
+/// The files below a local directory; none where there is none.
+fn local_files(prefix: &Path, allow: &AllowList) -> Result<Vec<ObjectMeta>> {
+    let failed = |error: DataFusionError| Error::Generic { store: "LocalFileSystem", source: Box::new(error) };
+    let directory = directory(prefix)?;
+    if !directory.try_exists().unwrap_or(true) || directory.is_file() {
+        return Ok(Vec::new());
+    }
+    let store = LocalFileSystem::new();
+    let (mut files, mut unnameable) = (Vec::new(), Vec::new());
+    for found in files_below(&directory, allow) {
+        let (path, metadata) = found.map_err(failed)?;
+        match Path::from_absolute_path(&path) {
+            // What this store can't open are its own unfinished files, named `x#1`.
+            Ok(location) if store.path_to_filesystem(&location).is_ok() => files.push(ObjectMeta {
+                location,
+                last_modified: metadata.modified().map(DateTime::from).unwrap_or_default(),
+                size: metadata.len(),
+                e_tag: None,
+                version: None,
+            }),
+            Ok(_) => {}
+            Err(_) => unnameable.push(path),
+        }
+    }
+    tell_unnameable(&directory.to_string_lossy(), &unnameable);
+    Ok(files)
+}
+
 fn refused(path: &Path, error: DataFusionError) -> Error {
     Error::PermissionDenied { path: path.to_string(), source: Box::new(error) }
 }
@@ -143,6 +185,11 @@ impl ObjectStore for AllowedStore {
         self.store.get_opts(path, options).await
     }
 
+    async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.gate.check(path)?;
+        self.store.get_ranges(path, ranges).await
+    }
+
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let gate = self.gate.clone();
         let checked = paths.map(move |path| path.and_then(|path| gate.check(&path).map(|()| path)));
@@ -150,17 +197,16 @@ impl ObjectStore for AllowedStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.gate.check_prefix(prefix) {
-            Ok(()) => self.gate.clone().listed(self.store.list(prefix)),
-            Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
+        if let Err(error) = self.gate.check_prefix(prefix) {
+            return stream::once(std::future::ready(Err(error))).boxed();
         }
-    }
-
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.gate.check_prefix(prefix) {
-            Ok(()) => self.gate.clone().listed(self.store.list_with_offset(prefix, offset)),
-            Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
+        if !self.gate.is_local() {
+            return self.gate.clone().listed(self.store.list(prefix));
         }
+        let (prefix, allow) = (prefix.cloned().unwrap_or_default(), Arc::clone(&self.gate.allow));
+        let files = tokio::task::spawn_blocking(move || local_files(&prefix, &allow));
+        let files = files.map(|listed| Ok::<_, Error>(stream::iter(listed??).map(Ok)));
+        files.try_flatten_stream().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -267,6 +313,35 @@ mod tests {
         }
         symlink("sub", root.path().join("data/inside")).expect("a link");
         assert_eq!(list("data").await.expect("listed").len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_bad_corner_doesnt_end_a_listing() {
+        let root = tempfile::tempdir().expect("a directory");
+        for folder in ["a", "a/b", ".hidden"] {
+            fs::create_dir(root.path().join(folder)).expect("a folder");
+            fs::write(root.path().join(folder).join("x [1].csv"), b"x").expect("a file");
+        }
+        for (target, name) in [(".", "circle"), ("../..", "a/b/up"), ("self", "self"), ("none.csv", "dangling.csv")] {
+            symlink(target, root.path().join(name)).expect("a link");
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket.csv")).expect("a socket");
+        for name in ["line\nbreak.csv", "unfinished.csv#1"] {
+            fs::write(root.path().join(name), b"x").expect("a file");
+        }
+        let stores = AllowedStores::new(Arc::default());
+        let store = stores.get_store(&Url::parse("file:///").expect("a URL")).expect("a store");
+        let list = async |below: &str| {
+            let found = store.list(Some(&path(&root, below))).try_collect::<Vec<_>>().await.expect("listed");
+            let names = found.into_iter().map(|meta| format!("/{}", meta.location));
+            names.map(|name| name.replace(&format!("{}/", root.path().display()), "")).collect::<Vec<_>>()
+        };
+        assert_eq!(list("").await, ["a/b/x [1].csv", "a/x [1].csv"]);
+        assert_eq!(list("a/b").await, ["a/b/up/a/x [1].csv", "a/b/x [1].csv"]);
+        assert_eq!(list("a/b/x [1].csv").await, [""; 0]);
+        assert_eq!(list("none").await, [""; 0]);
+        let first = store.get(&path(&root, "a/x [1].csv")).await.expect("a file").bytes().await.expect("read");
+        assert_eq!(first.as_ref(), b"x");
     }
 
     #[tokio::test]

@@ -1,14 +1,14 @@
 //! Finding files: a location is a directory, a file or a glob, by path or by `file://` URL.
 
-use std::cmp::Ordering;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
-use globset::{GlobBuilder, GlobMatcher};
-use walkdir::{DirEntry, WalkDir};
+use datafusion::common::{Result, plan_err};
 
+use super::glob::{Glob, has_wildcard};
+use super::walk::{Search, Walk};
 use super::{AllowList, is_file_url, local_path, path_to_file_url};
 
 /// A location, taken apart.
@@ -19,13 +19,6 @@ pub(crate) struct Location {
     base: PathBuf,
     glob: Option<Glob>,
     allow: Arc<AllowList>,
-}
-
-/// What the paths below the base must match.
-#[derive(Debug)]
-struct Glob {
-    matcher: GlobMatcher,
-    names_extension: bool,
 }
 
 /// A file of a location.
@@ -62,30 +55,29 @@ impl Location {
             let (text, base) = (text.to_string(), PathBuf::from(base));
             Self { text, base, glob, allow: Arc::clone(allow) }
         };
-        // A file or directory of just this name is meant, whatever wildcards the name seems to hold.
-        if Path::new(path).symlink_metadata().is_ok() {
-            return Ok(location(path, None));
-        }
-        let has_wildcard = |part: &&str| part.contains(['*', '?', '[', '{']);
+        let error = match Path::new(path).symlink_metadata() {
+            Ok(_) => return Ok(location(path, None)),
+            Err(error) => error,
+        };
         let parts: Vec<&str> = path.split('/').collect();
-        let Some(fixed) = parts.iter().position(has_wildcard) else {
-            return plan_err!("nothing at '{text}': no such file or directory");
+        let Some(fixed) = first_wildcard(&parts) else {
+            return match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    plan_err!("nothing at '{text}': no such file or directory")
+                }
+                _ => plan_err!("cannot look at '{text}': {error}"),
+            };
         };
-        let base = match parts[..fixed].join("/") {
-            base if base.is_empty() && path.starts_with('/') => "/".to_string(),
-            base if base.is_empty() => ".".to_string(),
-            base => base,
-        };
+        let base = joined(&parts[..fixed]);
         allow.check_path(Path::new(&base))?;
-        if !Path::new(&base).is_dir() {
-            return plan_err!("nothing matches '{text}': there is no directory '{base}'");
+        match Path::new(&base).metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return plan_err!("cannot look into '{base}' for '{text}': {error}");
+            }
+            _ => return plan_err!("nothing matches '{text}': there is no directory '{base}'"),
         }
-        let pattern = parts[fixed..].join("/");
-        let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
-        let glob = glob.map_err(|error| plan_datafusion_err!("bad glob '{text}': {}", error.kind()))?;
-        let names_extension = pattern.rsplit_once('.').is_some_and(|(_, end)| !end.contains(['*', '?', '/']));
-        let matcher = glob.compile_matcher();
-        Ok(location(&base, Some(Glob { matcher, names_extension })))
+        Ok(location(&base, Some(Glob::parse(&parts[fixed..].join("/"), text)?)))
     }
 
     /// Where the search starts.
@@ -99,56 +91,29 @@ impl Location {
     }
 
     /// Walks over the files, sorted by their whole paths. Hidden files and folders are passed over, links followed.
+    ///
+    /// A glob looks only into folders that can hold what it matches. What can't be read is left out with a warning; it is an error where
+    /// the location names just that.
     pub(crate) fn files(&self, is_recursive: bool) -> impl Iterator<Item = Result<Found>> + '_ {
-        let depth = if is_recursive || self.glob.is_some() { usize::MAX } else { 1 };
-        let walk = WalkDir::new(&self.base)
-            .follow_links(true)
-            .max_depth(depth)
-            .sort_by(by_path)
-            .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
-        walk.filter_map(|entry| self.found(entry).transpose())
+        self.walk(is_recursive).map(|walked| {
+            walked.map(|walked| {
+                let is_named = match &self.glob {
+                    None => walked.path == self.base,
+                    Some(glob) => glob.names_extension,
+                };
+                Found { path: walked.path, metadata: walked.metadata, is_named }
+            })
+        })
     }
 
-    fn found(&self, entry: walkdir::Result<DirEntry>) -> Result<Option<Found>> {
-        let (path, metadata) = match entry {
-            Ok(entry) if entry.file_type().is_dir() => {
-                // Here the walk has not gone into the directory yet.
-                self.check_link(&entry)?;
-                return Ok(None);
-            }
-            Ok(entry) if !self.is_match(entry.path()) => return Ok(None),
-            Ok(entry) => {
-                self.check_link(&entry)?;
-                let metadata = entry.metadata().ok();
-                (entry.into_path(), metadata)
-            }
-            Err(error) => match error.path() {
-                Some(path) if path.is_symlink() && error.loop_ancestor().is_none() => {
-                    if !self.is_match(path) {
-                        return Ok(None);
-                    }
-                    self.allow.check_path(path)?;
-                    (path.to_path_buf(), None)
-                }
-                _ => return Err(exec_datafusion_err!("cannot list '{}': {error}", self.text)),
-            },
-        };
-        let is_named = match &self.glob {
-            None => path == self.base,
-            Some(glob) => glob.names_extension,
-        };
-        Ok(Some(Found { path, metadata, is_named }))
-    }
-
-    fn is_match(&self, path: &Path) -> bool {
-        let below = path.strip_prefix(&self.base).unwrap_or(path);
-        self.glob.as_ref().is_none_or(|glob| glob.matcher.is_match(below))
-    }
-
-    /// Checks where a link leads; what is no link is in a directory that has been checked.
-    fn check_link(&self, entry: &DirEntry) -> Result<()> {
-        if entry.path_is_symlink() { self.allow.check_path(entry.path()) } else { Ok(()) }
+    fn walk(&self, is_recursive: bool) -> Walk<'_> {
+        Walk::new(Search {
+            base: &self.base,
+            text: &self.text,
+            glob: self.glob.as_ref(),
+            most_depth: if is_recursive || self.glob.is_some() { usize::MAX } else { 1 },
+            allow: &self.allow,
+        })
     }
 
     /// The path in the form of the location: relative, absolute or a URL; `None` where it isn't valid UTF-8.
@@ -164,24 +129,45 @@ impl Location {
     }
 }
 
-/// The order of whole paths, as strings.
-fn by_path(left: &DirEntry, right: &DirEntry) -> Ordering {
-    sort_key(left).cmp(sort_key(right))
+/// The files below a directory, each with what is known of it. Hidden ones are passed over, and links that lead nowhere.
+pub(super) fn files_below(directory: &Path, allow: &AllowList) -> impl Iterator<Item = Result<(PathBuf, Metadata)>> {
+    let text = directory.to_string_lossy();
+    let walk = Walk::new(Search { base: directory, text: &text, glob: None, most_depth: usize::MAX, allow });
+    let found = walk.filter_map(|walked| match walked {
+        Ok(walked) => Some(Ok((walked.path, walked.metadata?))),
+        Err(error) => Some(Err(error)),
+    });
+    found.collect::<Vec<_>>().into_iter()
 }
 
-/// A directory sorts as if its name ended in a slash.
-fn sort_key(entry: &DirEntry) -> impl Iterator<Item = &u8> {
-    let end: &[u8] = if entry.file_type().is_dir() { b"/" } else { b"" };
-    entry.file_name().as_encoded_bytes().iter().chain(end)
+/// Whether a location is a glob: nothing has that name, and behind the folders that exist there is a wildcard.
+pub(crate) fn is_glob(location: &str) -> bool {
+    let Some(path) = local_path(location) else { return false };
+    let Some(path) = path.to_str().filter(|path| Path::new(path).symlink_metadata().is_err()) else { return false };
+    first_wildcard(&path.split('/').collect::<Vec<_>>()).is_some()
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(b".")
+/// The first part of a path that is a pattern: what exists by its name is meant by it, whatever wildcards it seems to hold.
+fn first_wildcard(parts: &[&str]) -> Option<usize> {
+    let exists = |count: &usize| Path::new(&joined(&parts[..*count])).symlink_metadata().is_ok();
+    let existing = (1..=parts.len()).take_while(exists).count();
+    (existing..parts.len()).find(|part| has_wildcard(parts[*part]))
+}
+
+/// The folder that these parts of a path are; the current one where there are none.
+fn joined(parts: &[&str]) -> String {
+    match parts {
+        [] => ".".to_string(),
+        [""] => "/".to_string(),
+        parts => parts.join("/"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
 
     use super::*;
 
@@ -230,6 +216,132 @@ mod tests {
         let location = Location::parse(&url).expect("a location");
         let paths: Vec<_> = location.files(true).filter_map(|found| location.shown(&found.ok()?.path)).collect();
         assert_eq!(paths, [url]);
+    }
+
+    /// What a pattern finds, and how many folders it lists for it.
+    fn walked(directory: &tempfile::TempDir, below: &str) -> (Vec<String>, usize) {
+        let root = directory.path().to_str().expect("UTF-8");
+        let location = Location::parse(&format!("{root}/{below}")).expect("a location");
+        let mut walk = location.walk(true);
+        let paths: Vec<PathBuf> = walk.by_ref().map(|found| found.expect("listed").path).collect();
+        let shown = paths.iter().map(|path| location.shown(path).expect("UTF-8").replace(&format!("{root}/"), ""));
+        (shown.collect(), walk.listed)
+    }
+
+    #[test]
+    fn a_pattern_lists_only_folders_that_can_hold_what_it_matches() {
+        let files = ["top/1.jpg", "top/x/b/2.jpg", "top/x/c/3.jpg", "top/y/b/d/4.jpg", "top/z/5.jpg", "other/6.jpg"];
+        let directory = tree(&files);
+        let cases: [(&str, &[&str], usize); 9] = [
+            ("top/*.jpg", &["top/1.jpg"], 1),
+            ("top/*/*.jpg", &["top/z/5.jpg"], 4),
+            ("top/[xy]/b/*.jpg", &["top/x/b/2.jpg"], 5),
+            ("top/*/b/2.jpg", &["top/x/b/2.jpg"], 6),
+            ("top/x/**/*.jpg", &["top/x/b/2.jpg", "top/x/c/3.jpg"], 3),
+            ("*/z/*.jpg", &["top/z/5.jpg"], 4),
+            ("{top/x/b,other}/*.jpg", &["other/6.jpg", "top/x/b/2.jpg"], 10),
+            ("t*/**", &files[..5], 9),
+            ("top/*/none/**/*.jpg", &[], 4),
+        ];
+        for (pattern, expected, listed) in cases {
+            let found = walked(&directory, pattern);
+            assert_eq!(
+                (found.0.iter().map(String::as_str).collect::<Vec<_>>(), found.1),
+                (expected.to_vec(), listed),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn links_in_a_circle_are_passed_over() {
+        let directory = tree(&["a/1.jpg", "b/2.jpg", "b/c/3.jpg"]);
+        let link = |target: &str, name: &str| symlink(target, directory.path().join(name)).expect("a link");
+        link(".", "again");
+        link("../..", "b/c/up");
+        link("self", "self");
+        link("../b", "a/to_b");
+        link("pong", "ping");
+        link("ping", "pong");
+        let expected = ["a/1.jpg", "a/to_b/2.jpg", "a/to_b/c/3.jpg", "b/2.jpg", "b/c/3.jpg"];
+        assert_eq!(found(&directory, "**/*.jpg"), expected);
+        assert_eq!(found(&directory, "*/*.jpg"), ["a/1.jpg", "b/2.jpg"]);
+        // Links that lead nowhere are files that can't be read, which a query tells with their rows.
+        assert_eq!(walked(&directory, "*"), (vec!["ping".into(), "pong".into(), "self".into()], 1));
+        let inside = walked(&directory, "again/again/*/*.jpg").0;
+        assert_eq!(inside, ["again/again/a/1.jpg", "again/again/b/2.jpg"]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_out_and_the_rest_found() {
+        let directory = tree(&["a/1.jpg", "a/3.jpg"]);
+        let _socket = UnixListener::bind(directory.path().join("a/2.jpg")).expect("a socket");
+        symlink("none", directory.path().join("a/4.jpg")).expect("a link");
+        assert_eq!(found(&directory, "a/*.jpg"), ["a/1.jpg", "a/3.jpg", "a/4.jpg"]);
+        assert_eq!(found(&directory, "a"), ["a/1.jpg", "a/3.jpg", "a/4.jpg"]);
+        let location = directory.path().join("a/2.jpg");
+        let location = Location::parse(location.to_str().expect("UTF-8")).expect("a location");
+        let error = location.files(true).next().expect("an answer").map(|_| ()).expect_err("no file").strip_backtrace();
+        assert!(error.contains("it is neither a file nor a directory"), "{error}");
+    }
+
+    #[test]
+    fn folders_that_cant_be_read_stop_only_those_who_name_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tree(&["a/1.jpg", "b/2.jpg"]);
+        let closed = directory.path().join("b");
+        let open = |mode| fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).expect("permissions");
+        open(0o000);
+        // Root reads it all the same.
+        if fs::read_dir(&closed).is_err() {
+            assert_eq!(found(&directory, "*/*.jpg"), ["a/1.jpg"]);
+            assert_eq!(found(&directory, "**/*.jpg"), ["a/1.jpg"]);
+            assert_eq!(found(&directory, "a*/*.jpg"), ["a/1.jpg"]);
+            let location = Location::parse(&format!("{}/*.jpg", closed.display())).expect("a location");
+            let error = location.files(true).next().expect("an answer").map(|_| ()).expect_err("closed");
+            assert!(error.strip_backtrace().contains("Permission denied"), "{error}");
+        }
+        open(0o755);
+    }
+
+    #[test]
+    fn what_cant_be_looked_at_is_told_with_the_reason() {
+        let directory = tree(&["a/1.jpg"]);
+        symlink("self", directory.path().join("self")).expect("a link");
+        let long = "x".repeat(300);
+        for (below, reason) in [
+            ("self/1.jpg", "symbolic link"),
+            ("self/*.jpg", "symbolic link"),
+            (long.as_str(), "name too long"),
+            (&format!("{long}/*.jpg"), "name too long"),
+            ("a/1.jpg/*.jpg", "there is no directory"),
+        ] {
+            let location = format!("{}/{below}", directory.path().display());
+            let error = Location::parse(&location).expect_err("no location").strip_backtrace();
+            assert!(error.to_lowercase().contains(reason), "{below}: {error}");
+        }
+        assert_eq!(found(&directory, &format!("*/{long}/*.jpg")), [""; 0]);
+    }
+
+    #[test]
+    fn the_longest_beginning_that_exists_is_a_name() {
+        let directory =
+            tree(&["[2024] x/a/1.jpg", "2 x/a/2.jpg", "[2024] x/[b]/{c}/3.jpg", "[2024] x/b/4.jpg", "*/5.jpg"]);
+        assert_eq!(
+            found(&directory, "[2024] x/**/*.jpg"),
+            ["[2024] x/[b]/{c}/3.jpg", "[2024] x/a/1.jpg", "[2024] x/b/4.jpg"]
+        );
+        assert_eq!(found(&directory, "[2024] x/[b]/*/*.jpg"), ["[2024] x/[b]/{c}/3.jpg"]);
+        assert_eq!(found(&directory, "[2024] x/[a]/*.jpg"), ["[2024] x/a/1.jpg"]);
+        assert_eq!(found(&directory, "[23] x/*/*.jpg"), ["2 x/a/2.jpg"]);
+        assert_eq!(found(&directory, "*/*.jpg"), ["*/5.jpg"]);
+        assert_eq!(found(&directory, "[2024] x"), ["[2024] x/[b]/{c}/3.jpg", "[2024] x/a/1.jpg", "[2024] x/b/4.jpg"]);
+        let names = ["-a.jpg", "a\\b.jpg", "a\nb.jpg", "it's \"q\".jpg", "100%.jpg", "a:b.jpg"];
+        let directory = tree(&names);
+        for name in names {
+            assert_eq!(found(&directory, name), [name]);
+        }
+        assert!(is_glob("no such [1]/x") && !is_glob("src") && !is_glob("no such/x") && !is_glob("s3://bucket/*"));
     }
 
     #[test]

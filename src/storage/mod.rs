@@ -4,8 +4,11 @@ mod allow;
 mod allowed_store;
 mod durable;
 mod find;
+mod glob;
+mod literal;
 mod resolve;
 mod waits;
+mod walk;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -20,7 +23,8 @@ pub(crate) use allowed_store::AllowedStores;
 #[cfg(test)]
 pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced};
-pub(crate) use find::{Found, Location};
+pub(crate) use find::{Found, Location, is_glob};
+pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
 pub(crate) use waits::while_others_go_on;
 
 /// The path that a `file://` URL names.

@@ -82,6 +82,14 @@ pub(crate) fn fixtures() -> Workspace {
     for name in ["a b.jpg", "a%20b.jpg", "a#b.jpg", "a?b.jpg", "a+b=c.jpg", "[1].jpg", "ä.JPG"] {
         workspace.write(&format!("names/odd/{name}"), &photo);
     }
+    for path in ["[2024] Images/daisy/1.jpg", "[2024] Images/[a]/{b}/2.jpg", "2 Images/daisy/3.jpg", "circle/a/4.jpg"] {
+        workspace.write(path, &photo);
+    }
+    for (target, link) in [("..", "circle/a/up"), (".", "circle/again"), ("self", "circle/self")] {
+        std::os::unix::fs::symlink(target, workspace.path(link)).expect("a link");
+    }
+    workspace.write("circle/a/rows.csv", b"a\n1\n");
+    workspace.write("cifar [1]/data_batch_1.bin", &[0; 3073]);
     workspace.write("bad/empty.jpg", b"");
     workspace.write("bad/text.jpg", b"hello");
     workspace.write("bad/truncated.jpg", &photo[..photo.len() / 2]);

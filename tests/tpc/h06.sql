@@ -1,4 +1,4 @@
--- Forecasting revenue change, the bounds are decimals, since 0.06 + 0.01 isn't 0.07 where such numbers are doubles
+-- Forecasting revenue change, with decimals as bounds, so that nothing hangs on whether an engine reads 0.06 + 0.01 as doubles
 SELECT sum(l_extendedprice * l_discount) AS revenue
 FROM lineitem
 WHERE l_shipdate >= DATE '1994-01-01' AND l_shipdate < DATE '1994-01-01' + INTERVAL '1' YEAR
