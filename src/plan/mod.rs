@@ -1,10 +1,12 @@
 //! Planning: what turns SQL into the nodes of this crate's sources and sinks.
 
 mod amend;
+mod carried;
 mod check_locations;
 mod codec;
 mod expose;
 mod fuse_through_alias;
+mod hive;
 mod image_work;
 mod memory_rows;
 mod planner;
@@ -22,6 +24,7 @@ pub(crate) use amend::amend_statement;
 pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use fuse_through_alias::FuseThroughAlias;
+pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_functions};
 pub(crate) use planner::PixmillQueryPlanner;
 pub(crate) use rewrite_copy::RewriteCopy;
 pub(crate) use summarize::{summary, with_headers_only};
