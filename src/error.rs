@@ -134,6 +134,10 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         DataFusionError::Context(context, inner) if !context.contains(' ') || context.starts_with("Optimizer rule") => {
             message(inner)
         }
+        // What it advises is said below it, with the names of our options.
+        DataFusionError::Context(context, inner) if context.contains("datafusion.runtime.memory_limit") => {
+            message(inner)
+        }
         DataFusionError::Context(context, inner) => format!("{context}: {}", message(inner)),
         DataFusionError::Diagnostic(_, inner) => message(inner),
         DataFusionError::Shared(inner) => message(inner),
@@ -156,10 +160,19 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         | DataFusionError::Configuration(text)
         | DataFusionError::NotImplemented(text)
         | DataFusionError::Execution(text) => argument_error(text).unwrap_or(text).to_string(),
+        DataFusionError::ResourcesExhausted(text) => format!("not enough memory: {text}; {MORE_MEMORY}"),
         // These say themselves what failed.
         DataFusionError::IoError(error) => error.to_string(),
         other => wrapped(other).map_or_else(|| other.strip_backtrace(), message),
     }
+}
+
+/// What to do where memory isn't enough.
+const MORE_MEMORY: &str = "raise pixmill.memory_limit: SET pixmill.memory_limit = '8G'";
+
+/// The message of an executor, whose memory is no option of a session.
+pub(crate) fn of_an_executor(message: &str) -> String {
+    message.replace(MORE_MEMORY, "give the executors more --memory, which is shared by their vcores, or fewer vcores")
 }
 
 /// What DataFusion puts before the names of tables that have none before them.
@@ -202,6 +215,9 @@ fn argument_error(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::error::ArrowError;
     use datafusion::common::{exec_datafusion_err, plan_datafusion_err};
 
     use super::*;
@@ -212,6 +228,30 @@ mod tests {
         assert_eq!((question.exit_code(), question.to_string().as_str()), (2, "line 3: no such column"));
         let run = Error::from(exec_datafusion_err!("disk full"));
         assert_eq!((run.exit_code(), run.to_string().as_str()), (1, "disk full"));
+    }
+
+    #[test]
+    fn errors_of_memory_name_the_option_that_gives_more_of_it() {
+        let said = "Failed to allocate additional 1.0 KB for ExternalSorter[0]";
+        let exhausted = || DataFusionError::ResourcesExhausted(said.to_string());
+        let sort = "Not enough memory to continue external sort. Consider increasing the memory limit config: \
+                    'datafusion.runtime.memory_limit', or decreasing the config: 'datafusion.execution.sort_spill_reservation_bytes'.";
+        let arrow = ArrowError::ExternalError(Box::new(exhausted()));
+        let errors = [
+            exhausted(),
+            exhausted().context(sort),
+            DataFusionError::Shared(Arc::new(exhausted())),
+            DataFusionError::ArrowError(Box::new(arrow), None),
+            DataFusionError::Collection(vec![exhausted().context(sort)]),
+        ];
+        for error in errors {
+            let text = message(&error);
+            assert_eq!(
+                text,
+                format!("not enough memory: {said}; raise pixmill.memory_limit: SET pixmill.memory_limit = '8G'")
+            );
+            assert!(of_an_executor(&text).contains("--memory") && !of_an_executor(&text).contains("pixmill."));
+        }
     }
 
     #[test]

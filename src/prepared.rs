@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Stateme
 use crate::error::Result;
 use crate::plan::{amend_statement, check_locations, summary, with_headers_only};
 use crate::quoted::quoted;
-use crate::session::shares_memory;
+use crate::session::{first_options, shares_memory};
 use crate::sink::WriteShardsNode;
 use crate::source::stored::{Store, count_tables, uncache};
 use crate::statement::{Parsed, Statement, Summarized, only};
@@ -59,6 +59,10 @@ enum Step {
         if_exists: bool,
     },
 }
+
+/// The memory of a session, and DataFusion's own name for it.
+const MEMORY_LIMIT: &str = "pixmill.memory_limit";
+const RUNTIME_MEMORY_LIMIT: &str = "datafusion.runtime.memory_limit";
 
 /// Most characters of a statement that name its job.
 const NAME_LENGTH: usize = 80;
@@ -172,6 +176,10 @@ impl Prepared {
                     None => return Ok(nothing()),
                 }
             }
+            Step::Plan(LogicalPlan::Statement(LogicalStatement::ResetVariable(reset))) => {
+                reset_options(ctx, &reset.variable).await?;
+                return Ok(nothing());
+            }
             Step::Plan(plan) => {
                 let is_of_memory = set_memory(ctx, &plan).await?;
                 let plan = ctx.execute_logical_plan(plan).await?.create_physical_plan().await?;
@@ -232,20 +240,60 @@ async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<
 
 /// The limit is the runtime's; DataFusion's own option changes it. Whether a statement is about the runtime.
 async fn set_memory(ctx: &SessionContext, plan: &LogicalPlan) -> QueryResult<bool> {
-    let (variable, set) = match plan {
-        LogicalPlan::Statement(LogicalStatement::SetVariable(set)) => (&set.variable, Some(set)),
-        LogicalPlan::Statement(LogicalStatement::ResetVariable(reset)) => (&reset.variable, None),
-        _ => return Ok(false),
+    let LogicalPlan::Statement(LogicalStatement::SetVariable(set)) = plan else { return Ok(false) };
+    check_shared(ctx, &set.variable)?;
+    let is_limit = set.variable.eq_ignore_ascii_case(MEMORY_LIMIT);
+    if is_limit {
+        ctx.sql(&format!("SET {RUNTIME_MEMORY_LIMIT} = {}", quoted(&set.value))).await?;
+    }
+    Ok(is_limit || set.variable.to_ascii_lowercase().starts_with("datafusion.runtime."))
+}
+
+/// Refuses to change what is others', too.
+fn check_shared(ctx: &SessionContext, option: &str) -> QueryResult<()> {
+    let option = option.to_ascii_lowercase();
+    match (option == MEMORY_LIMIT || option.starts_with("datafusion.runtime.")) && shares_memory(ctx) {
+        true => plan_err!("{option} can't be changed here: all sessions of this server share its memory"),
+        false => Ok(()),
+    }
+}
+
+/// `RESET name` and `RESET ALL`: options become what they were when the session began.
+async fn reset_options(ctx: &SessionContext, option: &str) -> QueryResult<()> {
+    let first = first_options(ctx);
+    let now = ctx.copied_config().options().entries();
+    let had = |option: &str| first.iter().find(|entry| entry.key == option).and_then(|entry| entry.value.clone());
+    let changed = now.iter().filter(|entry| entry.value != had(&entry.key)).map(|entry| entry.key.as_str());
+    let options: Vec<&str> = match option {
+        "all" if shares_memory(ctx) => changed.collect(),
+        // The runtime's own name for it may have changed it, too.
+        "all" => changed.chain([MEMORY_LIMIT]).collect(),
+        // It is no entry, and DataFusion's default is no limit.
+        RUNTIME_MEMORY_LIMIT => vec![MEMORY_LIMIT],
+        option => vec![option],
     };
-    let is_limit = variable.eq_ignore_ascii_case("pixmill.memory_limit");
-    let is_of_runtime = is_limit || variable.to_ascii_lowercase().starts_with("datafusion.runtime.");
-    if is_of_runtime && shares_memory(ctx) {
-        return plan_err!("{variable} can't be changed here: all sessions of this server share its memory");
+    for option in options {
+        check_shared(ctx, option)?;
+        match had(option) {
+            Some(value) => {
+                ctx.sql(&format!("SET {option} = {}", quoted(&value))).await?;
+                if option == MEMORY_LIMIT {
+                    ctx.sql(&format!("SET {RUNTIME_MEMORY_LIMIT} = {}", quoted(&value))).await?;
+                }
+            }
+            None if option.starts_with("pixmill.") => {
+                let names = now.iter().map(|entry| entry.key.as_str()).filter(|name| name.starts_with("pixmill."));
+                let names = names.collect::<Vec<_>>().join(", ");
+                return plan_err!(
+                    "RESET: there is no option '{option}'; those of pixmill are {names}, and RESET ALL resets all"
+                );
+            }
+            // What has no value in the beginning, or is no entry.
+            None => drop(ctx.sql(&format!("RESET {option}")).await?),
+        }
     }
-    if let Some(set) = set.filter(|_| is_limit) {
-        ctx.sql(&format!("SET datafusion.runtime.memory_limit = {}", quoted(&set.value))).await?;
-    }
-    Ok(is_of_runtime)
+    // A new limit is a new pool.
+    count_tables(ctx).await
 }
 
 fn select(query: Query) -> SqlStatement {

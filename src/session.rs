@@ -7,6 +7,7 @@ use ballista_core::extension::{SessionConfigExt, SessionStateExt};
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::catalog::{DynamicFileCatalog, TableProviderFactory};
 use datafusion::common::Result;
+use datafusion::config::ConfigEntry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -14,7 +15,8 @@ use tokio::runtime::Handle;
 
 use crate::config::PixmillOptions;
 use crate::plan::{
-    DistributedPlanner, FuseThroughAlias, LogicalCodec, PhysicalCodec, PixmillQueryPlanner, RewriteCopy, physical_rules,
+    CertainDirectoryFilters, DistributedPlanner, FuseThroughAlias, LogicalCodec, PhysicalCodec, PixmillQueryPlanner,
+    ReadHiveNulls, RewriteCopy, physical_rules, register_plan_functions,
 };
 use crate::role::MESSAGE_BYTES;
 use crate::role::client::Cluster;
@@ -118,6 +120,14 @@ pub(crate) fn shares_memory(ctx: &SessionContext) -> bool {
     ctx.state().config().get_extension::<SharedMemory>().is_some()
 }
 
+/// The options that a session began with.
+struct FirstOptions(Vec<ConfigEntry>);
+
+/// The options that a session began with; none of a session that was built elsewhere.
+pub(crate) fn first_options(ctx: &SessionContext) -> Vec<ConfigEntry> {
+    ctx.copied_config().get_extension::<FirstOptions>().map_or_else(Vec::new, |first| first.0.clone())
+}
+
 /// Another session with the settings and the memory of the first, and without its tables; on a cluster with jobs of its own.
 ///
 /// # Errors
@@ -153,18 +163,26 @@ fn with_cluster_planner(config: SessionConfig, cluster: &Cluster, jobs: &OpenJob
 fn opened(state: SessionState) -> SessionContext {
     let files = Arc::new(FilesByName::default());
     let catalogs = DynamicFileCatalog::new(Arc::clone(state.catalog_list()), Arc::clone(&files) as _);
-    let state = SessionStateBuilder::new_from_existing(state).with_catalog_list(Arc::new(catalogs)).build();
+    let first = FirstOptions(state.config().options().entries());
+    let config = state.config().clone().with_extension(Arc::new(first));
+    let state = SessionStateBuilder::new_from_existing(state).with_config(config);
+    let state = state.with_catalog_list(Arc::new(catalogs)).build();
     let ctx = SessionContext::new_with_state(state);
     files.look_with(&ctx);
     // Ballista leaves none but DataFusion's own.
-    pixmill_udfs::register_all(&ctx);
+    register_functions(&ctx);
     ctx
+}
+
+fn register_functions(ctx: &SessionContext) {
+    pixmill_udfs::register_all(ctx);
+    register_plan_functions(ctx);
 }
 
 /// The state with this crate's functions.
 pub(crate) fn with_functions(state: SessionState) -> SessionState {
     let ctx = SessionContext::new_with_state(state);
-    pixmill_udfs::register_all(&ctx);
+    register_functions(&ctx);
     ctx.state()
 }
 
@@ -202,8 +220,10 @@ fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<Sessi
         .with_default_features()
         .with_query_planner(Arc::new(PixmillQueryPlanner))
         .with_physical_optimizer_rules(physical_rules())
+        .with_analyzer_rule(Arc::new(ReadHiveNulls))
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
+        .with_optimizer_rule(Arc::new(CertainDirectoryFilters))
         .with_table_factories(LISTED.map(|format| (format.to_string(), Arc::clone(&listed))).into())
         .with_table_factory(images::FORMAT.to_string(), images)
         .with_table_factory(tfrecord::FORMAT.to_string(), records)

@@ -75,6 +75,8 @@ fn rows_are_those_of_one_process() {
     let workspace = Workspace::with_photos(70, 5);
     workspace.write("names.csv", b"label,name\ndaisy,Daisy\nroses,Rose\n");
     workspace.sql("COPY (SELECT content AS image, class FROM read_images('photos')) TO 'records' STORED AS TFRECORD OPTIONS (shards 7)").success();
+    let parted = "COPY (SELECT class AS n, nullif(label, 'daisy') AS label FROM read_images('photos') WHERE class < 2)";
+    workspace.sql(&format!("{parted} TO 'parted/' STORED AS PARQUET PARTITIONED BY (label)")).success();
     let cluster = Cluster::start(&workspace, 3);
     let setup = "CREATE EXTERNAL TABLE photos STORED AS IMAGES LOCATION 'photos' OPTIONS (partitions 7); \
                  CREATE EXTERNAL TABLE one STORED AS IMAGES LOCATION 'photos' OPTIONS (partitions 1); \
@@ -114,6 +116,10 @@ fn rows_are_those_of_one_process() {
         "SELECT count(*) FROM 'photos/**/*.jpg'",
         "SELECT count(image) FROM 'records'",
         "SELECT count(*) FROM 'names.csv'",
+        "SELECT sum(octet_length(content)), sum(length(content)), sum(bit_length(content)), sum(length(label)) FROM photos",
+        // NULL in the names of directories, of this crate's sinks and of DataFusion's.
+        "SELECT label, count(*) FROM 'parted/' GROUP BY label ORDER BY label",
+        "SELECT min(n) FROM 'parted/' WHERE label IS NULL",
         "SELECT parity, model['n'], round(model['r2'], 9), round(linear_prediction(model, 3), 6) FROM (SELECT class % 2 AS parity, \
          linear_regression(length, class) AS model FROM photos GROUP BY class % 2) ORDER BY parity",
     ] {
@@ -140,6 +146,7 @@ fn datasets_are_those_of_one_process() {
         ),
         ("tar", format!("COPY (SELECT {image} , class, path AS __key__ FROM read_images('photos')) TO '$' STORED AS WEBDATASET OPTIONS (shards 4)").replace("AS image ", "AS jpg ")),
         ("hf", format!("COPY (SELECT {image}, class AS label FROM read_images('photos')) TO '$' STORED AS PARQUET OPTIONS (huggingface true, shards 2)")),
+        ("parted", "COPY (SELECT class, nullif(label, 'daisy') AS label FROM read_images('photos')) TO '$' STORED AS TFRECORD PARTITIONED BY (label) OPTIONS (shards 2)".to_string()),
         ("union", format!("COPY (SELECT {image} FROM read_images('photos', partitions => 3) UNION ALL SELECT {image} FROM read_images('photos/roses', partitions => 2)) TO '$' STORED AS TFRECORD")),
     ] {
         let (local, remote) = (format!("local-{name}"), format!("cluster-{name}"));
@@ -259,6 +266,14 @@ fn errors_are_those_of_one_process() {
             1,
         ),
         ("SELECT CAST(label AS INT) FROM read_images('photos')", 1),
+        (
+            "COPY (SELECT class, repeat(label, 100) AS label FROM read_images('photos')) TO 'long' STORED AS TFRECORD PARTITIONED BY (label) OPTIONS (shards 1)",
+            1,
+        ),
+        (
+            "COPY (SELECT class, class * 1e300 + 1e300 AS x FROM read_images('photos')) TO 'large' STORED AS TFRECORD OPTIONS (shards 1)",
+            1,
+        ),
     ] {
         assert_eq!(cluster.sql(sql).failure(code), workspace.sql(sql).failure(code), "{sql}");
     }

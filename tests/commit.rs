@@ -153,12 +153,46 @@ fn files_beside_the_shards_are_replaced_only_where_they_are_ours() {
 }
 
 #[test]
-fn an_empty_value_names_the_directory_that_hive_gives_it() {
+fn null_names_the_directory_that_hive_gives_it_and_an_empty_value_another() {
     let workspace = Workspace::with_photos(4, 2);
-    let sql = "COPY (SELECT class, nullif('', label) AS s FROM read_images('photos')) TO 'out' STORED AS TFRECORD \
-               PARTITIONED BY (s) OPTIONS (shards 1)";
-    workspace.sql(sql).success();
-    assert_eq!(workspace.names("out"), ["_manifest.json", "s=__HIVE_DEFAULT_PARTITION__/shard00-4.tfrec"]);
+    for (value, directory) in [("nullif(label, label)", "s=__HIVE_DEFAULT_PARTITION__"), ("nullif('', label)", "s=")] {
+        let sql = format!(
+            "COPY (SELECT class, {value} AS s FROM read_images('photos')) TO 'out' STORED AS TFRECORD PARTITIONED BY (s) \
+             OPTIONS (shards 1, overwrite true)"
+        );
+        workspace.sql(&sql).success();
+        assert_eq!(workspace.names("out"), ["_manifest.json", &format!("{directory}/shard00-4.tfrec")]);
+    }
+}
+
+#[test]
+fn a_value_that_has_no_place_leaves_what_was_there_and_nothing_else() {
+    let workspace = Workspace::with_photos(40, 2);
+    let copy = |value: &str, by: &str| {
+        format!(
+            "COPY (SELECT content AS image, class, {value} AS value FROM read_images('photos')) TO 'out/below' STORED AS TFRECORD \
+             {by} OPTIONS (shards 8, overwrite true)"
+        )
+    };
+    let last = "path = (SELECT max(path) FROM read_images('photos'))";
+    let refused = [
+        (format!("CASE WHEN {last} THEN repeat('a', 300) ELSE label END"), "PARTITIONED BY (value)"),
+        (format!("CASE WHEN {last} THEN '__HIVE_DEFAULT_PARTITION__' ELSE label END"), "PARTITIONED BY (value)"),
+        (format!("CASE WHEN {last} THEN 1e300 ELSE 1.5 END"), ""),
+    ];
+    for (value, by) in &refused {
+        let message = workspace.sql(&copy(value, by)).failure(1);
+        assert!(message.contains("column 'value' holds "), "{message}");
+        assert!(!workspace.path("out/below").exists(), "{:?}", workspace.names("out"));
+    }
+    // A dataset that would be replaced stays, and so does somebody's file.
+    workspace.sql(&copy("label", "PARTITIONED BY (value)")).success();
+    workspace.write("out/below/notes.txt", b"theirs");
+    let before = workspace.files("out");
+    for (value, by) in &refused {
+        workspace.sql(&copy(value, by)).failure(1);
+        assert!(before == workspace.files("out"), "{:?}", workspace.names("out"));
+    }
 }
 
 #[test]

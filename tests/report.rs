@@ -132,6 +132,20 @@ fn bytes_and_images_that_rise_together_make_one_term() {
 }
 
 #[test]
+fn a_latency_that_comes_out_as_less_than_nothing_is_no_latency() {
+    for (columns, name) in
+        [("", "Files"), (", images * 100000 AS bytes", "Files"), (", images * 100000 AS bytes", "Shards")]
+    {
+        let page = page(&workspace(&format!("* REPLACE (seconds - 0.08 AS seconds{columns})")));
+        assert_says(
+            &page,
+            &[&format!("{name}: no latency"), &format!("{name}: no latency can be told: fitted, it comes out")],
+        );
+        assert!(!page.contains("latency \u{2212}"), "a negative latency is told");
+    }
+}
+
+#[test]
 fn an_unknown_number_of_images_is_estimated_and_said_to_be() {
     let page = page(&workspace("* REPLACE (CAST(NULL AS BIGINT) AS dataset_images)"));
     assert_says(

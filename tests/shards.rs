@@ -7,10 +7,16 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
+use std::sync::Arc;
 
+use datafusion::arrow::array::{ArrayRef, BinaryArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray};
+use datafusion::arrow::buffer::NullBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use datafusion::parquet::basic::Compression;
-use datafusion::parquet::file::metadata::PageIndexPolicy;
+use datafusion::parquet::file::metadata::{KeyValue, PageIndexPolicy};
+use datafusion::parquet::file::properties::WriterProperties;
 use pixmill::format::manifest::Manifest;
 use support::Workspace;
 
@@ -172,6 +178,124 @@ fn a_parquet_file_tells_what_its_columns_are() {
     let image = columns.iter().find(|column| column.column_path().string() == "image.bytes").expect("the images");
     assert_eq!(image.compression(), Compression::UNCOMPRESSED);
     assert!(reader.metadata().offset_index().is_some());
+}
+
+/// A `hf/*.parquet` of Hugging Face: images, one of them without bytes, one NULL; classes, one of them not known; boxes with classes.
+fn huggingface_file(workspace: &Workspace) -> serde_json::Value {
+    let photo = fs::read(workspace.path("photos/daisy/000000.jpg")).expect("a photo");
+    let bytes = BinaryArray::from(vec![Some(photo.as_slice()), None, None, Some(&photo)]);
+    let paths = StringArray::from(vec![None, Some("/elsewhere/1.jpg"), None, Some("x.jpg")]);
+    let fields =
+        Fields::from(vec![Field::new("bytes", DataType::Binary, true), Field::new("path", DataType::Utf8, true)]);
+    let nulls = NullBuffer::from(vec![true, true, false, true]);
+    let images = StructArray::new(fields, vec![Arc::new(bytes), Arc::new(paths)], Some(nulls));
+    let labels = Int64Array::from(vec![Some(0), Some(-1), None, Some(1)]);
+    let boxes =
+        ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1)]), None, Some(vec![]), Some(vec![None])]);
+    let raw = BinaryArray::from(vec![Some(b"\xff".as_slice()), None, Some(b""), Some(b"x")]);
+    let columns: [(&str, ArrayRef); 4] =
+        [("image", Arc::new(images)), ("label", Arc::new(labels)), ("boxes", Arc::new(boxes)), ("raw", Arc::new(raw))];
+    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+    let names = serde_json::json!({ "_type": "ClassLabel", "names": ["cat", "dog"] });
+    let features = serde_json::json!({
+        "image": { "_type": "Image", "decode": false },
+        "label": names,
+        "boxes": [names],
+        "raw": { "_type": "Value", "dtype": "binary" },
+    });
+    let metadata = serde_json::json!({ "info": { "features": features } }).to_string();
+    let metadata = vec![KeyValue::new("huggingface".to_string(), metadata)];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    workspace.write("hf/train-00000-of-00001.parquet", &file);
+    features
+}
+
+/// The features of the first shard that a query writes.
+fn features_of(workspace: &Workspace, query: &str) -> serde_json::Value {
+    let copy = format!("COPY ({query}) TO 'out' STORED AS PARQUET OPTIONS (huggingface true, overwrite true)");
+    workspace.sql(&copy).success();
+    let file = File::open(workspace.path("out").join(&workspace.names("out")[1])).expect("a shard");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
+    let features = reader.schema().metadata().get("huggingface").expect("the features");
+    let features: serde_json::Value = serde_json::from_str(features).expect("JSON");
+    features["info"]["features"].clone()
+}
+
+#[test]
+fn features_of_hugging_face_come_through_a_copy_as_they_were() {
+    let workspace = Workspace::with_photos(2, 1);
+    let features = huggingface_file(&workspace);
+    for query in [
+        "SELECT * FROM 'hf/*.parquet'",
+        "SELECT * FROM 'hf/*.parquet' WHERE label = 0 OR label IS NULL",
+        "SELECT * FROM 'hf/*.parquet' ORDER BY label DESC LIMIT 3",
+        "WITH t AS (SELECT * FROM 'hf/*.parquet') SELECT raw, boxes, label, image FROM t",
+        "SELECT * FROM 'hf/*.parquet' UNION ALL SELECT * FROM 'hf/train-00000-of-00001.parquet'",
+    ] {
+        assert_eq!(features_of(&workspace, query), features, "{query}");
+        let stdout = workspace.pixmill(&["verify", "out", "--duplicates", "ignore"]).success();
+        assert!(stdout.contains(" 0 faults"), "{query}: {stdout}");
+    }
+    // Every row comes through, NULLs and what is no class included, also the second time.
+    for (from, to) in [("hf/*.parquet", "one"), ("one/*.parquet", "two")] {
+        let copy = format!("COPY (SELECT * FROM '{from}') TO '{to}' STORED AS PARQUET OPTIONS (huggingface true)");
+        workspace.sql(&copy).success();
+    }
+    let rows = |place: &str| {
+        let query = format!(
+            "SELECT image, image IS NULL AS is_null, label, boxes, raw FROM '{place}' ORDER BY label NULLS FIRST, image['path']"
+        );
+        workspace.pixmill(&["sql", "--format", "jsonl", "-c", &query]).success()
+    };
+    assert_eq!(rows("two/*.parquet"), rows("hf/*.parquet"));
+    assert_eq!(rows("two/*.parquet").lines().count(), 4);
+    let manifest = Manifest::read(&workspace.path("two")).expect("readable").expect("there");
+    assert_eq!(manifest.classes, Some(vec!["cat".to_string(), "dog".to_string()]));
+    let kinds = manifest.features.values().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(kinds, ["List(ClassLabel)", "Image", "ClassLabel", "binary"]);
+}
+
+#[test]
+fn features_that_a_query_changed_are_those_of_what_it_made() {
+    let workspace = Workspace::with_photos(2, 1);
+    let features = huggingface_file(&workspace);
+    let (image, label) = (&features["image"], &features["label"]);
+    let number = serde_json::json!({ "_type": "Value", "dtype": "int64" });
+    let query = "SELECT image AS picture, label AS animal, label + 0 AS label, -label AS other, image['path'] AS path FROM 'hf/*.parquet'";
+    let expected = serde_json::json!({
+        "picture": image, "animal": label, "label": number, "other": number,
+        "path": { "_type": "Value", "dtype": "string" },
+    });
+    assert_eq!(features_of(&workspace, query), expected);
+    let query = "SELECT label, count(*) AS images, max(label) AS most FROM 'hf/*.parquet' GROUP BY label";
+    assert_eq!(features_of(&workspace, query), serde_json::json!({ "label": label, "images": number, "most": number }));
+    // Bytes that are taken out of an image are one.
+    let query = "SELECT image['bytes'] AS image FROM 'hf/*.parquet' WHERE image['bytes'] IS NOT NULL";
+    assert_eq!(features_of(&workspace, query), serde_json::json!({ "image": { "_type": "Image" } }));
+    // Columns that swap their names, and rows of files that say something else.
+    let query = "SELECT label AS raw, raw AS label FROM 'hf/*.parquet'";
+    assert_eq!(features_of(&workspace, query), serde_json::json!({ "raw": label, "label": features["raw"] }));
+    let query = "SELECT label FROM 'hf/*.parquet' UNION ALL SELECT 1";
+    assert_eq!(features_of(&workspace, query), serde_json::json!({ "label": number }));
+    workspace.sql("COPY (SELECT 1 AS label) TO 'hf/other.parquet' STORED AS PARQUET").success();
+    assert_eq!(features_of(&workspace, "SELECT label FROM 'hf/*.parquet'"), serde_json::json!({ "label": number }));
+}
+
+#[test]
+fn class_names_of_hugging_face_come_into_other_formats() {
+    let workspace = Workspace::with_photos(2, 1);
+    huggingface_file(&workspace);
+    for format in ["TFRECORD", "WEBDATASET"] {
+        let copy = format!(
+            "COPY (SELECT label AS cls FROM 'hf/*.parquet' WHERE label >= 0) TO 'out' STORED AS {format} OPTIONS (overwrite true)"
+        );
+        workspace.sql(&copy).success();
+        assert_eq!(manifest(&workspace).classes, Some(vec!["cat".to_string(), "dog".to_string()]), "{format}");
+    }
 }
 
 #[test]

@@ -367,6 +367,72 @@ fn class_numbers_have_the_names_of_the_manifest() {
     assert!(stdout.contains("images jpeg 64x48: 6\n"), "{stdout}");
 }
 
+/// What is said of two datasets, each of a query of its own, and stdout.
+fn of_two(train: &str, val: &str) -> (String, String) {
+    let workspace = Workspace::with_photos(6, 2);
+    for (name, query) in [("train", train), ("val", val)] {
+        workspace.sql(&query.replace("$", name)).success();
+    }
+    let finished = workspace.pixmill(&["verify", "train", "val", "--duplicates", "ignore"]);
+    let stdout = finished.stdout.clone();
+    (if finished.code == 0 { String::new() } else { faults_of(finished) }, stdout)
+}
+
+#[test]
+fn datasets_that_disagree_are_named_with_what_differs_first() {
+    let copy = |source: &str, columns: &str, format: &str| {
+        format!("COPY (SELECT {columns} FROM read_images('photos'{source})) TO '$' STORED AS {format}")
+    };
+    let one = copy("", "content AS jpg, class AS cls", "TFRECORD");
+    let swapped = ", classes => ['dandelion', 'daisy']";
+    let cases = [
+        (
+            copy(swapped, "content AS jpg, class AS cls", "TFRECORD"),
+            "class 0 is 'dandelion', and 'daisy' in 'train/_manifest.json'",
+        ),
+        (
+            copy(", classes => ['daisy', 'dandelion', 'roses']", "content AS jpg, class AS cls", "TFRECORD"),
+            "class 2 is 'roses', and 'train/_manifest.json' has 2 class names",
+        ),
+        (
+            copy(", classes => ['daisy']", "content AS jpg, class AS cls", "TFRECORD"),
+            "it has 1 class name, and class 1 is 'dandelion' in 'train/_manifest.json'",
+        ),
+        (
+            copy("", "content AS jpg, class + 0 AS class, class + 0 AS cls", "TFRECORD"),
+            "it has no class names, and class 0 is 'daisy' in 'train/_manifest.json'",
+        ),
+        (
+            copy("", "content AS jpg, class AS cls, label", "TFRECORD"),
+            "feature 'label' is not in 'train/_manifest.json'",
+        ),
+        (copy("", "class AS cls", "TFRECORD"), "it has no feature 'jpg', which is in 'train/_manifest.json'"),
+        (
+            copy("", "content AS jpg, CAST(class AS VARCHAR) AS cls", "TFRECORD"),
+            "feature 'cls' is bytes_list, and int64_list in 'train/_manifest.json'",
+        ),
+        (
+            copy("", "content AS jpg, class AS cls", "WEBDATASET"),
+            "the format is webdataset, and tfrecord in 'train/_manifest.json'",
+        ),
+        (
+            copy("", "content AS jpg, class AS cls, label", "TFRECORD PARTITIONED BY (label)"),
+            "the columns that name directories are label, and none in 'train/_manifest.json'",
+        ),
+    ];
+    for (other, message) in cases {
+        let (faults, stdout) = of_two(&one, &other);
+        let expected = format!("val/_manifest.json: {message}");
+        assert!(faults.lines().any(|line| line == expected), "{other}: {faults}");
+        let has_names = stdout.contains("label cls 0 daisy");
+        assert!(!has_names || !message.contains("class"), "{stdout}");
+    }
+    // Those that agree are one dataset.
+    let (faults, stdout) = of_two(&one, &one);
+    assert_eq!(faults, "");
+    assert!(stdout.contains("label cls 0 daisy: 6\n"), "{stdout}");
+}
+
 #[test]
 fn images_that_are_there_twice_are_told_and_a_fault_where_asked() {
     let workspace = Workspace::new();

@@ -129,8 +129,8 @@ impl<W: Write> RowPrinter<W> {
             Format::Table => RowWriter::Table(out, Box::new(Table::new(&schema, look.clone()))),
             Format::Markdown => RowWriter::Markdown(Markdown::new(out, schema)),
             Format::Csv => RowWriter::Csv(Box::new(csv::WriterBuilder::new().with_header(true).build(out))),
-            Format::Json => RowWriter::Json(json::ArrayWriter::new(out)),
-            Format::Jsonl => RowWriter::Jsonl(json::LineDelimitedWriter::new(out)),
+            Format::Json => RowWriter::Json(with_nulls().build(out)),
+            Format::Jsonl => RowWriter::Jsonl(with_nulls().build(out)),
         };
         Self { columns, rows: 0, writer }
     }
@@ -188,6 +188,11 @@ impl<W: Write> RowPrinter<W> {
         }
         Ok(Shown { rows, columns, hidden })
     }
+}
+
+/// JSON in which every row has every column: what is left out may be anything.
+fn with_nulls() -> json::WriterBuilder {
+    json::WriterBuilder::new().with_explicit_nulls(true)
 }
 
 /// Rows as aligned columns, of which those of `numbers` are aligned to the right.

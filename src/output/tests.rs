@@ -240,10 +240,10 @@ fn other_formats_are_as_they_were() {
     13824,daisy,"[1, , 3]",474946383961010002000000002c00000000010002000002024401003b
     5,タンポポ,,68656c6c6f
     "#);
-    insta::assert_snapshot!(print(Format::Json), @r#"[{"length":13824,"label":"daisy","boxes":[1,null,3],"content":"474946383961010002000000002c00000000010002000002024401003b"},{"length":5,"label":"タンポポ","content":"68656c6c6f"}]"#);
+    insta::assert_snapshot!(print(Format::Json), @r#"[{"length":13824,"label":"daisy","boxes":[1,null,3],"content":"474946383961010002000000002c00000000010002000002024401003b"},{"length":5,"label":"タンポポ","boxes":null,"content":"68656c6c6f"}]"#);
     insta::assert_snapshot!(print(Format::Jsonl), @r#"
     {"length":13824,"label":"daisy","boxes":[1,null,3],"content":"474946383961010002000000002c00000000010002000002024401003b"}
-    {"length":5,"label":"タンポポ","content":"68656c6c6f"}
+    {"length":5,"label":"タンポポ","boxes":null,"content":"68656c6c6f"}
     "#);
     insta::assert_snapshot!(print(Format::Markdown), @"
     | length | label | boxes | content |

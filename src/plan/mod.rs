@@ -1,12 +1,14 @@
 //! Planning: what turns SQL into the nodes of this crate's sources and sinks.
 
 mod amend;
+mod carried;
 mod check_locations;
 mod codec;
 mod distribute;
 mod expose;
 mod forget_constants;
 mod fuse_through_alias;
+mod hive;
 mod image_work;
 mod literal_target;
 mod memory_rows;
@@ -30,6 +32,7 @@ pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use distribute::{DistributedPlanner, is_row_wise};
 pub(crate) use fuse_through_alias::FuseThroughAlias;
+pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_functions};
 pub(crate) use literal_target::with_literal_target;
 pub(crate) use planner::PixmillQueryPlanner;
 pub(crate) use rewrite_copy::RewriteCopy;

@@ -21,6 +21,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use super::carried::{self, Features, carried};
 use super::check_locations;
 use super::image_work::measure_image_work;
 use super::literal_target::with_literal_target;
@@ -71,7 +72,8 @@ impl ExtensionPlanner for SinkPlanner {
         if resume && let Some(rows) = while_others_go_on(|| finished(node, &statement))? {
             return Ok(Some(rows));
         }
-        let target = while_others_go_on(|| target(node, &input, statement))?;
+        let features = carried(&input, node.visible, session).await?;
+        let target = while_others_go_on(|| target(node, &input, statement, features))?;
         let target = Arc::new(Target { resume, ..target });
         if let Some(name) = while_others_go_on(|| target.foreign_file()) {
             return exec_err!(
@@ -100,7 +102,12 @@ fn finished(node: &WriteShardsNode, statement: &str) -> Result<Option<Arc<dyn Ex
     Ok(Some(rows))
 }
 
-fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>, statement: String) -> Result<Target> {
+fn target(
+    node: &WriteShardsNode,
+    input: &Arc<dyn ExecutionPlan>,
+    statement: String,
+    carried: Features,
+) -> Result<Target> {
     let Some(directory) = storage::local_path(&node.target) else {
         return exec_err!("cannot write to '{}': it is not a local path", node.target);
     };
@@ -133,13 +140,17 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>, statement: Str
     let fields = || schema.fields().iter().take(node.visible);
     let is_feature = |name: &String| !node.partition_by.contains(name);
     let features: Vec<_> = fields().filter(|field| is_feature(field.name())).cloned().collect();
-    let (classes, class_column) = classes(input, node.visible);
+    let visible: Vec<String> = fields().map(|field| field.name().clone()).collect();
+    let (classes, class_column) = match classes(input, node.visible) {
+        (None, None) => carried::classes(&carried, &visible).unzip(),
+        known => known,
+    };
     Ok(Target {
         replaces: Stamp::of(&directory.join(MANIFEST)),
         directory: directory.into_owned(),
         options: node.options.clone(),
         partition_by: node.partition_by.clone(),
-        visible: fields().map(|field| field.name().clone()).collect(),
+        visible,
         reject_columns: (schema.fields().len() == hidden.end).then_some([
             hidden.start,
             hidden.start + 1,
@@ -148,6 +159,7 @@ fn target(node: &WriteShardsNode, input: &Arc<dyn ExecutionPlan>, statement: Str
         schema: Arc::new(Schema::new(features)),
         classes,
         class_column,
+        carried,
         shuffle_seed: node.shuffle_seed,
         run: token()?,
         statement,

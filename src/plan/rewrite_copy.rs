@@ -4,11 +4,12 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::dml::CopyTo;
-use datafusion::logical_expr::{Extension, LogicalPlan};
+use datafusion::logical_expr::{Extension, LogicalPlan, WriteOp};
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
 use super::expose::{expose, partitioned_below, with_partitions};
+use super::hive::{copy_with_nulls, insert_with_nulls};
 use crate::sink::{Format, SinkOptions, WriteShardsNode, check_schema, is_of_an_image, takes_huggingface};
 use crate::source::Partitions;
 use crate::storage;
@@ -22,24 +23,27 @@ impl AnalyzerRule for RewriteCopy {
         "rewrite_copy"
     }
 
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+    fn analyze(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_down(|plan| match plan {
             LogicalPlan::Copy(copy) => match Format::of(&copy.file_type.get_ext()) {
-                Some(format) => rewrite_format(format, copy),
-                None => Ok(Transformed::no(LogicalPlan::Copy(copy))),
+                Some(format) => rewrite_format(format, copy, options),
+                None => Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?))),
             },
+            LogicalPlan::Dml(insert) if matches!(insert.op, WriteOp::Insert(_)) => {
+                Ok(Transformed::yes(LogicalPlan::Dml(insert_with_nulls(insert, options)?)))
+            }
             other => Ok(Transformed::no(other)),
         })?;
         Ok(rewritten.data)
     }
 }
 
-fn rewrite_format(format: Format, mut copy: CopyTo) -> Result<Transformed<LogicalPlan>> {
+fn rewrite_format(format: Format, mut copy: CopyTo, options: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
     // Parquet is DataFusion's own format, too, and stays it unless this crate's is asked for.
     let is_ours = format != Format::Parquet || takes_huggingface(&mut copy.options)?;
     match is_ours {
         true => rewrite(format, copy).map(Transformed::yes),
-        false => Ok(Transformed::yes(LogicalPlan::Copy(copy))),
+        false => Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?))),
     }
 }
 

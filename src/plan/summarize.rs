@@ -29,8 +29,7 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
     let image = identifier(image);
     let label = LABEL_COLUMNS.iter().find(|name| schema.field_with_name(name).is_ok());
     let length = schema.field_with_name("length").is_ok_and(|field| field.data_type() == &DataType::Int64);
-    // DataFusion tells the length of texts alone.
-    let bytes = if length { "length".to_string() } else { format!("octet_length(encode({image}, 'hex')) / 2") };
+    let bytes = if length { "length".to_string() } else { format!("octet_length({image})") };
     let formats: Vec<String> = pixmill_udfs::formats()
         .iter()
         .map(|format| {
@@ -40,12 +39,11 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
         .collect();
     let formats = formats.join(", ");
     // The smallest, the largest and the median.
-    let range = |value: &str, kind: &str| {
+    let range = |value: &str, median: &str| {
         let known = "count(info['format']) > 0";
-        format!(
-            "CASE WHEN {known} THEN concat(min({value}), ' to ', max({value}), ' (', CAST(approx_median({value}) AS {kind}), ')') END"
-        )
+        format!("CASE WHEN {known} THEN concat(min({value}), ' to ', max({value}), ' (', {median}, ')') END")
     };
+    let pixels = |value: &str| range(value, &format!("CAST(approx_median({value}) AS BIGINT)"));
     let ratio = "round(CAST(info['width'] AS DOUBLE) / info['height'], 2)";
     let columns = format!(
         "count(*) AS images,
@@ -56,9 +54,10 @@ fn of_images(schema: &Schema, image: &str, relation: &str) -> String {
          {} AS width,
          {} AS height,
          {} AS aspect_ratio",
-        range("info['width']", "BIGINT"),
-        range("info['height']", "BIGINT"),
-        range(ratio, "DOUBLE")
+        pixels("info['width']"),
+        pixels("info['height']"),
+        // The median lies between two of the values, with all of a number's digits.
+        range(ratio, &format!("round(approx_median({ratio}), 2)"))
     );
     let Some(label) = label else {
         return format!("SELECT {columns} FROM (SELECT {bytes} AS bytes, image_info({image}) AS info FROM {relation})");

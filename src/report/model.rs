@@ -45,8 +45,10 @@ impl Estimate {
 }
 
 impl Model {
-    pub(super) fn latency(&self) -> Estimate {
-        Estimate { value: self.fit.intercept, standard_error: self.fit.intercept_standard_error }
+    /// What passes before the first byte is there; `None` where the fit makes it less than nothing, which no latency is.
+    pub(super) fn latency(&self) -> Option<Estimate> {
+        let Fit { intercept, intercept_standard_error, .. } = self.fit;
+        (intercept >= 0.0).then_some(Estimate { value: intercept, standard_error: intercept_standard_error })
     }
 
     /// Seconds for a byte.
@@ -188,8 +190,7 @@ pub(super) fn prediction(model: &Model, series: &Series) -> Option<Prediction> {
         (Some(images), None) => (images as f64, images as f64 * per_image, Some("bytes")),
         (None, None) => return None,
     };
-    // Before the first byte nothing can take less than no time.
-    let latency = model.latency().value.max(0.0);
+    let latency = model.latency().map_or(0.0, |latency| latency.value);
     let transfer = model.byte().map(|byte| byte.value * bytes);
     let decoding = model.image().map_or(0.0, |image| image.value * images);
     let rows = WORKERS.map(|workers| {

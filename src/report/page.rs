@@ -193,13 +193,18 @@ fn model(report: &Report, shown: &dyn Fn(&[&str]) -> String) -> String {
                     "{name}: bytes and images can\u{2019}t be told apart: {reason}. The model has one term, images; its \
                      cost of an image holds the transfer, too, so that nothing can be said of shared bandwidth."
                 ),
-                (None, _) if model.latency().value < 0.0 => {
-                    format!("{name}: the latency comes out negative, which no latency is; predictions take it as 0.")
-                }
-                (None, _) => continue,
+                (None, _) => String::new(),
             },
         };
-        html.push_str(&format!("<p>{}</p>\n", escaped(&text)));
+        if !text.is_empty() {
+            html.push_str(&format!("<p>{}</p>\n", escaped(&text)));
+        }
+        if model.as_ref().is_ok_and(|model| model.latency().is_none()) {
+            let text = format!(
+                "{name}: no latency can be told: fitted, it comes out as less than nothing. Predictions take it as 0."
+            );
+            html.push_str(&format!("<p>{}</p>\n", escaped(&text)));
+        }
     }
     if report.models().next().is_some() {
         html.push_str(&shown(&["model-seconds", "linear-fit-seconds"]));

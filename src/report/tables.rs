@@ -187,7 +187,7 @@ pub(super) fn models(report: &Report) -> Table {
         vec![
             Cell::Series(model.series, report.name(model.series).to_string()),
             Cell::Text(terms.to_string()),
-            Cell::Number(scaled(model.latency(), 1e3, "ms")),
+            Cell::Number(model.latency().map_or("none".to_string(), |latency| scaled(latency, 1e3, "ms"))),
             Cell::maybe(model.byte().map(|byte| format!("{} MB/s", bandwidth(byte)))),
             Cell::maybe(model.image().map(|image| scaled(image, 1e3, "ms"))),
             Cell::maybe(model.fit.r2.map(r2)),

@@ -12,7 +12,7 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::error::{is_question, message};
+use crate::error::{is_question, message, of_an_executor};
 
 /// What begins a marked message of a wrong question, of a failed run, and what ends it: Ballista prints errors as Rust's debug
 /// output, which leaves these and what is between them as it is.
@@ -31,6 +31,15 @@ impl<P: QueryPlanner + Send + Sync> QueryPlanner for MarkingPlanner<P> {
 
 /// Marks what an error says. Errors that Ballista tries again stay what they are.
 pub(crate) fn marked(error: DataFusionError) -> DataFusionError {
+    marked_as(error, str::to_string)
+}
+
+/// As [`marked`], on an executor.
+pub(super) fn marked_there(error: DataFusionError) -> DataFusionError {
+    marked_as(error, of_an_executor)
+}
+
+fn marked_as(error: DataFusionError, words: impl Fn(&str) -> String) -> DataFusionError {
     let is_ballistas =
         |inner: &BallistaError| !matches!(inner, BallistaError::DataFusionError(_) | BallistaError::ArrowError(_));
     match error.find_root() {
@@ -41,7 +50,7 @@ pub(crate) fn marked(error: DataFusionError) -> DataFusionError {
     }
     let (question, run, end) = MARKS;
     let begin = if is_question(&error) { question } else { run };
-    let said = message(&error);
+    let said = words(&message(&error));
     // In words for who reads the scheduler's log, and once more in letters that nothing quotes.
     DataFusionError::Execution(format!("{said} {begin}{}{end}", BASE64.encode(&said)))
 }
@@ -83,6 +92,16 @@ mod tests {
         let there = marked(exec_datafusion_err!("disk full"));
         let here = unmarked(exec_datafusion_err!("Task failed: {there:?}"));
         assert_eq!(message(&here), "disk full");
+    }
+
+    #[test]
+    fn memory_of_an_executor_is_its_own_option() {
+        let there = marked_there(DataFusionError::ResourcesExhausted("no more for HashJoinInput".to_string()));
+        let said = message(&unmarked(exec_datafusion_err!("Task failed: {there:?}")));
+        assert!(
+            said.starts_with("not enough memory: no more for HashJoinInput; give the executors more --memory"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::prelude::SessionConfig;
 
-use super::failure::marked;
+use super::failure::marked_there;
 use super::pool::ClientPool;
 use super::report::TaskReport;
 use crate::progress::Progress;
@@ -150,7 +150,7 @@ impl QueryStageExecutor for TaskStage {
         let mut guard = CancelOnDrop(Some(Arc::clone(&self.task)));
         let config = context.session_config().clone().with_extension(Arc::clone(&self.task));
         let context = with_config(&context, config);
-        let written = self.inner.execute_query_stage(task_id, context).await.map_err(marked)?;
+        let written = self.inner.execute_query_stage(task_id, context).await.map_err(marked_there)?;
         guard.0 = None;
         Ok(written)
     }

@@ -61,7 +61,8 @@ fn pages(state: &SessionState) -> BTreeMap<String, Page> {
     let mut add = |name: &String, kind, page: Option<&Documentation>| {
         pages.insert(name.clone(), page.map_or_else(|| Page::unknown(kind, name), |page| Page::of(kind, page)));
     };
-    for (name, function) in state.scalar_functions() {
+    // Those that plans alone call begin with "__".
+    for (name, function) in state.scalar_functions().iter().filter(|(name, _)| !name.starts_with("__")) {
         add(name, "scalar", function.documentation());
     }
     for (name, function) in state.higher_order_functions() {

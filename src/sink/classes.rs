@@ -24,7 +24,12 @@ impl Target {
         }
         let schema = batch.schema();
         for index in self.feature_columns() {
-            let Some(classes) = self.classes_of(schema.field(index)) else { continue };
+            let field = schema.field(index);
+            let Some(classes) = self.classes_of(field) else { continue };
+            // What came from a dataset of Hugging Face goes into one as it was: -1 is no class there.
+            if self.options.format() == Format::Parquet && self.carried.contains_key(field.name()) {
+                continue;
+            }
             let numbers = cast(batch.column(index), &DataType::Int64)?;
             let mut numbers = numbers.as_primitive::<Int64Type>().iter().flatten();
             if let Some(number) = numbers.find(|number| !(0..classes.len() as i64).contains(number)) {

@@ -20,7 +20,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::encode::ChangedKeys;
-use super::failure::io_failure;
+use super::failure::{io_failure, is_refused};
 use super::place::Placement;
 use super::rejects::Rejects;
 use super::report::Report;
@@ -146,7 +146,14 @@ impl ExecutionPlan for CommitExec {
         let runtime = io_runtime(context.session_config());
         let task = Task::of(context.session_config());
         let committed = async move {
-            let batches: Vec<RecordBatch> = rows.try_collect().await?;
+            let batches: Vec<RecordBatch> = match rows.try_collect().await {
+                Err(error) if is_refused(&error) => {
+                    // The error that is told is that of the value.
+                    let _ = runtime.spawn_blocking(move || target.take_back()).await;
+                    return Err(error);
+                }
+                batches => batches?,
+            };
             task.check()?;
             let reports = reports(&batches)?;
             let committed = runtime.spawn_blocking(move || commit(&target, &allow, partitions, reports));

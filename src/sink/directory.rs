@@ -1,12 +1,13 @@
 //! The directories of `PARTITIONED BY`, named as Hive does.
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 
 use super::Target;
-use crate::format::HIVE_NULL;
+use super::cast::cast;
+use super::failure::refused;
+use crate::format::{HIVE_NULL, check_value};
 
 impl Target {
     /// The directory of each row, `split=train/…`, where the dataset has directories.
@@ -17,18 +18,21 @@ impl Target {
         let mut directories = vec![String::new(); batch.num_rows()];
         for name in &self.partition_by {
             let column = batch.column(batch.schema_ref().index_of(name)?);
-            let values = cast(column, &DataType::Utf8)?;
+            let values = cast(name, column, &DataType::Utf8)?;
             let values = values.as_string::<i32>();
             for (row, directory) in directories.iter_mut().enumerate() {
                 if !directory.is_empty() {
                     directory.push('/');
                 }
+                let start = directory.len();
                 push_escaped(directory, name);
                 directory.push('=');
-                match values.is_valid(row) && !values.value(row).is_empty() {
-                    true => push_escaped(directory, values.value(row)),
-                    false => directory.push_str(HIVE_NULL),
+                let value = values.is_valid(row).then(|| values.value(row));
+                match value {
+                    Some(value) => push_escaped(directory, value),
+                    None => directory.push_str(HIVE_NULL),
                 }
+                check_value(name, value, directory.len() - start).map_err(refused)?;
             }
         }
         Ok(Some(directories))

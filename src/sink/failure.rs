@@ -31,6 +31,21 @@ pub(super) fn io_failure(what: impl Display, error: &io::Error) -> DataFusionErr
     }
 }
 
+/// A value that has no place in the dataset: no other try helps, and what was written until then is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+/// The error of a value that has no place in the dataset.
+pub(super) fn refused(message: String) -> DataFusionError {
+    DataFusionError::External(Box::new(Refused(message)))
+}
+
+/// Whether a run has failed for such a value.
+pub(super) fn is_refused(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::External(inner) if inner.is::<Refused>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

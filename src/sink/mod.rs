@@ -168,6 +168,8 @@ pub struct Target {
     pub(crate) classes: Option<Vec<String>>,
     /// The column that holds the numbers of these classes as the source has them.
     pub(crate) class_column: Option<String>,
+    /// Features of Hugging Face that columns have in the Parquet files that they come from.
+    pub(crate) carried: BTreeMap<String, serde_json::Value>,
     pub(crate) shuffle_seed: Option<u64>,
     /// A name that no other run has.
     pub(crate) run: String,

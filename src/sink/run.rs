@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use datafusion::common::{Result, exec_err};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,10 @@ use crate::storage::create_directories;
 
 /// What a person who looks into the directory reads.
 const NOTICE: &str = "Runs that write here are under way, or have failed. The next COPY to this directory that finishes sweeps what they left.\n";
+
+/// How often, and after which pause, a run that is taken back looks for what its threads still leave.
+const TAKE_BACK_TRIES: usize = 20;
+const TAKE_BACK_PAUSE: Duration = Duration::from_millis(20);
 
 /// By what a file is known to be the same as before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +130,33 @@ impl Target {
         match hidden_files(&self.directory, hidden::is_run)?.is_empty() {
             true => remove_if_there(&self.directory.join(UNFINISHED)),
             false => Ok(()),
+        }
+    }
+}
+
+impl Target {
+    /// Takes back a run that can neither be finished nor resumed, and leaves nothing of it, as far as no other run is under way.
+    pub(super) fn take_back(&self) {
+        // Attempts that begin now see that the run is over. The error that is told is the first; what stays is swept by the next run.
+        let own = [self.mark(), self.ended_mark()];
+        if fs::rename(&own[0], &own[1]).is_err() {
+            return;
+        }
+        let is_alone = || self.runs().is_ok_and(|runs| runs.iter().all(|(mark, _)| own.contains(mark)));
+        for _ in 0..TAKE_BACK_TRIES {
+            // Threads that write shards haven't seen yet that nobody waits for them.
+            std::thread::sleep(TAKE_BACK_PAUSE);
+            let is_swept = hidden_files(&self.directory, hidden::is_left).is_ok_and(|left| left.is_empty());
+            if is_swept || !is_alone() || self.sweep_hidden().is_err() {
+                break;
+            }
+        }
+        let is_alone = is_alone();
+        own.iter().for_each(|mark| drop(remove_if_there(mark)));
+        if is_alone {
+            let _ = remove_if_there(&self.directory.join(UNFINISHED));
+            // It stays where anything is in it.
+            let _ = fs::remove_dir(&self.directory);
         }
     }
 }

@@ -97,6 +97,7 @@ pub(super) fn target(directory: &Path) -> Target {
         schema: schema(),
         classes: None,
         class_column: None,
+        carried: std::collections::BTreeMap::new(),
         shuffle_seed: None,
         run: token().expect("a token"),
         statement: "one".to_string(),

@@ -160,6 +160,7 @@ mod tests {
             schema: Arc::new(Schema::new(fields)),
             classes: Some(vec!["daisy".to_string(), "ö".to_string()]),
             class_column: Some("class".to_string()),
+            carried: [("image".to_string(), serde_json::json!({ "_type": "Image" }))].into(),
             shuffle_seed: Some(u64::MAX),
             resume: true,
             replaces: crate::sink::Stamp::of(&directory.path().join("a")),

@@ -49,6 +49,18 @@ pub(super) fn find<'a>(locations: &[PathBuf], paths: impl Iterator<Item = &'a Pa
     (datasets, faults)
 }
 
+/// A fault for each dataset whose manifest says something else than that of the first: their shards are counted together.
+pub(super) fn disagreements(datasets: &[Dataset]) -> Vec<Fault> {
+    let Some((first, others)) = datasets.split_first() else { return Vec::new() };
+    let mut faults = Vec::new();
+    for other in others {
+        for (kind, message) in other.disagreements_with(first) {
+            faults.push(Fault::new(&other.manifest_path(), None, kind, message));
+        }
+    }
+    faults
+}
+
 fn has_manifest(directory: &&Path) -> bool {
     directory.join(MANIFEST).exists()
 }
@@ -64,6 +76,41 @@ fn check_sums(manifest: &Manifest, fault: &mut impl FnMut(String)) {
 }
 
 impl Dataset {
+    fn manifest_path(&self) -> String {
+        self.directory.join(MANIFEST).display().to_string()
+    }
+
+    /// What this manifest says otherwise than that of another dataset.
+    fn disagreements_with(&self, other: &Self) -> Vec<(FaultKind, String)> {
+        let there = format!("'{}'", other.manifest_path());
+        let (mine, theirs) = (&self.manifest, &other.manifest);
+        let mut said = Vec::new();
+        if mine.format != theirs.format {
+            // Features are called otherwise in each format.
+            said.push((
+                FaultKind::Manifest,
+                format!("the format is {}, and {} in {there}", mine.format, theirs.format),
+            ));
+        } else if let Some(message) = other_features(&mine.features, &theirs.features, &there) {
+            said.push((FaultKind::Feature, message));
+        }
+        if let Some(message) = other_classes(self.classes(), other.classes(), &there) {
+            said.push((FaultKind::Manifest, message));
+        }
+        if mine.partitioned_by != theirs.partitioned_by {
+            let columns = |columns: &[String]| match columns {
+                [] => "none".to_string(),
+                columns => columns.join(", "),
+            };
+            let (mine, theirs) = (columns(&mine.partitioned_by), columns(&theirs.partitioned_by));
+            said.push((
+                FaultKind::Manifest,
+                format!("the columns that name directories are {mine}, and {theirs} in {there}"),
+            ));
+        }
+        said
+    }
+
     /// The manifest's entry of a shard.
     fn entry(&self, path: &Path) -> Option<&Shard> {
         let below = path.strip_prefix(&self.directory).ok()?;
@@ -149,12 +196,48 @@ impl Dataset {
         if shards.len() != self.manifest.shards.len() || records == 0 {
             return Vec::new();
         }
-        let path = self.directory.join(MANIFEST).display().to_string();
+        let path = self.manifest_path();
         let is_absent = |name: &&String| !shards.iter().any(|shard| shard.features.contains_key(*name));
         let absent = self.manifest.features.keys().filter(is_absent);
         let message = |name: &String| format!("it lists the feature '{name}', which no record has");
         absent.map(|name| Fault::new(&path, None, FaultKind::Feature, message(name))).collect()
     }
+}
+
+/// The first class that differs.
+fn other_classes(mine: Option<&[String]>, theirs: Option<&[String]>, there: &str) -> Option<String> {
+    let (mine, theirs) = match (mine, theirs) {
+        (None, None) => return None,
+        (Some(mine), Some(theirs)) => (mine, theirs),
+        (Some([first, ..]), None) => return Some(format!("class 0 is '{first}', and {there} has no class names")),
+        (None, Some([first, ..])) => {
+            return Some(format!("it has no class names, and class 0 is '{first}' in {there}"));
+        }
+        (Some([]), None) | (None, Some([])) => return None,
+    };
+    let number = (0..mine.len().max(theirs.len())).find(|number| mine.get(*number) != theirs.get(*number))?;
+    let named = |classes: &[String]| classes.get(number).map(|class| format!("'{class}'"));
+    Some(match (named(mine), named(theirs)) {
+        (Some(mine), Some(theirs)) => format!("class {number} is {mine}, and {theirs} in {there}"),
+        (Some(mine), None) => {
+            format!("class {number} is {mine}, and {there} has {}", counted(theirs.len() as u64, "class name"))
+        }
+        (None, theirs) => {
+            let theirs = theirs.unwrap_or_default();
+            format!("it has {}, and class {number} is {theirs} in {there}", counted(mine.len() as u64, "class name"))
+        }
+    })
+}
+
+/// The first feature that differs.
+fn other_features(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>, there: &str) -> Option<String> {
+    let names: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
+    let name = names.into_iter().find(|name| mine.get(*name) != theirs.get(*name))?;
+    Some(match (mine.get(name), theirs.get(name)) {
+        (Some(mine), Some(theirs)) => format!("feature '{name}' is {mine}, and {theirs} in {there}"),
+        (Some(_), None) => format!("feature '{name}' is not in {there}"),
+        (None, _) => format!("it has no feature '{name}', which is in {there}"),
+    })
 }
 
 /// The dataset that a shard is in.

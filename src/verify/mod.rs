@@ -79,6 +79,7 @@ struct Files {
 pub(crate) fn verify(locations: &[String], options: &Options, show: impl FnMut(Progress)) -> Result<Report> {
     let files = find_files(locations)?;
     let (datasets, mut faults) = dataset::find(&files.directories, files.shards.keys().map(PathBuf::as_path));
+    faults.extend(dataset::disagreements(&datasets));
     for dataset in &datasets {
         faults.extend(dataset.missing(&files.shards));
     }
@@ -92,7 +93,8 @@ pub(crate) fn verify(locations: &[String], options: &Options, show: impl FnMut(P
     for dataset in &datasets {
         faults.extend(dataset.absent_features(reports()));
     }
-    Ok(report(checked, files.passed_over, &datasets, faults, options))
+    let classes = classes(&datasets, &files.shards);
+    Ok(report(checked, files.passed_over, classes, faults, options))
 }
 
 fn find_files(locations: &[String]) -> Result<Files> {
@@ -188,7 +190,7 @@ fn check_counts(paths: &BTreeMap<PathBuf, String>, datasets: &[Dataset], checked
 fn report(
     checked: Vec<CheckedShard>,
     passed_over: Vec<String>,
-    datasets: &[Dataset],
+    classes: Option<&[String]>,
     mut faults: Vec<Fault>,
     options: &Options,
 ) -> Report {
@@ -224,7 +226,7 @@ fn report(
     listed.sort_by(|left, right| left.place().cmp(&right.place()));
     listed.append(&mut faults);
     Report {
-        labels: labels.choose(options.label.as_deref(), classes(datasets)),
+        labels: labels.choose(options.label.as_deref(), classes),
         image_sizes: sizes.sorted(),
         summary: summary(&shards, found),
         features,
@@ -235,9 +237,12 @@ fn report(
     }
 }
 
-/// The class names, where all manifests have the same.
-fn classes(datasets: &[Dataset]) -> Option<&[String]> {
+/// The class names, where all shards are in datasets whose manifests have the same.
+fn classes<'a>(datasets: &'a [Dataset], shards: &BTreeMap<PathBuf, String>) -> Option<&'a [String]> {
     let (first, others) = datasets.split_first()?;
+    if shards.keys().any(|path| dataset::over(path, datasets).is_none()) {
+        return None;
+    }
     first.classes().filter(|classes| others.iter().all(|other| other.classes() == Some(classes)))
 }
 

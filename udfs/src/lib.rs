@@ -25,6 +25,7 @@ mod image_info;
 mod image_pipeline;
 mod image_resize;
 mod image_to_tensor;
+mod length_in_bytes;
 mod linear_prediction;
 mod linear_regression;
 mod support;
@@ -71,9 +72,14 @@ pub fn aggregates() -> Vec<AggregateUDF> {
     vec![AggregateUDF::from(LinearRegression::new())]
 }
 
+/// DataFusion's own functions that take more in this crate: `octet_length`, `bit_length` and `length` take BINARY, too.
+pub fn extended() -> Vec<ScalarUDF> {
+    length_in_bytes::of_binary()
+}
+
 /// Registers every function of this crate with a session.
 pub fn register_all(ctx: &SessionContext) {
-    for function in all() {
+    for function in all().into_iter().chain(extended()) {
         ctx.register_udf(function);
     }
     for function in aggregates() {

@@ -23,7 +23,11 @@ pub(super) fn physical_model(models: &[Modelled], linear: &[Linear], name: Name<
         None if models.is_empty() => return None,
         None => "No model of the seconds could be fitted.".to_string(),
         Some(least) => format!(
-            "A latency and a time for what is read explain the seconds, with an R\u{b2} of {}{}.",
+            "{} the seconds, with an R\u{b2} of {}{}.",
+            match models.iter().any(|(_, model)| model.as_ref().is_ok_and(|model| model.latency().is_some())) {
+                true => "A latency and a time for what is read explain",
+                false => "A time for what is read explains",
+            },
             r2(least),
             if fitted.len() > 1 { " or more" } else { "" }
         ),
@@ -33,7 +37,8 @@ pub(super) fn physical_model(models: &[Modelled], linear: &[Linear], name: Name<
 
 /// What a model says that things take.
 fn parts(model: &Model) -> String {
-    let mut parts = vec![format!("latency {}", duration(model.latency().value))];
+    let latency = model.latency().map(|latency| format!("latency {}", duration(latency.value)));
+    let mut parts = vec![latency.unwrap_or_else(|| "no latency".to_string())];
     if let Some(byte) = model.byte() {
         parts.push(format!("{} MB/s", number(1.0 / byte.value / 1e6)));
     }
@@ -121,6 +126,15 @@ mod tests {
         );
         let none = physical_model(&[(2, Err("seconds do not rise".to_string()))], &[], &name).expect("a finding");
         assert_eq!(none.what, "No model of the seconds could be fitted.");
+    }
+
+    #[test]
+    fn a_latency_of_less_than_nothing_is_none() {
+        let mut model = model();
+        model.fit.intercept = -0.012;
+        let finding = physical_model(&[(1, Ok(model))], &[], &name).expect("a finding");
+        assert_eq!(finding.what, "A time for what is read explains the seconds, with an R² of 0.99.");
+        assert_eq!(finding.how, "Files: no latency, 50.0 MB/s and 2.10 ms for an image; R² of seconds 0.99.");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Names {
         names.extend(state.aggregate_functions().keys());
         names.extend(state.window_functions().keys());
         names.extend(state.higher_order_functions().keys());
-        names.into_iter().cloned().collect()
+        names.into_iter().filter(|name| !name.starts_with("__")).cloned().collect()
     }
 
     /// Functions that stand where a table stands.

@@ -74,8 +74,8 @@ impl Encoder for ParquetEncoder {
         let mut images = Vec::new();
         for (index, field) in target.feature_columns().zip(schema.fields()) {
             let column = batch.column(index);
-            if is_image(options, batch.schema().field(index)) {
-                let bytes = cast(column, &DataType::Binary)?;
+            if is_image(target, options, batch.schema().field(index)) {
+                let bytes = cast(field.name(), column, &DataType::Binary)?;
                 images.push((field.name().clone(), Arc::clone(&bytes)));
                 let nulls = bytes.nulls().cloned();
                 columns.push(Arc::new(StructArray::try_new(image_fields(), vec![bytes, Arc::clone(&names)], nulls)?));
@@ -83,7 +83,7 @@ impl Encoder for ParquetEncoder {
                 if is_tensor(batch.schema().field(index)) {
                     images.push((field.name().clone(), Arc::clone(column)));
                 }
-                columns.push(cast(column, field.data_type())?);
+                columns.push(cast(field.name(), column, field.data_type())?);
             }
         }
         let sizes = sizes(&columns, batch.num_rows());

@@ -11,10 +11,28 @@ use super::ParquetOptions;
 use crate::sink::options::check_images;
 use crate::sink::{FormatOptions, Target};
 
-/// Whether a column becomes an image of bytes and path.
-pub(super) fn is_image(options: &ParquetOptions, field: &Field) -> bool {
-    let is_binary = matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
-    is_binary && options.images.as_ref().is_none_or(|images| images.contains(field.name()))
+fn is_binary(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+/// The feature that a column has in the files that it comes from; that of bytes only where they stay bytes.
+fn carried<'a>(target: &'a Target, field: &Field) -> Option<&'a Value> {
+    let feature = target.carried.get(field.name())?;
+    (!is_binary(field) || !is_type(feature, "Image")).then_some(feature)
+}
+
+fn is_type(feature: &Value, name: &str) -> bool {
+    feature.get("_type").and_then(Value::as_str) == Some(name)
+}
+
+/// Whether a column becomes an image of bytes and path: bytes that are known as something else don't, unless they are asked for.
+pub(super) fn is_image(target: &Target, options: &ParquetOptions, field: &Field) -> bool {
+    let is_known_otherwise = || carried(target, field).is_some();
+    is_binary(field)
+        && match &options.images {
+            Some(images) => images.contains(field.name()),
+            None => !is_known_otherwise(),
+        }
 }
 
 /// The type of an image column.
@@ -30,7 +48,7 @@ pub(crate) fn check_schema(options: &ParquetOptions, schema: &Schema) -> Result<
     if schema.fields().is_empty() {
         return plan_err!("a dataset has at least one column beside those of PARTITIONED BY");
     }
-    check_images(options.images.as_deref(), schema, |field| is_image(options, field))?;
+    check_images(options.images.as_deref(), schema, is_binary)?;
     for (index, field) in schema.fields().iter().enumerate() {
         if schema.fields()[..index].iter().any(|other| other.name() == field.name()) {
             return plan_err!("column '{0}' is there twice; rename one: AS other", field.name());
@@ -84,8 +102,11 @@ pub(super) fn file_schema(target: &Target, options: &ParquetOptions) -> Result<S
     let mut fields = Vec::new();
     let mut features = Map::new();
     for field in target.schema.fields() {
-        let (data_type, feature) = if is_image(options, field) {
-            (DataType::Struct(image_fields()), json!({ "_type": "Image" }))
+        let (data_type, feature) = if is_image(target, options, field) {
+            let feature = target.carried.get(field.name()).cloned();
+            (DataType::Struct(image_fields()), feature.unwrap_or_else(|| json!({ "_type": "Image" })))
+        } else if let (Some(feature), Some(data_type)) = (carried(target, field), stored(field.data_type())) {
+            (if is_type(feature, "ClassLabel") { DataType::Int64 } else { data_type }, feature.clone())
         } else if let Some(classes) = target.classes_of(field) {
             (DataType::Int64, json!({ "_type": "ClassLabel", "names": classes }))
         } else {
@@ -147,8 +168,11 @@ fn dtype(data_type: &DataType) -> String {
 pub(crate) fn feature_kinds(target: &Target) -> BTreeMap<String, String> {
     let FormatOptions::Parquet(options) = &target.options.format else { return BTreeMap::new() };
     let kind = |field: &FieldRef| {
-        if is_image(options, field) {
+        if is_image(target, options, field) {
             return "Image".to_string();
+        }
+        if let Some(feature) = carried(target, field) {
+            return kind_of(feature);
         }
         match (target.classes_of(field), stored(field.data_type())) {
             (Some(_), _) => "ClassLabel".to_string(),
@@ -157,6 +181,24 @@ pub(crate) fn feature_kinds(target: &Target) -> BTreeMap<String, String> {
         }
     };
     target.schema.fields().iter().map(|field| (field.name().clone(), kind(field))).collect()
+}
+
+/// A feature in short, as it is written down.
+fn kind_of(feature: &Value) -> String {
+    match feature {
+        Value::Array(items) => format!("List({})", items.iter().map(kind_of).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => match (fields.get("_type").and_then(Value::as_str), fields.get("feature")) {
+            (Some("Value"), _) => fields.get("dtype").and_then(Value::as_str).unwrap_or("Value").to_string(),
+            (Some("List" | "LargeList" | "Sequence"), Some(item)) => format!("List({})", kind_of(item)),
+            (Some(name), _) => name.to_string(),
+            (None, _) => {
+                let fields: Vec<String> =
+                    fields.iter().map(|(name, feature)| format!("{name}: {}", kind_of(feature))).collect();
+                format!("{{{}}}", fields.join(", "))
+            }
+        },
+        other => other.to_string(),
+    }
 }
 
 fn short(data_type: &DataType) -> String {

@@ -35,7 +35,8 @@ pub(super) const OPTIONS: [OptionPage; 10] = [
     option(
         "images",
         "every binary column",
-        "Columns that become images, separated by commas; other binary columns stay binary.",
+        "Columns that become images, separated by commas; other binary columns stay binary, and by default those that a file of Hugging \
+         Face calls so.",
     ),
     option(
         "compression",

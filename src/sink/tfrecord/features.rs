@@ -6,7 +6,6 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type, Schema};
-use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, exec_err, plan_err};
 use prost::bytes::Bytes;
 
@@ -150,9 +149,9 @@ impl FeatureColumn {
             return plan_err!("column '{}' can't be a feature", field.name());
         };
         let rows = match element_type(field.data_type()) {
-            None => Rows::Scalars(cast_to(column, kind)?),
+            None => Rows::Scalars(cast_to(field.name(), column, kind)?),
             Some(_) => {
-                let lists = cast_lists(column, kind)?;
+                let lists = cast_lists(field.name(), column, kind)?;
                 let lists: Vec<Option<ArrayRef>> = lists.iter().collect();
                 if lists.iter().flatten().any(|list| list.null_count() > 0) {
                     return exec_err!(
@@ -228,23 +227,23 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-fn cast_to(column: &ArrayRef, kind: Kind) -> Result<ArrayRef, ArrowError> {
+fn cast_to(name: &str, column: &ArrayRef, kind: Kind) -> Result<ArrayRef> {
     let column = match column.data_type() {
         // Text is bytes, but Arrow casts it only by way of its own offsets' width.
-        DataType::Utf8View | DataType::LargeUtf8 => cast(column, &DataType::Utf8)?,
-        DataType::Dictionary(_, values) => return cast_to(&cast(column, values)?, kind),
-        DataType::Date32 => cast(column, &DataType::Int32)?,
+        DataType::Utf8View | DataType::LargeUtf8 => cast(name, column, &DataType::Utf8)?,
+        DataType::Dictionary(_, values) => return cast_to(name, &cast(name, column, values)?, kind),
+        DataType::Date32 => cast(name, column, &DataType::Int32)?,
         _ => column.clone(),
     };
-    cast(&column, &kind.arrow_type())
+    cast(name, &column, &kind.arrow_type())
 }
 
 /// The values cast on their own, the lists around them kept.
-fn cast_lists(column: &ArrayRef, kind: Kind) -> Result<ListArray, ArrowError> {
+fn cast_lists(name: &str, column: &ArrayRef, kind: Kind) -> Result<ListArray> {
     let element = element_type(column.data_type()).cloned().unwrap_or(DataType::Null);
-    let lists = cast(column, &DataType::new_list(element, true))?;
+    let lists = cast(name, column, &DataType::new_list(element, true))?;
     let lists = lists.as_list::<i32>();
-    let values = cast_to(lists.values(), kind)?;
+    let values = cast_to(name, lists.values(), kind)?;
     let item = Arc::new(Field::new_list_field(kind.arrow_type(), true));
-    ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())
+    Ok(ListArray::try_new(item, lists.offsets().clone(), values, lists.nulls().cloned())?)
 }

@@ -61,7 +61,7 @@ impl Encoder for WebDatasetEncoder {
         let keys = match key {
             Some(index) => SampleKeys::Given {
                 column: schema.field(index).name().clone(),
-                keys: cast(batch.column(index), &DataType::Utf8)?,
+                keys: cast(schema.field(index).name(), batch.column(index), &DataType::Utf8)?,
             },
             None => SampleKeys::Counted(place),
         };

@@ -162,10 +162,14 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn try_new(field: &FieldRef, column: &ArrayRef) -> Result<Self> {
+        let name = field.name();
         let mut not_json = BTreeMap::new();
         let contents = match Kind::of(field.data_type()) {
-            Some(Kind::Bytes) => cast(column, &DataType::Binary)?.as_binary::<i32>().clone(),
-            Some(Kind::Text) => cast(&cast(column, &DataType::Utf8)?, &DataType::Binary)?.as_binary::<i32>().clone(),
+            Some(Kind::Bytes) => cast(name, column, &DataType::Binary)?.as_binary::<i32>().clone(),
+            Some(Kind::Text) => {
+                let texts = cast(name, column, &DataType::Utf8)?;
+                cast(name, &texts, &DataType::Binary)?.as_binary::<i32>().clone()
+            }
             Some(Kind::Json) => {
                 not_json = infinite(column);
                 json(field, column)?
