@@ -31,7 +31,7 @@ const MAGIC: u8 = 0xFF;
 /// What the rows of a table begin with.
 const ROWS_MAGIC: u8 = 0xFE;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 3;
+pub(crate) const WIRE_VERSION: u8 = 4;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {

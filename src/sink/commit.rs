@@ -205,6 +205,7 @@ fn commit(
     let mut changed_keys = ChangedKeys::default();
     reports.into_values().for_each(|report| changed_keys.add(report.changed_keys));
     warn_about_keys(&changed_keys);
+    warn_about_shards(target, &manifest);
     Ok(rows)
 }
 
@@ -260,6 +261,20 @@ fn nothing_written(target: &Target, rejects: &[Reject]) -> Result<RecordBatch> {
         write_rejects(&target.directory, rejects).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
     exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.len(), first(rejects))
+}
+
+/// A filter that reads files comes behind the cut, and may leave a part without a row.
+fn warn_about_shards(target: &Target, manifest: &Manifest) {
+    let (written, records) = (manifest.shards.len(), manifest.records);
+    let Some(asked) = target.options.shards.filter(|asked| target.partition_by.is_empty() && written < *asked) else {
+        return;
+    };
+    if (written as u64) < records {
+        tracing::warn!(
+            "{written} of {asked} shards were written: every row of the others was left out by a filter, or rejected; add an ORDER BY to \
+             cut only the rows that are left"
+        );
+    }
 }
 
 fn warn_about_keys(changed: &ChangedKeys) {
