@@ -163,6 +163,19 @@ fn the_order_of_a_query_is_that_of_its_shards() {
 }
 
 #[test]
+fn a_column_that_only_sorts_is_kept_out_and_obeyed() {
+    let workspace = workspace();
+    let copy = "COPY (SELECT class, path FROM read_images('photos') ORDER BY length DESC) TO 'o' STORED AS TFRECORD OPTIONS ($)";
+    let expected = workspace.sql("SELECT path FROM read_images('photos') ORDER BY length DESC").success();
+    for options in ["shards 4", "prefix 'a'"] {
+        let copy = copy.replace('$', &format!("{options}, overwrite true"));
+        workspace.pixmill(&["sql", "--threads", "3", "-c", &copy]).success();
+        let rows = "SELECT arrow_cast(path, 'Utf8') AS path FROM read_tfrecord('o', partitions => 1, text => 'path')";
+        assert_eq!(workspace.sql(rows).success(), expected, "{options}");
+    }
+}
+
+#[test]
 fn parts_are_cut_before_directories_which_have_a_shard_of_each_at_most() {
     let workspace = workspace();
     for query in [
@@ -294,6 +307,7 @@ fn what_would_have_no_effect_is_refused() {
         (copy(rows, "STORED AS PARQUET OPTIONS (shards 4)"), "shards"),
         (copy(rows, "STORED AS CSV OPTIONS (shards 4)"), "shards"),
         (copy(rows, "STORED AS JSON OPTIONS (shards 4)"), "shards"),
+        (copy(rows, "STORED AS ARROW OPTIONS (shards 4)"), "shards"),
         (copy(rows, "STORED AS PARQUET OPTIONS (overwrite true)"), "overwrite"),
         (copy(rows, "STORED AS CSV OPTIONS (prefix 'x')"), "prefix"),
     ] {

@@ -6,6 +6,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{Extension, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::expose::{expose, partitioned_below, with_partitions};
@@ -24,6 +25,13 @@ impl AnalyzerRule for RewriteCopy {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_down(|plan| match plan {
+            // DataFusion reads no option of this format, and passes over all.
+            LogicalPlan::Copy(copy) if copy.file_type.get_ext() == "arrow" && !copy.options.is_empty() => {
+                let names: BTreeSet<&str> =
+                    copy.options.keys().map(|name| name.trim_start_matches("format.")).collect();
+                let names: Vec<&str> = names.into_iter().collect();
+                plan_err!("COPY ... STORED AS ARROW takes no OPTIONS, got {}; leave them out", names.join(", "))
+            }
             LogicalPlan::Copy(copy) => match Format::of(&copy.file_type.get_ext()) {
                 Some(format) => rewrite_format(format, copy),
                 None => Ok(Transformed::no(LogicalPlan::Copy(copy))),

@@ -115,6 +115,11 @@ impl ExecutionPlan for CommitExec {
         InputDistributionRequirements::new(vec![Distribution::SinglePartition])
     }
 
+    /// The optimizer looks for the order of a query below nodes that keep one, and shards are in that of their rows.
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
     fn replace_children(
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
