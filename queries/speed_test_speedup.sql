@@ -38,6 +38,6 @@ FROM averages AS files
 JOIN averages AS shards
     ON shards.batch_size = files.batch_size
     AND shards.batch_number = files.batch_number
-    AND shards.cache IS NOT DISTINCT FROM files.cache
+    AND (shards.cache IS NOT DISTINCT FROM files.cache)
 WHERE files.format = 'images' AND shards.format = 'tfrecord'
 ORDER BY files, shards, cache, batch_size, batch_number;

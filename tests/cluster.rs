@@ -7,6 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use pixmill::format::manifest::Manifest;
 use support::Workspace;
 use support::cluster::{Cluster, eventually};
 
@@ -156,6 +157,100 @@ fn datasets_are_those_of_one_process() {
     }
 }
 
+/// The fingerprint of a dataset's statement.
+fn statement(workspace: &Workspace, directory: &str) -> String {
+    let manifest = Manifest::read(&workspace.path(directory)).expect("readable").expect("there");
+    manifest.statement.expect("a fingerprint")
+}
+
+#[test]
+fn so_many_shards_are_written_as_are_asked_for_whatever_the_query() {
+    let workspace = Workspace::with_photos(30, 3);
+    workspace.write("names.csv", b"label,name\ndaisy,Daisy\nroses,Rose\n");
+    workspace.sql("COPY (SELECT path, class FROM read_images('photos')) TO 'rows.parquet'").success();
+    let cluster = Cluster::start(&workspace, 3);
+    for (name, query, records, is_ordered) in [
+        (
+            "sorted",
+            "SELECT image_encode(image_decode(content)) AS image, path FROM read_images('photos') ORDER BY path DESC",
+            30,
+            true,
+        ),
+        ("random", "SELECT content AS image, path FROM read_images('photos') ORDER BY random()", 30, false),
+        (
+            "joined",
+            "SELECT p.path, n.name FROM read_images('photos') p JOIN 'names.csv' n ON p.label = n.label",
+            20,
+            false,
+        ),
+        ("values", "SELECT column1 AS a FROM (VALUES (1), (2), (3), (4), (5), (6), (7))", 7, true),
+        ("files", "SELECT path, class FROM 'rows.parquet' r ORDER BY class, path DESC", 30, true),
+        (
+            "windows",
+            "SELECT path, row_number() OVER (PARTITION BY label ORDER BY path) AS n FROM read_images('photos')",
+            30,
+            false,
+        ),
+        ("limited", "SELECT path FROM read_images('photos') WHERE image_error(content) IS NULL LIMIT 9", 9, false),
+        ("nothing", "SELECT path FROM read_images('photos') WHERE false", 0, true),
+    ] {
+        let copy = format!("COPY ({query}) TO '$' STORED AS TFRECORD OPTIONS (shards 4)");
+        let (local, remote) = (format!("local-{name}"), format!("cluster-{name}"));
+        workspace.sql(&copy.replace('$', &local)).success();
+        cluster.sql(&copy.replace('$', &remote)).success();
+        let manifest = Manifest::read(&workspace.path(&remote)).expect("readable").expect("there");
+        let shards: Vec<u64> = manifest.shards.iter().map(|shard| shard.records).collect();
+        let even: Vec<u64> = (0..4).map(|shard| (records + 3 - shard) / 4).filter(|records| *records > 0).collect();
+        assert_eq!(shards, even, "{name}");
+        if is_ordered {
+            let files = |directory: &str| {
+                let mut files = workspace.files(directory);
+                files.retain(|(name, _)| name != "_manifest.json");
+                files
+            };
+            same(&files(&local), &files(&remote));
+        }
+    }
+}
+
+#[test]
+fn a_statement_of_absolute_paths_is_the_same_on_a_cluster() {
+    let workspace = Workspace::with_photos(12, 3);
+    let root = workspace.path("").to_str().expect("UTF-8").trim_end_matches('/').to_string();
+    workspace.sql("COPY (SELECT path, class FROM read_images('photos')) TO 'rows.parquet'").success();
+    workspace.sql("COPY (SELECT path, class FROM read_images('photos')) TO 'rows.csv'").success();
+    workspace
+        .sql("COPY (SELECT content AS image, class FROM read_images('photos')) TO 'records' STORED AS TFRECORD")
+        .success();
+    let cluster = Cluster::start(&workspace, 1);
+    let setup =
+        format!("CREATE EXTERNAL TABLE photos STORED AS IMAGES LOCATION '{root}/photos/' OPTIONS (shuffle_seed 3)");
+    for (number, query) in [
+        format!("SELECT content AS image, class, path FROM read_images('{root}/photos')"),
+        "SELECT image_encode(image_resize(image_decode(content), 8, 8)) AS image, class FROM photos".to_string(),
+        "SELECT content AS image FROM photos TABLESAMPLE (5 ROWS) REPEATABLE (3) WHERE label <> 'roses'".to_string(),
+        format!("SELECT image, class FROM read_tfrecord('{root}/records') WHERE class > 0"),
+        format!("SELECT image, class FROM '{root}/records'"),
+        format!("SELECT p.path, r.class FROM photos p JOIN '{root}/rows.parquet' r ON p.path = r.path"),
+        format!("SELECT class, count(*) AS n FROM '{root}/rows.csv' GROUP BY class ORDER BY n, class"),
+        "SELECT column1 AS a FROM (VALUES (1), (2))".to_string(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let copy = format!("{setup}; COPY ({query}) TO '{root}/$' STORED AS TFRECORD OPTIONS (shards 2)");
+        let (local, remote) = (format!("local{number}"), format!("cluster{number}"));
+        workspace.sql(&copy.replace('$', &local)).success();
+        cluster.sql(&copy.replace('$', &remote)).success();
+        assert_eq!(statement(&workspace, &local), statement(&workspace, &remote), "{query}");
+        // What one has finished is finished for the other, whatever number of threads it has.
+        let resumed = copy.replace('$', &local);
+        cluster.sql(&format!("SET pixmill.resume = true; {resumed}")).success();
+        let resumed = copy.replace('$', &remote);
+        workspace.pixmill(&["sql", "--threads", "3", "--resume", "-c", &resumed]).success();
+    }
+}
+
 #[test]
 fn contact_sheets_are_those_of_one_process() {
     let workspace = Workspace::with_photos(20, 2);
@@ -183,10 +278,38 @@ fn relative_locations_start_from_the_clients_directory() {
 }
 
 #[test]
+fn samples_and_shuffles_are_those_of_one_process_where_a_cluster_was_started_in_another_directory() {
+    let workspace = Workspace::with_photos(1, 1);
+    let cluster = Cluster::start(&workspace, 2);
+    let other = Workspace::with_photos(40, 3);
+    for (number, query) in [
+        "read_images('photos', shuffle_seed => 3)",
+        "read_images('./photos/') TABLESAMPLE BERNOULLI (50) REPEATABLE (5)",
+        "read_images('photos/*/*.jpg', shuffle_seed => 3) TABLESAMPLE (7 ROWS) REPEATABLE (5)",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let copy =
+            format!("COPY (SELECT content AS image, class FROM {query}) TO '$' STORED AS TFRECORD OPTIONS (shards 4)");
+        let files = |directory: &str| {
+            let mut files = other.files(directory);
+            files.retain(|(name, _)| name != "_manifest.json");
+            files
+        };
+        let (local, remote) = (format!("local{number}"), format!("cluster{number}"));
+        other.sql(&copy.replace('$', &local)).success();
+        other.pixmill(&["sql", "--cluster", &cluster.address, "-c", &copy.replace('$', &remote)]).success();
+        same(&files(&local), &files(&remote));
+    }
+}
+
+#[test]
 fn what_cant_be_sent_is_refused() {
     let workspace = Workspace::with_photos(4, 2);
     let cluster = Cluster::start(&workspace, 1);
-    let message = cluster.sql("SELECT count(*) FROM generate_series(1, 7)").failure(2);
+    let numbers = "SELECT count(*) FROM generate_series(1, 7) g JOIN read_images('photos') p ON g.value = p.class";
+    let message = cluster.sql(numbers).failure(2);
     assert!(message.contains("is made in this process and can't be sent to the cluster; write its rows"), "{message}");
     let large = "CREATE TABLE t AS SELECT repeat('x', 70000000) AS x; SELECT count(x) FROM t";
     let message = cluster.sql(large).failure(2);
@@ -333,8 +456,8 @@ fn free_slots(cluster: &Cluster) -> bool {
     report["free_vcores"] == report["vcores"] && !jobs.as_array().expect("a list").iter().any(is_open)
 }
 
-/// Runs a query that exchanges rows, and kills an executor in the stage that reads them.
-fn survives_a_loss(query: &str) {
+/// Loses an executor of a query when its first tasks, so many, are done and one task does the rest.
+fn survives_a_loss(query: &str, first_tasks: usize) {
     let workspace = Workspace::with_photos(60, 5);
     let expected = workspace.sql(query).success();
     let mut cluster = Cluster::start(&workspace, 3);
@@ -344,8 +467,7 @@ fn survives_a_loss(query: &str) {
         let victim = cluster.add_executor();
         cluster.wait_for(executors + 1);
         let client = cluster.start_sql(query);
-        // The stage behind the exchange runs when all 16 tasks of the first are done.
-        cluster.wait_for_tasks(17);
+        cluster.wait_for_tasks(first_tasks);
         cluster.kill(victim);
         let finished = client.finish();
         match finished.code {
@@ -366,9 +488,10 @@ fn survives_a_loss(query: &str) {
 #[test]
 fn a_group_by_that_loses_an_executor_gives_the_right_rows_or_none() {
     survives_a_loss(
-        "SELECT k % 40 AS g, count(*), sum(s) FROM (SELECT length AS k, count(*) AS n, \
-         sum(octet_length(encode(image_encode(image_resize(image_decode(content), 900, 900), 'png'), 'hex'))) AS s \
-         FROM read_images('photos', partitions => 16) GROUP BY length) GROUP BY 1 ORDER BY 1",
+        "SELECT label, count(*), sum(octet_length(encode(image_encode(image_resize(image_decode(c), 900, 900), 'png'), 'hex'))) \
+         FROM (SELECT label, path, max(content) AS c FROM read_images('photos', partitions => 16) GROUP BY label, path) \
+         GROUP BY label ORDER BY label",
+        16,
     );
 }
 
@@ -378,6 +501,7 @@ fn a_join_that_loses_an_executor_gives_the_right_rows_or_none() {
         "SELECT a.label, count(*), sum(octet_length(encode(image_encode(image_resize(image_decode(a.content), 900, 900), 'png'), 'hex'))) \
          FROM read_images('photos', partitions => 16) a JOIN (SELECT path, count(*) AS n FROM read_images('photos', partitions => 4) GROUP BY path) b \
          ON a.path = b.path GROUP BY a.label ORDER BY a.label",
+        20,
     );
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
+use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Result, exec_err, internal_err};
 use datafusion::config::ConfigOptions;
-use datafusion::datasource::listing::ListingTable;
+use datafusion::datasource::listing::{ListingOptions, ListingTable};
 use datafusion::datasource::source_as_provider;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::dml::{CopyTo, DmlStatement};
@@ -22,6 +23,7 @@ use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 use datafusion::prelude::SessionContext;
 
 use crate::format::{HIVE_NULL, check_value};
+use crate::source::FilesTable;
 
 /// Columns of directories whose value is Hive's word for NULL are NULL, which DataFusion takes for a text.
 #[derive(Debug)]
@@ -86,9 +88,15 @@ impl OptimizerRule for CertainDirectoryFilters {
 /// The columns of directories that are texts, of a table of DataFusion's own.
 fn directory_columns(scan: &TableScan) -> Vec<String> {
     let Ok(provider) = source_as_provider(&scan.source) else { return Vec::new() };
-    let Some(table) = provider.downcast_ref::<ListingTable>() else { return Vec::new() };
-    let columns = table.options().table_partition_cols.iter().filter(|(_, data_type)| is_text(data_type));
+    let Some(options) = listing_options(provider.as_ref()) else { return Vec::new() };
+    let columns = options.table_partition_cols.iter().filter(|(_, data_type)| is_text(data_type));
     columns.map(|(name, _)| name.clone()).collect()
+}
+
+/// How the files of a table are read, where DataFusion reads them.
+fn listing_options(table: &dyn TableProvider) -> Option<&ListingOptions> {
+    let files = table.downcast_ref::<FilesTable>().map(FilesTable::options);
+    files.or_else(|| table.downcast_ref::<ListingTable>().map(ListingTable::options))
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -135,8 +143,8 @@ pub(super) fn copy_with_nulls(mut copy: CopyTo, options: &ConfigOptions) -> Resu
 /// An `INSERT` into a table of DataFusion's own, whose directories say NULL where a value is.
 pub(super) fn insert_with_nulls(mut insert: DmlStatement, options: &ConfigOptions) -> Result<DmlStatement> {
     let provider = source_as_provider(&insert.target)?;
-    let Some(table) = provider.downcast_ref::<ListingTable>() else { return Ok(insert) };
-    let columns: Vec<String> = table.options().table_partition_cols.iter().map(|(name, _)| name.clone()).collect();
+    let Some(listing) = listing_options(provider.as_ref()) else { return Ok(insert) };
+    let columns: Vec<String> = listing.table_partition_cols.iter().map(|(name, _)| name.clone()).collect();
     let is_kept = options.execution.keep_partition_by_columns;
     // The columns have the types of the table.
     insert.input = with_directory_values(insert.input, &columns, |data_type| !is_kept && data_type == &DataType::Utf8)?;

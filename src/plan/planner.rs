@@ -17,6 +17,7 @@ use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
@@ -82,7 +83,8 @@ impl ExtensionPlanner for SinkPlanner {
             );
         }
         let running = session.config().target_partitions();
-        let sink: Arc<dyn ExecutionPlan> = Arc::new(ShardSinkExec::new(input, Arc::clone(&target), running));
+        let parts = node.options.shards.filter(|shards| !has_partitions(&input, *shards));
+        let sink: Arc<dyn ExecutionPlan> = Arc::new(ShardSinkExec::new(input, Arc::clone(&target), running, parts));
         Ok(Some(Arc::new(CommitExec::new(sink, target, None))))
     }
 }
@@ -252,6 +254,15 @@ fn classes_behind(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Option<Vec<Str
         return classes_behind(input, expr.downcast_ref::<Column>()?.index());
     }
     (plan.schema() == input.schema()).then(|| classes_behind(input, index)).flatten()
+}
+
+/// Whether the rows come in so many partitions of one table, and nothing in between looks at those of others.
+fn has_partitions(plan: &Arc<dyn ExecutionPlan>, partitions: usize) -> bool {
+    match plan.children().as_slice() {
+        _ if plan.is::<ReadExec>() => plan.properties().output_partitioning().partition_count() == partitions,
+        [input] if plan.is::<ProjectionExec>() || plan.is::<FilterExec>() => has_partitions(input, partitions),
+        _ => false,
+    }
 }
 
 /// Drops limits that the listing has already kept, because they would bring all rows into one partition.

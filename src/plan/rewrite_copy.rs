@@ -6,6 +6,7 @@ use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::dml::CopyTo;
 use datafusion::logical_expr::{Extension, LogicalPlan, WriteOp};
 use datafusion::optimizer::AnalyzerRule;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::expose::{expose, partitioned_below, with_partitions};
@@ -25,6 +26,13 @@ impl AnalyzerRule for RewriteCopy {
 
     fn analyze(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_down(|plan| match plan {
+            // DataFusion reads no option of this format, and passes over all.
+            LogicalPlan::Copy(copy) if copy.file_type.get_ext() == "arrow" && !copy.options.is_empty() => {
+                let names: BTreeSet<&str> =
+                    copy.options.keys().map(|name| name.trim_start_matches("format.")).collect();
+                let names: Vec<&str> = names.into_iter().collect();
+                plan_err!("COPY ... STORED AS ARROW takes no OPTIONS, got {}; leave them out", names.join(", "))
+            }
             LogicalPlan::Copy(copy) => match Format::of(&copy.file_type.get_ext()) {
                 Some(format) => rewrite_format(format, copy, options),
                 None => Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?))),
@@ -61,17 +69,10 @@ fn rewrite(format: Format, copy: CopyTo) -> Result<LogicalPlan> {
     check_schema(&options, &datafusion::arrow::datatypes::Schema::new(features))?;
 
     let mut input = copy.input.as_ref().clone();
+    // The sink itself cuts the rows of other queries, which come in one partition then.
+    let partitions = options.shards.filter(|_| is_row_by_row(&input)).map_or(Partitions::BySize, Partitions::Exactly);
     let tables = partitioned_below(&input)?;
-    match (options.shards, tables.len()) {
-        (Some(shards), 1) => input = with_partitions(input, Partitions::Exactly(shards))?,
-        (Some(_), tables) => {
-            return plan_err!(
-                "shards: needs one table of images or records in the query to cut into shards, got {tables}; without it every \
-                 partition of the input becomes a shard"
-            );
-        }
-        (None, _) => input = with_partitions(input, Partitions::BySize)?,
-    }
+    input = with_partitions(input, partitions)?;
     let shuffle_seed = tables.iter().find_map(|(_, seed)| *seed);
     let visible = schema.fields().len();
     // Without an image column no row is rejected, and reading the files only to tell why would be a waste.
@@ -81,6 +82,19 @@ fn rewrite(format: Format, copy: CopyTo) -> Result<LogicalPlan> {
     }
     let node = WriteShardsNode::try_new(input, copy.output_url, options, copy.partition_by, visible, shuffle_seed)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
+
+/// Whether each row of a query is made of one of its one table, so that a partition of the table is one of the query.
+fn is_row_by_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        // The listing may keep it; otherwise the rows come in one partition.
+        | LogicalPlan::Limit(_) => plan.inputs().into_iter().all(is_row_by_row),
+        _ => false,
+    }
 }
 
 fn check_target(target: &str) -> Result<()> {

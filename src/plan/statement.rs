@@ -1,15 +1,20 @@
 //! The fingerprint of a `COPY`: what its shards depend on besides the files that it reads.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
-use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::config::ConfigOptions;
+use datafusion::datasource::listing::{ListingOptions, ListingTable};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::memory_rows::rows_in_memory;
 use crate::sink::{Fingerprint, SinkOptions, WriteShardsNode, token};
+use crate::source::{FilesTable, TableMessage};
+use crate::storage::AllowList;
 
 /// The fingerprint of a statement. Where it writes to is no part of it, nor whether it may replace what is there.
 pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Result<String> {
@@ -28,8 +33,7 @@ pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Re
                 match rows_in_memory(table.as_ref()) {
                     Some(rows) if add_rows(&mut fingerprint, rows).is_some() => {}
                     Some(_) => fingerprint.add(token()?),
-                    // One that says something else of itself each time is never the same, and its statement keeps nothing.
-                    None => fingerprint.add(format!("{table:?}")),
+                    None => fingerprint.add(identity(table.as_ref())?),
                 }
             }
             // Their text is cut off.
@@ -54,10 +58,35 @@ fn add_rows(fingerprint: &mut Fingerprint, table: &MemTable) -> Option<()> {
     Some(())
 }
 
+/// What a table says of itself, here and where it is sent to.
+fn identity(table: &dyn TableProvider) -> Result<String> {
+    if let Some(message) = TableMessage::of(table)? {
+        // Paths are shown as the location has them, but for slashes at its end.
+        let message = message.with_location(|location| location.trim_end_matches('/').to_string());
+        return serde_json::to_string(&message)
+            .map_err(|error| internal_datafusion_err!("a table can't be written: {error}"));
+    }
+    if let Some(files) = table.downcast_ref::<FilesTable>() {
+        // Where a statement is sent to, the files are known already.
+        return identity(&files.of_now(&Arc::new(AllowList::default()))?);
+    }
+    let Some(files) = table.downcast_ref::<ListingTable>() else {
+        // A table that says something else of itself each time is never the same, and its statement keeps nothing.
+        return Ok(format!("{table:?}"));
+    };
+    let ListingOptions { file_extension, format, table_partition_cols, file_sort_order, .. } = files.options();
+    let paths: Vec<String> = files.table_paths().iter().map(ToString::to_string).collect();
+    let schema = files.schema();
+    let columns: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| format!("{} {} {}", field.name(), field.data_type(), field.is_nullable()))
+        .collect();
+    Ok(format!("{paths:?} {file_extension} {format:?} {table_partition_cols:?} {file_sort_order:?} {columns:?}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use datafusion::arrow::array::{ArrayRef, StringArray};
     use datafusion::common::TableReference;
 

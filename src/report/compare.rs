@@ -70,8 +70,8 @@ impl Comparison {
                     sum(shards.bytes) OVER () / CAST(sum(shards.images) OVER () AS DOUBLE) AS shard_bytes
              FROM means AS files JOIN means AS shards
                ON files.batch_size = shards.batch_size AND files.batch_number = shards.batch_number
-              AND files.decode IS NOT DISTINCT FROM shards.decode
-              AND files.concurrent IS NOT DISTINCT FROM shards.concurrent
+              AND (files.decode IS NOT DISTINCT FROM shards.decode)
+              AND (files.concurrent IS NOT DISTINCT FROM shards.concurrent)
              WHERE files.format = 'images' AND shards.format = 'tfrecord'
              ORDER BY files.batch_size * files.batch_number, files.batch_size",
         )

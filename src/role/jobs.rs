@@ -424,7 +424,8 @@ fn look(graph: &ExecutionGraphBox) -> Look {
         };
         let is_exchange = reads_exchange(plan);
         // A commit takes each partition once and knows whether one is missing: only what a sink writes must not be exchanged.
-        look.was_rolled_back |= attempt > 0 && (is_exchange && !is_commit(plan) || !has_sink(plan) && !is_commit(plan));
+        let is_exact = if has_sink(plan) { !is_exchange } else { is_commit(plan) };
+        look.was_rolled_back |= attempt > 0 && !is_exact;
         look.has_exchanged |= is_exchange && infos.is_some();
         look.totals = look.totals.plus(Progress::of(plan));
         look.tasks.all += partitions;

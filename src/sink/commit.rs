@@ -116,6 +116,11 @@ impl ExecutionPlan for CommitExec {
         InputDistributionRequirements::new(vec![Distribution::SinglePartition])
     }
 
+    /// The optimizer looks for the order of a query below nodes that keep one, and shards are in that of their rows.
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
     fn replace_children(
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
@@ -212,6 +217,7 @@ fn commit(
     let mut changed_keys = ChangedKeys::default();
     reports.values().for_each(|report| changed_keys.add(report.changed_keys.clone()));
     warn_about_keys(&changed_keys);
+    warn_about_shards(target, &manifest);
     Ok(rows)
 }
 
@@ -262,6 +268,20 @@ fn nothing_written(target: &Target, rejects: &Rejects) -> Result<RecordBatch> {
         rejects.write(target).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
     exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.count, rejects.first())
+}
+
+/// A filter that reads files comes behind the cut, and may leave a part without a row.
+fn warn_about_shards(target: &Target, manifest: &Manifest) {
+    let (written, records) = (manifest.shards.len(), manifest.records);
+    let Some(asked) = target.options.shards.filter(|asked| target.partition_by.is_empty() && written < *asked) else {
+        return;
+    };
+    if (written as u64) < records {
+        tracing::warn!(
+            "{written} of {asked} shards were written: every row of the others was left out by a filter, or rejected; add an ORDER BY to \
+             cut only the rows that are left"
+        );
+    }
 }
 
 fn warn_about_keys(changed: &ChangedKeys) {

@@ -42,7 +42,8 @@ pub(crate) trait Encoder: Sized + Send + 'static {
 /// Where a batch's first row stands in the dataset.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
-    pub(crate) partition: usize,
+    /// The part of the dataset whose rows make one shard, or one in each directory.
+    pub(crate) part: usize,
     pub(crate) row: u64,
 }
 

@@ -8,6 +8,7 @@ mod attempt;
 mod cast;
 mod classes;
 mod commit;
+mod cut;
 mod directory;
 mod encode;
 mod failure;

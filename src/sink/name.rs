@@ -1,5 +1,7 @@
 //! Shard names: a template with the shard's number and its record count.
 
+use std::fmt;
+
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,12 @@ use crate::format::INDEX_SUFFIX;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NameTemplate(String);
+
+impl fmt::Display for NameTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 const TFDS: &str = "{prefix}.tfrecord-{shard:05}-of-{shards:05}";
 /// Names for templates of TFRecord that other tools read.
@@ -71,6 +79,11 @@ impl NameTemplate {
     /// Whether it is that of TensorFlow Datasets.
     pub(crate) fn is_tfds(&self) -> bool {
         self.0 == TFDS
+    }
+
+    /// Whether names hold the prefix.
+    pub(crate) fn has_prefix(&self) -> bool {
+        self.pieces().iter().any(|piece| matches!(piece, Piece::Field { name: "prefix", .. }))
     }
 
     /// The name of a shard.

@@ -69,7 +69,7 @@ fn more_shards_are_open_than_there_are_threads_to_write() {
         // The last directory comes first.
         let numbers: Vec<i64> = (0..40).rev().collect();
         runtime(2).block_on(async {
-            let sink = Arc::new(ShardSinkExec::new(input(&[numbers.as_slice(); 4]), Arc::clone(&target), 4));
+            let sink = Arc::new(ShardSinkExec::new(input(&[numbers.as_slice(); 4]), Arc::clone(&target), 4, None));
             let partitions = (0..4).map(|partition| {
                 let sink: Arc<dyn ExecutionPlan> = Arc::clone(&sink) as _;
                 tokio::spawn(super::testing::run(sink, partition, Arc::default()))
@@ -111,7 +111,7 @@ fn image_directories(directory: &std::path::Path) -> Target {
 async fn write_within(target: &Arc<Target>, rows: RecordBatch, bytes: usize) -> Result<RecordBatch> {
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc().expect("a runtime");
     let rows = MemorySourceConfig::try_new_exec(&[vec![rows.clone()]], rows.schema(), None).expect("a plan");
-    let sink = ShardSinkExec::new(rows, Arc::clone(target), 1);
+    let sink = ShardSinkExec::new(rows, Arc::clone(target), 1, None);
     let context = Arc::new(TaskContext::default().with_runtime(Arc::clone(&runtime)));
     let written: Vec<RecordBatch> = sink.execute(0, context)?.try_collect().await?;
     assert_eq!(runtime.memory_pool.reserved(), 0);

@@ -15,7 +15,7 @@ use crate::config::{OptionPage, names, option};
 /// How a dataset is laid out in files, and what becomes of rows without an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
 pub struct SinkOptions {
-    /// How many shards; as many as the input has partitions where not given.
+    /// How many shards, or how many in each directory at most; as many as the input has partitions where not given.
     pub shards: Option<usize>,
     /// What shard names begin with.
     pub prefix: String,
@@ -57,7 +57,9 @@ pub enum OnReject {
 pub(super) const SHARDS: OptionPage = option(
     "shards",
     "by files and bytes",
-    "How many shards, 1 to 100000; record counts differ by one at most before rejects. One that would be empty is left out.",
+    "How many shards, 1 to 100000; of a sorted query each holds rows that follow each other. Record counts differ by one at most, before \
+     rejects and before a filter that reads the files of one table. One that would be empty is left out. With `PARTITIONED BY`, the most \
+     in each directory.",
 );
 pub(super) const OVERWRITE: OptionPage =
     option("overwrite", "false", "Whether a finished dataset in the directory is replaced.");
@@ -90,11 +92,13 @@ impl SinkOptions {
     /// An unknown name, a value that it doesn't take, or values that exclude each other.
     pub fn try_new(format: Format, given: &HashMap<String, String>, partition_by: &[String]) -> Result<Self> {
         let mut options = Self::new(format);
+        let is_given = |name: &str| given.keys().any(|key| key.strip_prefix("format.").unwrap_or(key) == name);
         let mut given: Vec<_> = given.iter().collect();
         given.sort();
         for (key, value) in given {
             options.set(key.strip_prefix("format.").unwrap_or(key), value.trim())?;
         }
+        options.check(is_given("prefix"))?;
         match &options.format {
             FormatOptions::TfRecord(own) => {
                 own.check(options.is_tfds())?;
@@ -105,6 +109,22 @@ impl SinkOptions {
             FormatOptions::WebDataset | FormatOptions::Parquet(_) => {}
         }
         Ok(options)
+    }
+
+    /// Checks what options have to do with each other.
+    fn check(&self, has_prefix: bool) -> Result<()> {
+        if has_prefix && !self.name_template.has_prefix() {
+            return plan_err!(
+                "prefix: the name template '{}' has no place for it; leave it out, or put {{prefix}} into name_template",
+                self.name_template
+            );
+        }
+        if self.on_reject == OnReject::Fail && self.max_rejects.is_some_and(|most| most > 0) {
+            return plan_err!(
+                "max_rejects: with on_reject 'fail' the first row that is rejected stops the run; leave one of both out"
+            );
+        }
+        Ok(())
     }
 
     /// The format.
@@ -285,6 +305,27 @@ mod tests {
         for (format, name, value, expected) in cases {
             let error = parse(format, &[(name, value)]).expect_err("a bad value").strip_backtrace();
             assert_eq!(error, format!("Error during planning: {expected}"));
+        }
+    }
+
+    #[test]
+    fn options_that_would_have_no_effect_are_refused() {
+        let error = |given: &[(&str, &str)]| parse(Format::TfRecord, given).expect_err("refused").strip_backtrace();
+        for template in ["spark", "part-{shard}", "{records}-{shard}.tfrec"] {
+            let message = error(&[("prefix", "x"), ("name_template", template)]);
+            assert!(
+                message.contains("prefix: the name template '") && message.contains("has no place for it"),
+                "{message}"
+            );
+        }
+        let message = error(&[("max_rejects", "3"), ("on_reject", "fail")]);
+        assert!(message.contains("the first row that is rejected stops the run"), "{message}");
+        assert!(error(&[("images", "a")]).contains("images: only TensorFlow Datasets is told"));
+        assert!(
+            error(&[("index", "true"), ("compression", "zlib")]).contains("leave one of index and compression out")
+        );
+        for sound in [&[("max_rejects", "0"), ("on_reject", "fail")], &[("prefix", "x"), ("name_template", "tfds")]] {
+            parse(Format::TfRecord, sound).expect("options");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Writes the rows of one partition: to one shard, or to one for each directory.
+//! Writes the rows of one partition: each part of them to one shard, or to one for each directory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use indicatif::HumanBytes;
 use tokio::runtime::Handle;
 
 use super::attempt::Attempt;
-use super::encode::{ChangedKeys, Encoder, Place, Rejection};
+use super::encode::{Encoder, Place, Rejection};
 use super::report::Report;
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
@@ -66,10 +66,14 @@ pub(super) struct PartitionWriter<E> {
     attempt: Arc<Attempt>,
     target: Arc<Target>,
     runtime: Handle,
-    /// Rows that have come, rejected ones included.
+    /// The number of the part that is written, among those of the whole dataset.
+    part: usize,
+    /// Rows of this part that have come, rejected ones included.
     rows: u64,
     /// Open shards by their directory, which is empty where the dataset has none.
     shards: BTreeMap<String, ShardWriter<E>>,
+    /// What is whole already.
+    report: Report,
     rejects: Vec<Reject>,
     /// Bytes of these.
     reject_bytes: usize,
@@ -90,14 +94,40 @@ impl<E> Drop for PartitionWriter<E> {
 impl<E: Encoder> PartitionWriter<E> {
     /// A writer of an attempt's partition, whose run has begun.
     pub(super) fn new(attempt: Arc<Attempt>, runtime: Handle, counts: Counts, memory: Memory) -> Self {
-        let target = Arc::clone(&attempt.target);
-        let (shards, rejects) = (BTreeMap::new(), Vec::new());
-        Self { attempt, target, runtime, rows: 0, shards, rejects, reject_bytes: 0, counts, memory, started: 0 }
+        let (target, part) = (Arc::clone(&attempt.target), attempt.partition);
+        let (shards, report, rejects) = (BTreeMap::new(), Report::default(), Vec::new());
+        Self {
+            attempt,
+            target,
+            runtime,
+            part,
+            rows: 0,
+            shards,
+            report,
+            rejects,
+            reject_bytes: 0,
+            counts,
+            memory,
+            started: 0,
+        }
     }
 
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Stops work that nobody waits for any more.
+    ///
+    /// # Errors
+    /// The task is cancelled.
+    pub(super) fn check_task(&self) -> Result<()> {
+        self.attempt.check_task()
+    }
+
+    /// Writes all rows to one part.
     pub(super) async fn write(&mut self, mut rows: SendableRecordBatchStream) -> Result<()> {
         while let Some(batch) = rows.try_next().await? {
-            self.attempt.check_task()?;
+            self.check_task()?;
             self.write_batch(&batch).await?;
             self.count_memory()?;
         }
@@ -131,28 +161,38 @@ impl<E: Encoder> PartitionWriter<E> {
         self.count_memory()
     }
 
+    /// Ends the shards of this part; the rows that come are the next one's.
+    pub(super) async fn next_part(&mut self) -> Result<()> {
+        self.hand_over().await?;
+        self.end_shards().await?;
+        self.part += 1;
+        self.rows = 0;
+        Ok(())
+    }
+
     /// Waits until the shards that were handed over are whole. The rejected rows are still to be listed.
     pub(super) async fn finish(mut self) -> Result<(Report, Vec<Reject>)> {
-        let mut rejects = std::mem::take(&mut self.rejects);
-        rejects.sort();
-        let mut report = Report {
-            shards: Vec::new(),
-            rejected: rejects.len() as u64,
-            first_reject: rejects.first().cloned(),
-            rejects: None,
-            changed_keys: ChangedKeys::default(),
-        };
-        for (directory, mut writer) in std::mem::take(&mut self.shards) {
-            report.changed_keys.add(writer.changed_keys());
-            report.shards.push(writer.finish(directory).await?);
-        }
+        self.end_shards().await?;
         self.started = 0;
+        let (mut report, mut rejects) = (std::mem::take(&mut self.report), std::mem::take(&mut self.rejects));
+        rejects.sort();
+        report.rejected = rejects.len() as u64;
+        report.first_reject = rejects.first().cloned();
         Ok((report, rejects))
     }
 
-    async fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+    async fn end_shards(&mut self) -> Result<()> {
+        for (directory, mut writer) in std::mem::take(&mut self.shards) {
+            self.report.changed_keys.add(writer.changed_keys());
+            self.report.shards.push(writer.finish(directory).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes some rows of this part.
+    pub(super) async fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let target = Arc::clone(&self.target);
-        let rows = E::prepare(&target, batch, Place { partition: self.attempt.partition, row: self.rows })?;
+        let rows = E::prepare(&target, batch, Place { part: self.part, row: self.rows })?;
         self.rows += batch.num_rows() as u64;
         let directories = target.directories(batch)?;
         for row in 0..batch.num_rows() {
@@ -190,7 +230,7 @@ impl<E: Encoder> PartitionWriter<E> {
             );
         }
         let encoder = E::start(&self.target)?;
-        let writer = ShardWriter::start(encoder, &self.attempt, self.shards.len(), &self.runtime);
+        let writer = ShardWriter::start(encoder, &self.attempt, self.started, &self.runtime);
         self.shards.insert(directory.to_string(), writer);
         self.started += 1;
         Ok(())

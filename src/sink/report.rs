@@ -12,7 +12,7 @@ use super::{Target, hidden};
 use crate::format::manifest::{Reject, put};
 
 /// What a partition has written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) shards: Vec<Finished>,
     pub(crate) rejected: u64,

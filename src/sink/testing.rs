@@ -75,7 +75,7 @@ pub(super) async fn write(
     input: Arc<dyn ExecutionPlan>,
     partition: usize,
 ) -> Result<RecordBatch> {
-    run(Arc::new(ShardSinkExec::new(input, Arc::clone(target), 2)), partition, Arc::default()).await
+    run(Arc::new(ShardSinkExec::new(input, Arc::clone(target), 2, None)), partition, Arc::default()).await
 }
 
 /// Commits reports as an executor does, where there is no sink below.

@@ -263,7 +263,7 @@ fn a_cancelled_task_leaves_nothing() {
     finish(async {
         let (slow, sender) = slow_input();
         let task = Arc::new(Task::new(vec![7]));
-        let sink = Arc::new(ShardSinkExec::new(slow, Arc::clone(&target), 1));
+        let sink = Arc::new(ShardSinkExec::new(slow, Arc::clone(&target), 1, None));
         let running = tokio::spawn(run(sink, 0, Arc::clone(&task)));
         sender.send(batch(&[1])).await.expect("sent");
         sender.send(batch(&[2])).await.expect("sent");
@@ -279,7 +279,7 @@ fn a_cancelled_task_leaves_nothing() {
 fn partitions_have_their_numbers_in_the_whole_plan() {
     let directory = directory();
     let target = Arc::new(target(directory.path()));
-    let sink = Arc::new(ShardSinkExec::new(input(&[&[1, 2]]), Arc::clone(&target), 1));
+    let sink = Arc::new(ShardSinkExec::new(input(&[&[1, 2]]), Arc::clone(&target), 1, None));
     let report = finish(run(sink, 0, Arc::new(Task::new(vec![7])))).expect("written");
     assert_eq!(report.column(0).as_primitive::<Int64Type>().values(), &[7]);
     assert!(names(directory.path()).iter().any(|name| name.starts_with(".finished-00007-")));
@@ -331,4 +331,45 @@ fn a_report_whose_shard_is_gone_or_that_names_other_files_counts_for_nothing() {
         fs::remove_file(shard).expect("removed");
         assert_ne!(both(&target).await[0], one);
     });
+}
+
+/// The records of each shard that a sink makes of rows which it cuts itself.
+fn cut(rows: &[i64], parts: usize) -> Vec<i64> {
+    let directory = directory();
+    let target = Arc::new(target(directory.path()));
+    finish(async {
+        let sink = Arc::new(ShardSinkExec::new(input(&[rows]), Arc::clone(&target), 1, Some(parts)));
+        let report = run(sink, 0, Arc::default()).await.expect("written");
+        let again = Arc::new(ShardSinkExec::new(input(&[rows]), Arc::clone(&target), 1, Some(parts)));
+        assert_eq!(run(again, 0, Arc::default()).await.expect("written"), report, "a task that is run again");
+        records(&commit(&target, 1, &[&report]).await.expect("committed"))
+    })
+}
+
+#[test]
+fn rows_that_come_in_one_partition_are_cut_into_even_parts() {
+    assert_eq!(cut(&[1, 2, 3, 4, 5, 6, 7], 3), [3, 2, 2]);
+    assert_eq!(cut(&[1, 2, 3, 4], 4), [1, 1, 1, 1]);
+    assert_eq!(cut(&[1, 2, 3, 4], 1), [4]);
+    assert_eq!(cut(&[1, 2], 5), [1, 1]);
+    assert_eq!(cut(&[], 5), [0; 0]);
+}
+
+#[test]
+fn a_task_that_is_cancelled_while_rows_wait_leaves_nothing() {
+    let directory = directory();
+    let target = Arc::new(target(directory.path()));
+    finish(async {
+        let (slow, sender) = slow_input();
+        let task = Arc::new(Task::default());
+        let sink = Arc::new(ShardSinkExec::new(slow, Arc::clone(&target), 1, Some(2)));
+        let running = tokio::spawn(run(sink, 0, Arc::clone(&task)));
+        sender.send(batch(&[1, 2])).await.expect("sent");
+        sender.send(batch(&[3, 4])).await.expect("sent");
+        task.cancel();
+        drop(sender);
+        assert!(message(running.await.expect("a task")).contains("the task is cancelled"));
+    });
+    let names = names(directory.path());
+    assert!(names.len() == 2 && names[0].starts_with(".run-") && names[1] == "_unfinished", "{names:?}");
 }

@@ -14,6 +14,7 @@ use super::{CommitExec, ShardSinkExec, SinkOptions, Target, WriteShardsNode};
 struct SinkWire {
     target: Target,
     running: usize,
+    parts: Option<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,7 +46,8 @@ impl ShardSinkExec {
     /// # Errors
     /// A path that isn't UTF-8.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        to_bytes("ShardSinkExec", &SinkWire { target: self.target().clone(), running: self.running() })
+        let wire = SinkWire { target: self.target().clone(), running: self.running(), parts: self.parts() };
+        to_bytes("ShardSinkExec", &wire)
     }
 
     /// The node with an input.
@@ -53,8 +55,8 @@ impl ShardSinkExec {
     /// # Errors
     /// Bytes that are not those of this node.
     pub(crate) fn decode(bytes: &[u8], input: Arc<dyn ExecutionPlan>) -> Result<Self> {
-        let SinkWire { target, running } = from_bytes("ShardSinkExec", bytes)?;
-        Ok(Self::new(input, Arc::new(target), running))
+        let SinkWire { target, running, parts } = from_bytes("ShardSinkExec", bytes)?;
+        Ok(Self::new(input, Arc::new(target), running, parts))
     }
 }
 
@@ -140,7 +142,7 @@ mod tests {
     use crate::sink::{Format, testing};
 
     fn options(format: Format) -> SinkOptions {
-        let given = [("shards", "7"), ("max_rejects", "3"), ("on_reject", "fail"), ("overwrite", "true")];
+        let given = [("shards", "7"), ("max_rejects", "3"), ("prefix", "x"), ("overwrite", "true")];
         let given: HashMap<_, _> = given.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         SinkOptions::try_new(format, &given, &[]).expect("options")
     }
@@ -172,9 +174,12 @@ mod tests {
     fn nodes_survive_the_wire() {
         for format in [Format::TfRecord, Format::WebDataset, Format::Parquet] {
             let (input, target) = (testing::input(&[&[1], &[2]]), Arc::new(target(format)));
-            let sink = ShardSinkExec::new(Arc::clone(&input), Arc::clone(&target), 5);
-            let read = ShardSinkExec::decode(&sink.encode().expect("bytes"), Arc::clone(&input)).expect("the node");
-            assert_eq!((read.target(), read.running()), (target.as_ref(), 5));
+            for parts in [Some(7), None] {
+                let sink = ShardSinkExec::new(Arc::clone(&input), Arc::clone(&target), 5, parts);
+                let read = ShardSinkExec::decode(&sink.encode().expect("bytes"), Arc::clone(&input)).expect("the node");
+                assert_eq!((read.target(), read.running(), read.parts()), (target.as_ref(), 5, parts));
+            }
+            let sink = ShardSinkExec::new(Arc::clone(&input), Arc::clone(&target), 5, None);
             // On an executor there is no sink below the commit, which still knows how many partitions there were.
             let commit = CommitExec::new(Arc::new(sink), Arc::clone(&target), None);
             let read = CommitExec::decode(&commit.encode().expect("bytes"), input).expect("the node");

@@ -1,4 +1,4 @@
-//! The sink node: one writer for each partition, one shard (or one for each directory) from each writer.
+//! The sink node: one writer for each partition, one shard (or one for each directory) from each part of its rows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,12 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{
+    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning, PhysicalExpr,
+};
+use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, SpillMetrics};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{FutureExt, StreamExt, stream};
@@ -19,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::attempt::Attempt;
+use super::cut::{Waiting, write_parts};
 use super::encode::Encoder;
 use super::failure::io_failure;
 use super::parquet::ParquetEncoder;
@@ -41,8 +45,20 @@ pub struct ShardSinkExec {
     metrics: ExecutionPlanMetricsSet,
     /// How many partitions are written at the same time. The others hold neither file nor memory.
     running: usize,
+    intake: Intake,
     permits: Arc<Semaphore>,
     rejected: Arc<AtomicU64>,
+}
+
+/// How rows come to the sink, whatever the optimizer changes below it.
+#[derive(Debug, Clone)]
+struct Intake {
+    /// Into how many parts all rows are cut; otherwise each partition is a part.
+    parts: Option<usize>,
+    /// All rows come in one partition.
+    is_gathered: bool,
+    /// The order of the rows when the sink was planned, which is that of the shards.
+    ordering: Option<LexOrdering>,
 }
 
 /// The rows of the sink: (partition, report).
@@ -54,9 +70,20 @@ fn report_schema() -> SchemaRef {
 }
 
 impl ShardSinkExec {
-    /// Writes `input` to `target`, `running` partitions at a time.
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>, running: usize) -> Self {
-        let partitions = partitions(&input);
+    /// Writes `input` to `target`, `running` partitions at a time; or all of it in one, cut into `parts`.
+    pub(crate) fn new(
+        input: Arc<dyn ExecutionPlan>,
+        target: Arc<Target>,
+        running: usize,
+        parts: Option<usize>,
+    ) -> Self {
+        let ordering = input.properties().output_ordering().cloned();
+        let is_gathered = parts.is_some() || (ordering.is_some() && partitions(&input) == 1);
+        Self::with_intake(input, target, running, Intake { parts, is_gathered, ordering })
+    }
+
+    fn with_intake(input: Arc<dyn ExecutionPlan>, target: Arc<Target>, running: usize, intake: Intake) -> Self {
+        let partitions = if intake.is_gathered { 1 } else { partitions(&input) };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(report_schema()),
             Partitioning::UnknownPartitioning(partitions),
@@ -69,15 +96,20 @@ impl ShardSinkExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
             running,
+            intake,
             permits: Arc::new(Semaphore::new(running.max(1))),
             rejected: Arc::new(AtomicU64::new(0)),
         }
     }
 
-    /// Partitions of the input, the most shards that a directory can have: known only here, because the optimizer changes
-    /// the plan below after the sink is planned.
+    /// How many partitions are written: known only here, because the optimizer changes the plan below after the sink is planned.
     pub(super) fn partitions(&self) -> usize {
-        partitions(&self.input)
+        self.properties.output_partitioning().partition_count()
+    }
+
+    /// Into how many parts the sink cuts its rows itself.
+    pub(super) fn parts(&self) -> Option<usize> {
+        self.intake.parts
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -95,7 +127,7 @@ fn partitions(input: &Arc<dyn ExecutionPlan>) -> usize {
 
 impl DisplayAs for ShardSinkExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "ShardSinkExec: {}, shards={}", self.target, self.partitions())
+        write!(f, "ShardSinkExec: {}, shards={}", self.target, self.parts().unwrap_or_else(|| self.partitions()))
     }
 }
 
@@ -116,6 +148,23 @@ impl ExecutionPlan for ShardSinkExec {
         vec![false]
     }
 
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        let distribution = match self.intake.is_gathered {
+            true => Distribution::SinglePartition,
+            false => Distribution::UnspecifiedDistribution,
+        };
+        InputDistributionRequirements::new(vec![distribution])
+    }
+
+    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
+        vec![self.intake.ordering.clone().map(OrderingRequirements::from)]
+    }
+
+    /// Rows stand in the shards in the order in which they come.
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
     fn replace_children(
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
@@ -123,7 +172,7 @@ impl ExecutionPlan for ShardSinkExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next();
         let input = input.ok_or_else(|| internal_datafusion_err!("ShardSinkExec has one child"))?;
-        Ok(Arc::new(Self::new(input, Arc::clone(&self.target), self.running)))
+        Ok(Arc::new(Self::with_intake(input, Arc::clone(&self.target), self.running, self.intake.clone())))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -172,6 +221,10 @@ impl ShardSinkExec {
         let task = Task::of(context.session_config());
         let number = task.partition(partition);
         let (input, target, permits) = (Arc::clone(&self.input), Arc::clone(&self.target), Arc::clone(&self.permits));
+        let cut = self.parts().map(|parts| {
+            let metrics = SpillMetrics::new(&self.metrics, partition);
+            (parts, Waiting::new(context.runtime_env(), input.schema(), metrics, runtime.clone()))
+        });
         async move {
             let permit = permits.acquire_owned().await;
             let permit = permit.map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
@@ -186,7 +239,11 @@ impl ShardSinkExec {
             }
             let memory = Memory::of(&context, &attempt.target);
             let mut writer = PartitionWriter::<E>::new(Arc::clone(&attempt), runtime.clone(), counts, memory);
-            writer.write(input.execute(partition, context)?).await?;
+            let rows = input.execute(partition, context)?;
+            match cut {
+                Some((parts, waiting)) => write_parts(&mut writer, rows, parts, waiting).await?,
+                None => writer.write(rows).await?,
+            }
             writer.hand_over().await?;
             // The next partition decodes while the disk makes sure of the last of this one.
             drop(permit);
@@ -198,7 +255,10 @@ impl ShardSinkExec {
 }
 
 /// Work with files, on the threads for it.
-async fn on<T: Send + 'static>(runtime: &Handle, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn on<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let done = runtime.spawn_blocking(work).await;
     done.map_err(|error| internal_datafusion_err!("the sink stopped: {error}"))?
 }

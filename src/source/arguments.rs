@@ -37,6 +37,9 @@ pub(super) fn parse_boolean(name: &str, value: &str) -> Result<bool> {
 
 /// The location and options of a `CREATE EXTERNAL TABLE`.
 pub(super) fn from_command<O: SourceOptions>(format: &str, command: &CreateExternalTable) -> Result<(String, O)> {
+    if let Some(clause) = clause_without_effect(command) {
+        return plan_err!("a table STORED AS {format} takes no {clause}; leave it out");
+    }
     let mut options = O::default();
     let mut given: Vec<(&String, &String)> = command.options.iter().collect();
     given.sort();
@@ -50,6 +53,17 @@ pub(super) fn from_command<O: SourceOptions>(format: &str, command: &CreateExter
             locations.len()
         ),
     }
+}
+
+/// A clause that tables of this crate's formats would not keep.
+fn clause_without_effect(command: &CreateExternalTable) -> Option<&'static str> {
+    let clauses = [
+        ("WITH ORDER", !command.order_exprs.is_empty()),
+        ("UNBOUNDED", command.unbounded),
+        ("PRIMARY KEY, UNIQUE or other constraint", command.constraints.iter().next().is_some()),
+        ("DEFAULT", !command.column_defaults.is_empty()),
+    ];
+    clauses.into_iter().find(|(_, is_given)| *is_given).map(|(clause, _)| clause)
 }
 
 /// The statement that a table was made by, which `SHOW CREATE TABLE` tells; DataFusion's text has no options.

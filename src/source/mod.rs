@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::OptionPage;
 
 pub(crate) use by_name::FilesByName;
-pub(crate) use listed::{ListedTableFactory, with_files_of_now};
+pub(crate) use listed::{FilesTable, ListedTableFactory, with_files_of_now};
 
 pub use arguments::SourceOptions;
 pub use node::ReadExec;

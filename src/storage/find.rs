@@ -1,5 +1,6 @@
 //! Finding files: a location is a directory, a file or a glob, by path or by `file://` URL.
 
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,11 @@ impl Location {
         self.glob.is_none() && self.base.is_dir()
     }
 
+    /// Whether the location is a pattern, and no name.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.glob.is_some()
+    }
+
     /// Walks over the files, sorted by their whole paths. Hidden files and folders are passed over, links followed.
     ///
     /// A glob looks only into folders that can hold what it matches. What can't be read is left out with a warning; it is an error where
@@ -113,6 +119,25 @@ impl Location {
             glob: self.glob.as_ref(),
             most_depth: if is_recursive || self.glob.is_some() { usize::MAX } else { 1 },
             allow: &self.allow,
+        })
+    }
+
+    /// A file's path from where the search started, which is the same however that place is written; of a file that is named
+    /// itself, its name.
+    pub(crate) fn below<'a>(&self, path: &'a Path) -> &'a Path {
+        match path.strip_prefix(&self.base) {
+            Ok(below) if below.as_os_str().is_empty() => path.file_name().map_or(path, Path::new),
+            below => below.unwrap_or(path),
+        }
+    }
+
+    /// The name of the directory of the files that lie where the search started, also where it was written without one, as `.` is.
+    pub(crate) fn base_name(&self) -> Option<OsString> {
+        let directory = if self.base.is_dir() { self.base.as_path() } else { self.base.parent()? };
+        let named = |path: &Path| path.file_name().map(OsString::from);
+        named(directory).or_else(|| {
+            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            named(&directory.canonicalize().ok()?)
         })
     }
 

@@ -7,8 +7,10 @@ use twox_hash::XxHash3_64;
 
 use super::columns::Rows;
 
-/// A row of the sample: its hash, and its number among all rows.
-type Key = (u64, u64);
+/// A row of the sample: the hash that chooses it, that of its path, and its number among all rows.
+///
+/// The path only decides between equal images: where they lie, and how that place is written, changes no sample.
+type Key = (u64, u64, u64);
 
 /// Keeps the rows whose hashes are the smallest: every row has the same chance, whenever it comes.
 pub(super) struct Sample<T> {
@@ -28,7 +30,9 @@ impl<T> Sample<T> {
     pub(super) fn offer(&mut self, rows: &Rows) -> BTreeMap<usize, Key> {
         let mut taken = BTreeMap::new();
         for row in 0..rows.images.len() {
-            let key = (hash(self.seed, rows, row), self.rows);
+            let path = rows.paths[row].as_deref().unwrap_or_default();
+            let key =
+                (hash(self.seed, rows, row), XxHash3_64::oneshot_with_seed(self.seed, path.as_bytes()), self.rows);
             self.rows += 1;
             let is_full = self.kept.len() == self.most;
             if is_full && self.kept.last_key_value().is_none_or(|(last, _)| *last < key) {
@@ -55,21 +59,16 @@ impl<T> Sample<T> {
     /// What is kept, in the order in which the rows came.
     pub(super) fn into_values(self) -> Vec<T> {
         let mut kept: Vec<(u64, T)> =
-            self.kept.into_iter().filter_map(|((_, row), value)| Some((row, value?))).collect();
+            self.kept.into_iter().filter_map(|((_, _, row), value)| Some((row, value?))).collect();
         kept.sort_by_key(|(row, _)| *row);
         kept.into_iter().map(|(_, value)| value).collect()
     }
 }
 
-/// A stable hash of all that is shown of a row.
+/// A stable hash of what a row is, wherever it comes from.
 fn hash(seed: u64, rows: &Rows, row: usize) -> u64 {
-    let mut hash = seed;
-    let mut add = |bytes: &[u8]| hash = XxHash3_64::oneshot_with_seed(hash, bytes);
-    add(bytes_of(&rows.images, row));
-    for text in [&rows.labels[row], &rows.paths[row]] {
-        add(text.as_deref().unwrap_or_default().as_bytes());
-    }
-    hash
+    let image = XxHash3_64::oneshot_with_seed(seed, bytes_of(&rows.images, row));
+    XxHash3_64::oneshot_with_seed(image, rows.labels[row].as_deref().unwrap_or_default().as_bytes())
 }
 
 /// The bytes of a file, or the pixels of an image.
@@ -116,6 +115,23 @@ mod tests {
         assert_eq!(other, expected);
         assert_ne!(sampled(&numbers, 7, 2), expected);
         assert!(expected.iter().any(|number| *number > 500), "{expected:?}");
+    }
+
+    #[test]
+    fn the_sample_is_the_same_wherever_the_rows_come_from() {
+        let sampled = |directory: &str| {
+            let mut sample = Sample::new(10, 1);
+            let images: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..100_u32).map(u32::to_be_bytes)));
+            let paths = (0..100).map(|number| Some(format!("{directory}{number}.jpg"))).collect();
+            let rows = Rows { images, labels: vec![None; 100], paths };
+            for (position, key) in sample.offer(&rows) {
+                sample.put(key, position);
+            }
+            sample.into_values()
+        };
+        for directory in ["./", "/data/", "file:///data/", "other/place/"] {
+            assert_eq!(sampled(directory), sampled(""), "{directory}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Samples {
                 let keys = keys.as_string::<i32>();
                 keys.is_valid(row).then(|| keys.value(row).to_string())
             }
-            SampleKeys::Counted(place) => Some(format!("{:06}-{:06}", place.partition, place.row + row as u64)),
+            SampleKeys::Counted(place) => Some(format!("{:06}-{:06}", place.part, place.row + row as u64)),
         }
     }
 }

@@ -18,7 +18,7 @@ impl SourceOptions for Cifar10Options {
     const OPTIONS: &'static [OptionPage] = &[option(
         "partitions",
         "by images and bytes",
-        "How many parts the images are cut into, 1 to 100000, across files; their counts differ by one at most.",
+        "How many parts the images are cut into, 1 to 100000, across files; their counts differ by one at most. `shards` of a COPY outranks it.",
     )];
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {

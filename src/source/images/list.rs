@@ -1,14 +1,13 @@
 //! The listing: which files there are, filtered, sampled, shuffled and cut into partitions. No file is opened.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use datafusion::arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
-};
-use datafusion::arrow::compute::{filter_record_batch, take_record_batch};
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::cast::as_boolean_array;
@@ -111,21 +110,21 @@ impl Request {
             && (self.options.classes.is_some() || !self.needs_classes);
         let most = self.limit.filter(|_| is_plain).unwrap_or(usize::MAX);
         let location = Location::parse_within(&self.location, &self.allow)?;
-        let files = find(&location, &self.options, most)?;
+        let mut files = find(&location, &self.options, most)?;
         if files.is_empty() {
             return nothing_found(&self.location, &self.options);
         }
         let classes = self.options.classes.clone().unwrap_or_else(|| labels(&files));
-        let mut items = batch(files, &classes)?;
         if let Some(sample) = self.options.sample {
-            items = filter_record_batch(&items, &sample_mask(&items, sample)?)?;
+            files = sampled(files, sample);
         }
+        if let Some(seed) = self.options.shuffle_seed {
+            shuffle(&mut files, seed);
+        }
+        let mut items = batch(files, &classes)?;
         if let Some(filter) = &self.filter {
             let mask = filter.evaluate(&items)?.into_array(items.num_rows())?;
             items = filter_record_batch(&items, as_boolean_array(&mask)?)?;
-        }
-        if let Some(seed) = self.options.shuffle_seed {
-            items = shuffle(&items, seed)?;
         }
         let rows = self.limit.unwrap_or(usize::MAX).min(items.num_rows());
         Ok((items.slice(0, rows), classes))
@@ -172,11 +171,14 @@ pub(super) struct File {
     modification_time: Option<i64>,
     pub(super) length: i64,
     label: Option<String>,
+    /// The path from where the search started: the same wherever the images are, and however that place is written.
+    below: Box<[u8]>,
 }
 
 /// Finds the images of a location, sorted by path, at most `most`.
 pub(super) fn find(location: &Location, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
     let is_recursive = options.is_recursive.unwrap_or(true);
+    let base_label = location.base_name();
     let mut files = Vec::new();
     for found in location.files(is_recursive) {
         let found = found?;
@@ -186,7 +188,7 @@ pub(super) fn find(location: &Location, options: &ImagesOptions, most: usize) ->
         if !is_wanted(&found, options) {
             continue;
         }
-        match file(&found, location) {
+        match file(&found, location, base_label.as_deref()) {
             Some(file) => files.push(file),
             None => tracing::warn!("left out '{}': its name is not valid UTF-8", found.path.display()),
         }
@@ -203,8 +205,11 @@ fn is_wanted(found: &Found, options: &ImagesOptions) -> bool {
     }
 }
 
-fn file(found: &Found, location: &Location) -> Option<File> {
-    let parent = found.path.parent().and_then(Path::file_name);
+/// What is known of a file; the label of one that lies where the search started is given.
+fn file(found: &Found, location: &Location, base_label: Option<&OsStr>) -> Option<File> {
+    let below = location.below(&found.path);
+    let is_at_base = below.parent().is_none_or(|parent| parent.as_os_str().is_empty());
+    let parent = if is_at_base { base_label } else { found.path.parent().and_then(Path::file_name) };
     let metadata = found.metadata.as_ref();
     let modified = metadata.and_then(|metadata| metadata.modified().ok());
     let micros = modified.and_then(|time| match time.duration_since(UNIX_EPOCH) {
@@ -216,6 +221,7 @@ fn file(found: &Found, location: &Location) -> Option<File> {
         modification_time: micros,
         length: metadata.and_then(|metadata| i64::try_from(metadata.len()).ok()).unwrap_or(0),
         label: parent.and_then(|name| name.to_str()).map(str::to_string),
+        below: below.as_os_str().as_encoded_bytes().into(),
     })
 }
 
@@ -240,40 +246,108 @@ fn batch(files: Vec<File>, classes: &[String]) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(items_schema(), columns)?)
 }
 
-/// A stable hash of seed and path: shuffles and samples must not change with versions or machines.
-fn hash(seed: u64, path: &str) -> u64 {
-    XxHash3_64::oneshot_with_seed(seed, path.as_bytes())
+/// A stable hash of seed and path: shuffles and samples must not change with versions, with machines, or when a dataset is moved.
+fn hash(seed: u64, file: &File) -> u64 {
+    XxHash3_64::oneshot_with_seed(seed, &file.below)
 }
 
-fn order_by_hash(items: &RecordBatch, seed: u64) -> Vec<u64> {
-    let paths = paths(items);
-    let hashes: Vec<u64> = (0..items.num_rows()).map(|row| hash(seed, paths.value(row))).collect();
-    let mut order: Vec<u64> = (0..items.num_rows() as u64).collect();
-    // Rows are sorted by path, so that equal hashes keep an order that is the same everywhere.
-    order.sort_by_key(|row| hashes[*row as usize]);
-    order
+/// Orders the files by their hashes. They come sorted by path, so that equal hashes keep an order that is the same everywhere.
+fn shuffle(files: &mut [File], seed: u64) {
+    files.sort_by_cached_key(|file| hash(seed, file));
 }
 
-fn shuffle(items: &RecordBatch, seed: u64) -> Result<RecordBatch> {
-    let order = UInt64Array::from(order_by_hash(items, seed));
-    Ok(take_record_batch(items, &order)?)
-}
-
-fn sample_mask(items: &RecordBatch, sample: Sample) -> Result<BooleanArray> {
+/// A part of the files, in their order.
+fn sampled(mut files: Vec<File>, sample: Sample) -> Vec<File> {
     match sample {
         Sample::Fraction { fraction, seed } => {
             // 2^53 steps are what a double holds exactly.
             let most = (fraction * (1_u64 << 53) as f64) as u64;
-            let paths = paths(items);
-            let chosen = (0..items.num_rows()).map(|row| Some(hash(!seed, paths.value(row)) >> 11 < most));
-            Ok(chosen.collect())
+            files.retain(|file| hash(!seed, file) >> 11 < most);
+            files
         }
         Sample::Rows { rows, seed } => {
-            let mut chosen = vec![false; items.num_rows()];
-            for row in order_by_hash(items, !seed).into_iter().take(rows) {
-                chosen[row as usize] = true;
+            let mut order: Vec<usize> = (0..files.len()).collect();
+            order.sort_by_cached_key(|index| hash(!seed, &files[*index]));
+            let mut is_chosen = vec![false; files.len()];
+            order.into_iter().take(rows).for_each(|index| is_chosen[index] = true);
+            let mut is_chosen = is_chosen.into_iter();
+            files.retain(|_| is_chosen.next().unwrap_or(false));
+            files
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// The names of a location's files, in the order of the listing.
+    fn listed(text: &str, options: &ImagesOptions) -> Vec<String> {
+        let location = Location::parse(text).expect("a location");
+        let mut files = find(&location, options, usize::MAX).expect("files");
+        if let Some(sample) = options.sample {
+            files = sampled(files, sample);
+        }
+        if let Some(seed) = options.shuffle_seed {
+            shuffle(&mut files, seed);
+        }
+        files.iter().map(|file| String::from_utf8_lossy(&file.below).into_owned()).collect()
+    }
+
+    #[test]
+    fn samples_and_shuffles_stay_the_same_however_a_place_is_written_and_wherever_it_is() {
+        let directories = [tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory")];
+        let mut places = Vec::new();
+        for directory in &directories {
+            let photos = directory.path().join("pho tos");
+            for number in 0..60 {
+                let folder = photos.join(if number % 2 == 0 { "daisy" } else { "ro%ses" });
+                fs::create_dir_all(&folder).expect("a folder");
+                fs::write(folder.join(format!("{number}.jpg")), "x").expect("a file");
             }
-            Ok(BooleanArray::from(chosen))
+            std::os::unix::fs::symlink(&photos, directory.path().join("link")).expect("a link");
+            let (root, photos) = (directory.path().to_str().expect("UTF-8"), photos.to_str().expect("UTF-8"));
+            places.extend([
+                photos.to_string(),
+                format!("{photos}/"),
+                format!("{photos}//"),
+                format!("{photos}/."),
+                format!("{photos}/daisy/.."),
+                format!("{photos}/**/*.jpg"),
+                format!("{photos}/*/*"),
+                format!("{photos}//**"),
+                format!("{root}/./pho tos/{{daisy,ro%ses}}/*.jpg"),
+                format!("{root}/link"),
+                crate::storage::path_to_file_url(Path::new(photos)).expect("absolute"),
+                format!("FILE://{}/**/*.jpg", photos.replace(' ', "%20")),
+            ]);
+        }
+        let shuffled = ImagesOptions { shuffle_seed: Some(7), ..ImagesOptions::default() };
+        let with = |sample| ImagesOptions { sample: Some(sample), ..ImagesOptions::default() };
+        let some = [with(Sample::Rows { rows: 9, seed: 1 }), with(Sample::Fraction { fraction: 0.3, seed: 1 })];
+        for options in [shuffled].into_iter().chain(some).chain([ImagesOptions::default()]) {
+            let expected = listed(&places[0], &options);
+            assert!(!expected.is_empty() && expected.len() <= 60);
+            for place in &places {
+                assert_eq!(listed(place, &options), expected, "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_label_of_a_file_is_its_folder_however_that_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let roses = directory.path().join("roses");
+        fs::create_dir_all(roses.join("deep")).expect("a folder");
+        fs::write(roses.join("1.jpg"), "x").expect("a file");
+        let roses = roses.to_str().expect("UTF-8");
+        for place in ["", "/", "/.", "/deep/..", "/*.jpg", "/deep/../*.jpg", "/1.jpg", "/./1.jpg", "/deep/../1.jpg"] {
+            let location = Location::parse(&format!("{roses}{place}")).expect("a location");
+            let files = find(&location, &ImagesOptions::default(), usize::MAX).expect("files");
+            let labels: Vec<Option<&str>> = files.iter().map(|file| file.label.as_deref()).collect();
+            assert_eq!(labels, [Some("roses")], "{place}");
         }
     }
 }

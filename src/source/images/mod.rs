@@ -55,7 +55,12 @@ impl ImagesTable {
     /// A location that can't be one, or that may not be reached.
     pub fn try_new(location: impl Into<String>, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
-        while_others_go_on(|| Location::parse_within(&location, allow))?;
+        let parsed = while_others_go_on(|| Location::parse_within(&location, allow))?;
+        if parsed.is_pattern() && options.is_recursive.is_some() {
+            return plan_err!(
+                "recursive: a pattern says itself how deep it goes, '*' one folder and '**' any, got '{location}'; leave recursive out"
+            );
+        }
         Ok(Self { location, options, schema: columns(), definition: None })
     }
 

@@ -12,7 +12,7 @@ use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
 pub struct ImagesOptions {
     /// How many partitions.
     pub partitions: Partitions,
-    /// Orders the images by a hash of this seed and their path instead of by path.
+    /// Orders the images by a hash of this seed and their path below the location instead of by path.
     pub shuffle_seed: Option<u64>,
     /// The labels in the order of their class numbers; the labels found, sorted, where not given.
     pub classes: Option<Vec<String>>,
@@ -27,7 +27,7 @@ pub struct ImagesOptions {
     pub(in crate::source) is_headers_only: bool,
 }
 
-/// A part of the images, chosen by a hash of seed and path: the same ones whatever the order and the machine.
+/// A part of the images, chosen by a hash of seed and path below the location: the same ones whatever the order and the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Sample {
     /// Each image with this probability, 0 to 1.
@@ -51,12 +51,13 @@ impl SourceOptions for ImagesOptions {
         option(
             "partitions",
             "by files and bytes",
-            "How many parts the images are cut into, 1 to 100000; their counts differ by one at most.",
+            "How many parts the images are cut into, 1 to 100000; their counts differ by one at most. `shards` of a COPY outranks it.",
         ),
         option(
             "shuffle_seed",
             "",
-            "Orders the images by a hash of this seed and their path, before they are cut into partitions; by path where not given.",
+            "Orders the images by a hash of this seed and their path below the location, before they are cut into partitions; by path where \
+             not given. However the location is written, and wherever the images are moved, the order is the same.",
         ),
         option(
             "classes",
@@ -68,7 +69,11 @@ impl SourceOptions for ImagesOptions {
             "bmp, gif, jfif, jpe, jpeg, jpg, png, tif, tiff, webp",
             "Which file name extensions are images, in any case; `*` for all. A glob that names an extension needs none.",
         ),
-        option("recursive", "true", "Whether folders below a directory are searched, too."),
+        option(
+            "recursive",
+            "true",
+            "Whether folders below a directory are searched, too; a pattern says itself how deep it goes.",
+        ),
     ];
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {

@@ -13,12 +13,12 @@ use datafusion::datasource::listing::ListingOptions;
 use datafusion::execution::context::SessionState;
 
 pub(crate) use factory::ListedTableFactory;
-pub(crate) use table::with_files_of_now;
+pub(crate) use table::{FilesTable, with_files_of_now};
 
 use crate::format::listed::ListedFormat;
 use crate::storage::{AllowList, literal_url};
 use files::{Files, Place};
-use table::{FilesTable, dictionaries, listing};
+use table::{dictionaries, listing};
 
 /// The table of a file, directory or glob that nobody has declared.
 pub(crate) async fn table_by_name(

@@ -42,8 +42,13 @@ impl FilesTable {
         Self { table: change(self.table), ..self }
     }
 
+    /// How its files are read, the columns of directories among it.
+    pub(crate) fn options(&self) -> &ListingOptions {
+        &self.options
+    }
+
     /// The table of the files that are there now.
-    fn of_now(&self, allow: &Arc<AllowList>) -> Result<ListingTable> {
+    pub(crate) fn of_now(&self, allow: &Arc<AllowList>) -> Result<ListingTable> {
         let mut urls = Vec::new();
         for place in &self.places {
             urls.extend(place.urls(&self.options, allow)?);

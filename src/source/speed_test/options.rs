@@ -116,6 +116,14 @@ impl SpeedTestOptions {
         if let Some(twice) = first_repeated(&self.sources) {
             return plan_err!("speed_test: source '{twice}' is listed twice");
         }
+        let default = Self::default();
+        if !self.decode && (self.width, self.height) != (default.width, default.height) {
+            return plan_err!(
+                "speed_test: width and height are those of decoded images, got {}x{} and decode false; leave them out",
+                self.width,
+                self.height
+            );
+        }
         let combinations = self.sources.len() * self.batch_sizes.len() * self.batch_numbers.len();
         if combinations > MOST_COMBINATIONS {
             return plan_err!("speed_test: {combinations} combinations are more than {MOST_COMBINATIONS}");

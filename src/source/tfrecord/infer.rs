@@ -40,11 +40,14 @@ pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions
     }
     let record_type = options.record_type.unwrap_or_else(|| sample.record_type());
     let seen = match record_type {
-        RecordType::Bytes => return Ok(Inferred { record_type, columns: vec![Column::Record] }),
+        RecordType::Bytes => {
+            options.refuse_names("records of bytes have no features, only the column 'record'")?;
+            return Ok(Inferred { record_type, columns: vec![Column::Record] });
+        }
         RecordType::Example => sample.example,
         RecordType::SequenceExample => sample.sequence,
     };
-    for (option, names) in [("text", &options.text), ("lists", &options.lists)] {
+    for (option, names) in options.lists_of_names() {
         if let Some(unknown) = names.iter().find(|name| *name != "*" && !seen.contains_key(*name)) {
             let known: Vec<&str> = seen.keys().map(String::as_str).collect();
             return plan_err!(

@@ -97,6 +97,7 @@ impl TfRecordTable {
     ) -> Result<Self> {
         let location = location.into();
         let found = find(&location, options.directories, allow)?;
+        options.refuse_names("the table declares its columns, whose types say what is text and what is a list")?;
         let record_type = options.record_type.unwrap_or(RecordType::Example);
         let are_lists = match record_type {
             RecordType::SequenceExample => infer::are_feature_lists(&found, &options),

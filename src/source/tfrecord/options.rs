@@ -95,7 +95,7 @@ impl SourceOptions for TfRecordReadOptions {
         option(
             "partitions",
             "by bytes and cores",
-            "How many parts the records are cut into, 1 to 100000; their counts differ by one at most.",
+            "How many parts the records are cut into, 1 to 100000; their counts differ by one at most. `shards` of a COPY outranks it.",
         ),
         option(
             "directories",
@@ -145,6 +145,24 @@ impl SourceOptions for TfRecordReadOptions {
             }
         }
         Ok(())
+    }
+}
+
+impl TfRecordReadOptions {
+    /// The options that name features.
+    pub(super) fn lists_of_names(&self) -> [(&'static str, &BTreeSet<String>); 2] {
+        [("text", &self.text), ("lists", &self.lists)]
+    }
+
+    /// Refuses options that name features where a table's columns don't come from a sample of them.
+    ///
+    /// # Errors
+    /// One of them is given; `reason` says why it has no effect.
+    pub(super) fn refuse_names(&self, reason: &str) -> Result<()> {
+        match self.lists_of_names().into_iter().find(|(_, names)| !names.is_empty()) {
+            Some((option, _)) => plan_err!("{option}: {reason}; leave it out"),
+            None => Ok(()),
+        }
     }
 }
 
