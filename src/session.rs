@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::config::PixmillOptions;
 use crate::plan::{
     CertainDirectoryFilters, DistributedPlanner, FuseThroughAlias, LogicalCodec, PhysicalCodec, PixmillQueryPlanner,
-    ReadHiveNulls, RewriteCopy, physical_rules, register_plan_functions,
+    ReadHiveNulls, RewriteCopy, logical_rules, physical_rules, register_plan_functions,
 };
 use crate::role::MESSAGE_BYTES;
 use crate::role::client::Cluster;
@@ -219,6 +219,7 @@ fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<Sessi
         .with_runtime_env(runtime)
         .with_default_features()
         .with_query_planner(Arc::new(PixmillQueryPlanner))
+        .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(physical_rules())
         .with_analyzer_rule(Arc::new(ReadHiveNulls))
         .with_analyzer_rule(Arc::new(RewriteCopy))

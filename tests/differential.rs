@@ -314,3 +314,56 @@ async fn random_queries_have_one_answer() {
     assert!(account.refused * 20 < account.asked, "{} of {} queries were refused", account.refused, account.asked);
     assert!(account.faults.is_empty(), "{}", account.faults.join("\n"));
 }
+
+/// The files below `tests/tpc` that make tables or ask.
+fn tpc(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tpc").join(name);
+    std::fs::read_to_string(path).expect("a file")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_in_the_shapes_of_tpc_have_one_answer() {
+    let workspace = Workspace::new();
+    let root = workspace.path("tables").display().to_string();
+    let (one, four) = (Engine::local(1).expect("an engine"), Engine::local(4).expect("an engine"));
+    let copies = tpc("tables.sql").replace("${root}", &root);
+    for copy in copies.split(';').filter(|copy| !copy.trim().is_empty()) {
+        if let Some((_, rest)) = copy.split_once(&format!("'{root}/")) {
+            let table = rest.split('/').next().expect("a table");
+            std::fs::create_dir_all(workspace.path("tables").join(table)).expect("a folder");
+        }
+        if let Err(error) = one.sql(copy).await {
+            panic!("{copy}: {error}");
+        }
+    }
+    let cluster = Cluster::start_wide(&workspace, 3, 2);
+    let remote = Engine::cluster(&cluster.address.parse().expect("an address")).await.expect("a cluster");
+    let tables = std::fs::read_dir(workspace.path("tables")).expect("tables");
+    let mut tables: Vec<String> =
+        tables.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    tables.sort();
+    std::fs::create_dir_all(workspace.path("duckdb")).expect("a folder");
+    for table in &tables {
+        let create = format!("CREATE EXTERNAL TABLE {table} STORED AS PARQUET LOCATION '{root}/{table}/'");
+        for engine in [&one, &four, &remote] {
+            engine.sql(&create).await.expect("a table");
+        }
+        let copy = format!("COPY {table} TO '{}/{table}.parquet'", workspace.path("duckdb").display());
+        one.sql(&copy).await.expect("a copy");
+    }
+    let mut duckdb = DuckDb::start(&workspace);
+    let mut account = Account::default();
+    let names = (1..=22).map(|number| format!("h{number:02}.sql"));
+    for name in names.chain(["ds04.sql", "ds38.sql", "ds78.sql", "ds87.sql"].map(str::to_string)) {
+        let query = tpc(&name);
+        let query = query.trim().trim_end_matches(';');
+        let expected = ask(&one, query).await;
+        assert!(expected.as_ref().is_ok_and(|rows| !rows.is_empty()), "{name}: {expected:?}");
+        account.compare(query, &expected, "with four threads", &ask(&four, query).await);
+        account.compare(query, &expected, "on a cluster", &ask(&remote, query).await);
+        if let Some(duckdb) = &mut duckdb {
+            account.compare(query, &duckdb.ask(query), "in DuckDB's eyes", &expected);
+        }
+    }
+    assert!(account.faults.is_empty(), "{}", account.faults.join("\n"));
+}

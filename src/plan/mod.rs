@@ -4,6 +4,7 @@ mod amend;
 mod carried;
 mod check_locations;
 mod codec;
+mod cross_joins;
 mod distribute;
 mod expose;
 mod forget_constants;
@@ -36,7 +37,7 @@ pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_func
 pub(crate) use literal_target::with_literal_target;
 pub(crate) use planner::PixmillQueryPlanner;
 pub(crate) use rewrite_copy::RewriteCopy;
-pub(crate) use rules::physical_rules;
+pub(crate) use rules::{logical_rules, physical_rules};
 pub(crate) use summarize::{summary, with_headers_only};
 
 /// The node with other children, of which it learns its properties anew.

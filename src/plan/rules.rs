@@ -1,14 +1,25 @@
-//! DataFusion's rules for physical plans, and beside them what keeps them from giving wrong rows.
+//! DataFusion's rules for plans, and beside them what keeps them from giving wrong rows.
 
 use std::sync::Arc;
 
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use super::cross_joins::CarefulCrossJoins;
 use super::forget_constants::ForgetConstants;
 use super::push_filters::CarefulPushdown;
 
-/// The rules of every session that plans.
+/// The rules for logical plans.
+pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let careful = |rule: Arc<dyn OptimizerRule + Send + Sync>| match rule.name() {
+        "eliminate_cross_join" => Arc::new(CarefulCrossJoins(rule)) as Arc<dyn OptimizerRule + Send + Sync>,
+        _ => rule,
+    };
+    Optimizer::new().rules.into_iter().map(careful).collect()
+}
+
+/// The rules for physical plans, of every session that plans.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ForgetConstants)];
     for rule in PhysicalOptimizer::new().rules {
@@ -31,6 +42,7 @@ mod tests {
     #[test]
     fn rules_of_the_names_that_are_looked_for_are_there() {
         let names: Vec<String> = physical_rules().iter().map(|rule| rule.name().to_string()).collect();
+        assert!(logical_rules().iter().any(|rule| rule.name() == "eliminate_cross_join"));
         assert_eq!(names.iter().filter(|name| *name == "ForgetConstants").count(), 2, "{names:?}");
         assert_eq!(names.iter().filter(|name| name.starts_with("FilterPushdown")).count(), 2, "{names:?}");
     }
