@@ -24,10 +24,6 @@ impl OptimizerRule for CarefulCrossJoins {
         self.0.apply_order()
     }
 
-    fn supports_rewrite(&self) -> bool {
-        self.0.supports_rewrite()
-    }
-
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         match joins_on_nulls(&plan)? {
             true => Ok(Transformed::no(plan)),
