@@ -1,4 +1,4 @@
-//! A column that is constant below an outer join isn't above it, where NULLs are beside its value.
+//! A column that is constant below an outer join or below grouping sets isn't above them, where NULLs are beside its value.
 //!
 //! DataFusion believes that it still is, and leaves it out of sorts and partitions.
 
@@ -11,6 +11,7 @@ use datafusion::common::{JoinType, Result, Statistics, internal_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ReplaceChildrenOptions};
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
@@ -19,18 +20,18 @@ use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMer
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-/// Puts a node that knows of no constants below each outer join, where there are some.
+/// Puts a node that knows of no constants below each outer join and all grouping sets, where there are some.
 #[derive(Debug)]
 pub(crate) struct ForgetConstants;
 
 impl PhysicalOptimizerRule for ForgetConstants {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let forgetting = plan.transform_up(|plan| {
-            let Some(join_type) = join_type(&plan) else { return Ok(Transformed::no(plan)) };
-            let gets_nulls = match join_type {
-                JoinType::Left => [false, true],
-                JoinType::Right => [true, false],
-                JoinType::Full => [true, true],
+            let gets_nulls = match join_type(&plan) {
+                Some(JoinType::Left) => [false, true],
+                Some(JoinType::Right) => [true, false],
+                Some(JoinType::Full) => [true, true],
+                None if has_grouping_sets(&plan) => [true, true],
                 _ => return Ok(Transformed::no(plan)),
             };
             let mut changes = false;
@@ -55,6 +56,10 @@ impl PhysicalOptimizerRule for ForgetConstants {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+fn has_grouping_sets(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| !aggregate.group_expr().is_single())
 }
 
 fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
