@@ -8,6 +8,7 @@ pub mod config;
 mod counted;
 pub mod engine;
 pub mod error;
+mod exec;
 pub mod format;
 mod output;
 mod place;

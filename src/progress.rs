@@ -36,7 +36,7 @@ pub struct Progress {
 
 impl Progress {
     pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
-        if let Some(remote) = plan.downcast_ref::<ClusterExec>() {
+        if let Some(remote) = ClusterExec::in_plan(plan) {
             return remote.progress();
         }
         let mut progress = Self::default();

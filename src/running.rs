@@ -65,7 +65,7 @@ impl Running {
         // EXPLAIN ANALYZE has a commit, too, and other rows.
         let commit = CommitExec::of(&self.plan).filter(|_| self.schema == result_schema());
         let local = commit.map(CommitExec::directory);
-        local.or_else(|| self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::target))
+        local.or_else(|| ClusterExec::in_plan(&self.plan).and_then(ClusterExec::target))
     }
 
     /// How far it is.
@@ -75,7 +75,7 @@ impl Running {
 
     /// What stands still on the cluster, in words.
     pub(crate) fn stalled(&self) -> Option<String> {
-        self.plan.downcast_ref::<ClusterExec>().and_then(ClusterExec::stalled)
+        ClusterExec::in_plan(&self.plan).and_then(ClusterExec::stalled)
     }
 
     /// The plan in words.

@@ -314,17 +314,49 @@ fn what_cant_be_sent_is_refused() {
     let large = "CREATE TABLE t AS SELECT repeat('x', 70000000) AS x; SELECT count(x) FROM t";
     let message = cluster.sql(large).failure(2);
     assert!(message.contains("in this process's memory, and at most 64.00 MiB travel to the cluster"), "{message}");
-    let copy = "COPY (SELECT path FROM read_images('photos')) TO 'out.csv' STORED AS CSV";
-    let message = cluster.sql(&format!("{copy} OPTIONS ('format.delimiter' ';')")).failure(2);
-    assert!(message.contains("COPY ... STORED AS CSV takes no OPTIONS on a cluster, got delimiter"), "{message}");
-    let message = cluster.sql(&copy.replace("out.csv", "dir/")).failure(2);
-    assert!(
-        message.contains("COPY ... STORED AS CSV writes one file on a cluster, got the directory 'dir/'"),
-        "{message}"
-    );
-    cluster.sql(copy).success();
-    let count = "CREATE EXTERNAL TABLE c STORED AS CSV LOCATION 'out.csv'; SELECT count(*) FROM c";
-    assert!(workspace.sql(count).success().contains("| 4 "));
+}
+
+#[test]
+fn what_datafusion_writes_is_written_by_the_client_as_in_one_process() {
+    let (workspace, elsewhere) = (Workspace::with_photos(12, 3), Workspace::new());
+    let cluster = Cluster::start(&elsewhere, 2);
+    let target = |place: &str, name: &str| format!("{place}/{name}");
+    let copies = [
+        ("out.csv", "STORED AS CSV OPTIONS ('format.delimiter' ';', 'format.has_header' 'false')"),
+        ("out.json", "STORED AS JSON"),
+        ("out.parquet", "STORED AS PARQUET OPTIONS (compression 'zstd(3)')"),
+        ("out.arrow", "STORED AS ARROW"),
+        ("odd [1]?.csv", "STORED AS CSV OPTIONS ('format.has_header' 'true')"),
+    ];
+    let query = "SELECT label, class, length FROM read_images('photos') ORDER BY length DESC";
+    for (name, format) in copies {
+        let copy = |place: &str| format!("COPY ({query}) TO '{}' {format}", target(place, name));
+        workspace.sql(&copy("local")).success();
+        workspace.pixmill(&["sql", "--cluster", &cluster.address, "-c", &copy("remote")]).success();
+        let bytes = |place: &str| std::fs::read(workspace.path(&target(place, name))).expect("a file");
+        assert_eq!(bytes("local"), bytes("remote"), "{name}");
+    }
+    // Directories, whose files have names of chance.
+    for format in ["CSV", "JSON", "PARQUET"] {
+        let directory = format!("parts-{format}/");
+        let copy = format!("COPY ({query}) TO '{directory}' STORED AS {format} PARTITIONED BY (label)");
+        workspace.pixmill(&["sql", "--cluster", &cluster.address, "-c", &copy]).success();
+        let read = format!(
+            "CREATE EXTERNAL TABLE t STORED AS {format} PARTITIONED BY (label) LOCATION '{directory}'; \
+             SELECT count(*) AS files, count(DISTINCT t.label) AS labels FROM t JOIN read_images('photos') p ON t.label = p.label \
+             AND t.length = p.length"
+        );
+        let rows = workspace.sql(&read).success();
+        assert!(rows.contains("| 12    | 3      |"), "{format}: {rows}");
+    }
+    // A query that fails leaves no file.
+    let broken = "COPY (SELECT 1 / (class - class) AS x FROM read_images('photos')) TO 'broken.csv'";
+    let message = workspace.pixmill(&["sql", "--cluster", &cluster.address, "-c", broken]).failure(1);
+    assert!(message.contains("Divide by zero"), "{message}");
+    assert!(!workspace.path("broken.csv").exists());
+    let explain = "EXPLAIN ANALYZE COPY (SELECT path FROM read_images('photos')) TO 'explained.csv'";
+    let message = workspace.pixmill(&["sql", "--cluster", &cluster.address, "-c", explain]).failure(2);
+    assert!(message.contains("EXPLAIN ANALYZE of what the client writes is for one process"), "{message}");
 }
 
 #[test]

@@ -1,18 +1,16 @@
 //! Errors across processes: Ballista hands on texts, in which ours are marked, so that a user reads what a local run would say.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use ballista_core::error::BallistaError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use datafusion::catalog::Session;
-use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::common::{DataFusionError, exec_datafusion_err, plan_datafusion_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use futures::{FutureExt as _, TryFutureExt as _};
 
 use crate::error::{is_question, message, of_an_executor};
+use crate::exec::Planned;
 
 /// What begins a marked message of a wrong question, of a failed run, and what ends it: Ballista prints errors as Rust's debug
 /// output, which leaves these and what is between them as it is.
@@ -22,10 +20,22 @@ const MARKS: (&str, &str, &str) = ("⟦?", "⟦!", "⟧");
 #[derive(Debug)]
 pub(crate) struct MarkingPlanner<P>(pub(crate) P);
 
-#[async_trait]
+impl<P: QueryPlanner + Send + Sync> MarkingPlanner<P> {
+    fn planned<'a>(&'a self, plan: &'a LogicalPlan, session: &'a dyn Session) -> Planned<'a> {
+        self.0.create_physical_plan(plan, session).map_err(marked).boxed()
+    }
+}
+
 impl<P: QueryPlanner + Send + Sync> QueryPlanner for MarkingPlanner<P> {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.create_physical_plan(plan, session).await.map_err(marked)
+    // As `exec::boxed_methods` has it.
+    fn create_physical_plan<'a, 'b, 'c, 'f>(&'a self, plan: &'b LogicalPlan, session: &'c dyn Session) -> Planned<'f>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        Self: 'f,
+    {
+        self.planned(plan, session)
     }
 }
 

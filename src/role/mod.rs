@@ -13,6 +13,7 @@ mod pool;
 mod slots;
 mod tasks;
 mod watch;
+mod written_here;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use ballista_core::execution_plans::{DistributedExplainAnalyzeExec, DistributedQueryExec};
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::arrow::array::RecordBatch;
@@ -31,14 +30,16 @@ use tokio::task::JoinHandle;
 use super::client::Cluster;
 use super::failure::unmarked;
 use super::report::{JobReport, JobState};
+use super::written_here::{write, written};
 use crate::config::PixmillOptions;
 use crate::error::Error;
-use crate::plan::{PixmillQueryPlanner, is_row_wise, with_literal_target};
+use crate::exec::boxed_create_physical_plan;
+use crate::plan::{PixmillQueryPlanner, check_locations, is_row_wise, with_literal_target, with_quoted_qualifiers};
 use crate::progress::Progress;
 use crate::session::io_runtime;
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
-use crate::storage::{self, AllowList};
+use crate::storage::{self, AllowList, while_others_go_on};
 use crate::task::with_config;
 
 /// How often a statement is run whose rows were lost.
@@ -69,18 +70,22 @@ impl ClusterPlanner {
     }
 }
 
-#[async_trait]
-impl QueryPlanner for ClusterPlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+impl ClusterPlanner {
+    async fn planned(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         if reads_nothing(plan)? {
             return PixmillQueryPlanner.create_physical_plan(plan, session).await;
         }
-        refuse_inexact(plan)?;
-        let plan = &with_literal_target(plan)?.into_owned();
+        if let Some(rows) = written(plan) {
+            let (statement, allow) = (with_literal_target(plan)?, AllowList::of(session.config()));
+            while_others_go_on(|| check_locations(&statement, &allow))?;
+            let rows = self.create_physical_plan(rows, session).await?;
+            return write(&statement, rows, session).await;
+        }
+        refuse_unsendable(plan)?;
         let (wanted, allow) = (plan.clone(), AllowList::of(session.config()));
         let find = tokio::task::spawn_blocking(move || with_files_of_now(&wanted, &allow));
         let plan = &find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
-        let query = self.ballista.create_physical_plan(plan, session).await?;
+        let query = self.ballista.create_physical_plan(&with_quoted_qualifiers(plan.clone())?, session).await?;
         if !query.is::<Query>() && !query.is::<DistributedExplainAnalyzeExec<LogicalPlanNode>>() {
             return Ok(query);
         }
@@ -102,6 +107,10 @@ impl QueryPlanner for ClusterPlanner {
     }
 }
 
+impl QueryPlanner for ClusterPlanner {
+    boxed_create_physical_plan!(ClusterPlanner::planned);
+}
+
 /// Whether a statement has its rows from nowhere, and does nothing with them: the cluster has nothing to add.
 fn reads_nothing(plan: &LogicalPlan) -> Result<bool> {
     let mut reads_nothing = true;
@@ -118,44 +127,17 @@ fn reads_nothing(plan: &LogicalPlan) -> Result<bool> {
     Ok(reads_nothing)
 }
 
-/// Refuses what a cluster would not do as one process does: DataFusion's own `COPY` loses its options on the way, and a task of it
-/// that runs twice leaves two sets of files.
-fn refuse_inexact(plan: &LogicalPlan) -> Result<()> {
-    plan.apply(|plan| {
-        match plan {
-            LogicalPlan::Copy(copy) if !copy.options.is_empty() => {
-                let mut names: Vec<&str> = copy.options.keys().map(|name| name.trim_start_matches("format.")).collect();
-                names.sort_unstable();
-                return plan_err!(
-                    "COPY ... STORED AS {} takes no OPTIONS on a cluster, got {}; leave them out, or run it without --cluster",
-                    copy.file_type.get_ext().to_uppercase(),
-                    names.join(", ")
-                );
-            }
-            LogicalPlan::Copy(copy) if Path::new(&copy.output_url).extension().is_none() => {
-                return plan_err!(
-                    "COPY ... STORED AS {} writes one file on a cluster, got the directory '{}'; name a file, such as 'out.{}', or run \
-                     it without --cluster",
-                    copy.file_type.get_ext().to_uppercase(),
-                    copy.output_url,
-                    copy.file_type.get_ext()
-                );
-            }
-            LogicalPlan::RecursiveQuery(query) => {
-                return plan_err!(
-                    "WITH RECURSIVE {} reads tables, and can't be sent to a cluster; run it without --cluster",
-                    query.name
-                );
-            }
-            LogicalPlan::Dml(dml) => {
-                return plan_err!(
-                    "{} is not exact on a cluster, where a task may run twice; use COPY, or run it without --cluster",
-                    dml.op
-                );
-            }
-            _ => {}
-        }
-        Ok(TreeNodeRecursion::Continue)
+/// Refuses what can't be sent.
+fn refuse_unsendable(plan: &LogicalPlan) -> Result<()> {
+    plan.apply(|plan| match plan {
+        LogicalPlan::RecursiveQuery(query) => plan_err!(
+            "WITH RECURSIVE {} reads tables, and can't be sent to a cluster; run it without --cluster",
+            query.name
+        ),
+        LogicalPlan::Analyze(analyze) if written(&analyze.input).is_some() => plan_err!(
+            "EXPLAIN ANALYZE of what the client writes is for one process; EXPLAIN ANALYZE the query alone, or run it without --cluster"
+        ),
+        _ => Ok(TreeNodeRecursion::Continue),
     })?;
     Ok(())
 }
@@ -193,6 +175,11 @@ pub(crate) struct ClusterExec {
 }
 
 impl ClusterExec {
+    /// The node of a plan that sends rows or a whole statement to a cluster.
+    pub(crate) fn in_plan(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        plan.downcast_ref::<Self>().or_else(|| plan.children().into_iter().find_map(Self::in_plan))
+    }
+
     /// The directory that the statement writes a dataset to.
     pub(crate) fn target(&self) -> Option<&Path> {
         self.target.as_deref()
