@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, not_impl_err};
@@ -35,6 +34,7 @@ use super::one_task::{OneTaskExec, TaskInputExec, in_one_partition};
 use super::planner::PixmillQueryPlanner;
 use super::rules::physical_rules;
 use super::with_children;
+use crate::exec::boxed_create_physical_plan;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::ReadExec;
 
@@ -49,9 +49,8 @@ const DEALING: [&str; 3] = [
 #[derive(Debug)]
 pub(crate) struct DistributedPlanner;
 
-#[async_trait]
-impl QueryPlanner for DistributedPlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+impl DistributedPlanner {
+    async fn planned(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let state = session.as_any().downcast_ref::<SessionState>();
         let Some(state) = state.filter(|_| !is_row_wise(plan)) else {
             return PixmillQueryPlanner.create_physical_plan(plan, session).await;
@@ -59,6 +58,10 @@ impl QueryPlanner for DistributedPlanner {
         let state = gathering(state);
         distribute(PixmillQueryPlanner.create_physical_plan(plan, &state).await?)
     }
+}
+
+impl QueryPlanner for DistributedPlanner {
+    boxed_create_physical_plan!(DistributedPlanner::planned);
 }
 
 /// The session, planning as one process does, whose only exchanges gather rows.

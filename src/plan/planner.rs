@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -12,7 +11,6 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::QueryPlanner;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
@@ -28,6 +26,7 @@ use super::image_work::measure_image_work;
 use super::literal_target::with_literal_target;
 use super::statement::fingerprint;
 use crate::config::PixmillOptions;
+use crate::exec::{boxed_create_physical_plan, boxed_plan_extension};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::sink::{CommitExec, ShardSinkExec, Stamp, Target, WriteShardsNode, finished_rows, result_schema, token};
 use crate::source::ReadExec;
@@ -37,9 +36,8 @@ use crate::storage::{self, AllowList, while_others_go_on};
 #[derive(Debug)]
 pub(crate) struct PixmillQueryPlanner;
 
-#[async_trait]
-impl QueryPlanner for PixmillQueryPlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+impl PixmillQueryPlanner {
+    async fn planned(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         while_others_go_on(|| check_locations(plan, &AllowList::of(session.config())))?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
@@ -48,24 +46,24 @@ impl QueryPlanner for PixmillQueryPlanner {
     }
 }
 
+impl QueryPlanner for PixmillQueryPlanner {
+    boxed_create_physical_plan!(PixmillQueryPlanner::planned);
+}
+
 struct SinkPlanner;
 
-#[async_trait]
-impl ExtensionPlanner for SinkPlanner {
-    async fn plan_extension(
+impl SinkPlanner {
+    async fn planned(
         &self,
-        _planner: &dyn PhysicalPlanner,
         node: &dyn UserDefinedLogicalNode,
-        _logical_inputs: &[&LogicalPlan],
-        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        inputs: &[Arc<dyn ExecutionPlan>],
         session: &dyn Session,
-        _context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(node) = node.as_any().downcast_ref::<WriteShardsNode>() else {
             return Ok(None);
         };
         while_others_go_on(|| AllowList::of(session.config()).check(&node.target))?;
-        let input = physical_inputs.first().cloned();
+        let input = inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
         let resume = PixmillOptions::of(session.config_options()).resume();
@@ -87,6 +85,10 @@ impl ExtensionPlanner for SinkPlanner {
         let sink: Arc<dyn ExecutionPlan> = Arc::new(ShardSinkExec::new(input, Arc::clone(&target), running, parts));
         Ok(Some(Arc::new(CommitExec::new(sink, target, None))))
     }
+}
+
+impl ExtensionPlanner for SinkPlanner {
+    boxed_plan_extension!(SinkPlanner::planned);
 }
 
 /// The rows of the dataset at the target where the same statement has finished it.

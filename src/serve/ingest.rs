@@ -10,6 +10,7 @@ use datafusion::catalog::MemTable;
 use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use tonic::Status;
 
 use super::clients::Client;
@@ -28,29 +29,31 @@ enum Change {
 ///
 /// # Errors
 /// A table that is there, or isn't, or has other columns; more rows than there is memory for.
-pub(super) async fn ingest(
-    client: &Client,
-    command: &CommandStatementIngest,
+pub(super) fn ingest<'a>(
+    client: &'a Client,
+    command: &'a CommandStatementIngest,
     rows: PeekableFlightDataStream,
-) -> Result<i64, Status> {
-    let ctx = client.session.context();
-    let table = reference(command);
-    let change = change(command, ctx.table_exist(table.clone()).map_err(|error| failure::status(&error.into()))?)?;
-    let (schema, batches, counted) = collect(ctx, &table, rows).await?;
-    let count = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-    match change {
-        Change::Append => append(ctx, &table, batches, counted).await?,
-        Change::Create | Change::Replace => {
-            let made = MemTable::try_new(schema, vec![batches]).and_then(|rows| {
-                if change == Change::Replace {
-                    ctx.deregister_table(table.clone())?;
-                }
-                ctx.register_table(table, Arc::new(StoredTable::new(rows, counted)))
-            });
-            made.map_err(|error| failure::status(&error.into()))?;
+) -> BoxFuture<'a, Result<i64, Status>> {
+    Box::pin(async move {
+        let ctx = client.session.context();
+        let table = reference(command);
+        let change = change(command, ctx.table_exist(table.clone()).map_err(|error| failure::status(&error.into()))?)?;
+        let (schema, batches, counted) = collect(ctx, &table, rows).await?;
+        let count = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        match change {
+            Change::Append => append(ctx, &table, batches, counted).await?,
+            Change::Create | Change::Replace => {
+                let made = MemTable::try_new(schema, vec![batches]).and_then(|rows| {
+                    if change == Change::Replace {
+                        ctx.deregister_table(table.clone())?;
+                    }
+                    ctx.register_table(table, Arc::new(StoredTable::new(rows, counted)))
+                });
+                made.map_err(|error| failure::status(&error.into()))?;
+            }
         }
-    }
-    Ok(count as i64)
+        Ok(count as i64)
+    })
 }
 
 fn reference(command: &CommandStatementIngest) -> TableReference {

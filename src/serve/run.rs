@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::{cast, sum};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use futures::future::BoxFuture;
 use tonic::Status;
 
 use super::clients::{Client, random_name};
@@ -17,62 +18,75 @@ use crate::prepared::{Kind, Prepared};
 ///
 /// # Errors
 /// A text of none or several, and a statement that can't be planned, or mustn't be run here.
-pub(super) async fn plan(client: &Client, sql: &str, is_read_only: bool) -> Result<Prepared, Status> {
-    let failed = |error: Error| failure::status(&error.pointed(sql));
-    let mut statements = client.session.parse(sql).map_err(failed)?;
-    let statement = match (statements.pop(), statements.len()) {
-        (Some(statement), 0) => statement,
-        (None, _) => return Err(Status::invalid_argument("there is no statement in the text")),
-        (Some(_), others) => {
-            return Err(Status::invalid_argument(format!(
-                "one statement at a time: the text has {}; send them one after the other",
-                others + 1
-            )));
+pub(super) fn plan<'a>(
+    client: &'a Client,
+    sql: &'a str,
+    is_read_only: bool,
+) -> BoxFuture<'a, Result<Prepared, Status>> {
+    Box::pin(async move {
+        let failed = |error: Error| failure::status(&error.pointed(sql));
+        let mut statements = client.session.parse(sql).map_err(failed)?;
+        let statement = match (statements.pop(), statements.len()) {
+            (Some(statement), 0) => statement,
+            (None, _) => return Err(Status::invalid_argument("there is no statement in the text")),
+            (Some(_), others) => {
+                return Err(Status::invalid_argument(format!(
+                    "one statement at a time: the text has {}; send them one after the other",
+                    others + 1
+                )));
+            }
+        };
+        let prepared = client.session.prepare(statement).await.map_err(failed)?;
+        match prepared.kind() {
+            Kind::Write if is_read_only => Err(Status::permission_denied(format!(
+                "this server is read-only, and '{}' writes; it was started with --read-only",
+                prepared.name
+            ))),
+            _ => Ok(prepared),
         }
-    };
-    let prepared = client.session.prepare(statement).await.map_err(failed)?;
-    match prepared.kind() {
-        Kind::Write if is_read_only => Err(Status::permission_denied(format!(
-            "this server is read-only, and '{}' writes; it was started with --read-only",
-            prepared.name
-        ))),
-        _ => Ok(prepared),
-    }
+    })
 }
 
 /// Has a statement answered: one with an effect is run to its end, a query waits. The columns, and the handle of the rows.
 ///
 /// # Errors
 /// What stopped the statement.
-pub(super) async fn answer(client: &Arc<Client>, prepared: Prepared) -> Result<(SchemaRef, String), Status> {
-    let (schema, waiting) = match prepared.kind() {
-        Kind::Query => (prepared.schema(), Waiting::Query(Box::new(prepared))),
-        Kind::Write | Kind::Definition => {
-            let mut underway = start(client, prepared).await?;
-            let schema = underway.running().schema();
-            (Arc::clone(&schema), Waiting::Rows(schema, underway.collect().await?))
-        }
-    };
-    Ok((schema, client.statements.wait(waiting)?))
+pub(super) fn answer<'a>(
+    client: &'a Arc<Client>,
+    prepared: Prepared,
+) -> BoxFuture<'a, Result<(SchemaRef, String), Status>> {
+    Box::pin(async move {
+        let (schema, waiting) = match prepared.kind() {
+            Kind::Query => (prepared.schema(), Waiting::Query(Box::new(prepared))),
+            Kind::Write | Kind::Definition => {
+                let mut underway = start(client, prepared).await?;
+                let schema = underway.running().schema();
+                (Arc::clone(&schema), Waiting::Rows(schema, underway.collect().await?))
+            }
+        };
+        Ok((schema, client.statements.wait(waiting)?))
+    })
 }
 
 /// Runs a statement to its end; how many records or rows it has written or, of a query, given.
 ///
 /// # Errors
 /// What stopped the statement.
-pub(super) async fn count(client: &Arc<Client>, prepared: Prepared) -> Result<i64, Status> {
-    let kind = prepared.kind();
-    let mut underway = start(client, prepared).await?;
-    let mut count = 0;
-    while let Some(batch) = underway.next().await {
-        let batch = batch?;
-        count += match kind {
-            Kind::Write => written(&batch).unwrap_or(0),
-            Kind::Query => batch.num_rows() as i64,
-            Kind::Definition => 0,
-        };
-    }
-    Ok(count)
+pub(super) fn count<'a>(client: &'a Arc<Client>, prepared: Prepared) -> BoxFuture<'a, Result<i64, Status>> {
+    Box::pin(async move {
+        let kind = prepared.kind();
+        let mut underway = start(client, prepared).await?;
+        let mut count = 0;
+        while let Some(batch) = underway.next().await {
+            let batch = batch?;
+            count += match kind {
+                Kind::Write => written(&batch).unwrap_or(0),
+                Kind::Query => batch.num_rows() as i64,
+                Kind::Definition => 0,
+            };
+        }
+        Ok(count)
+    })
 }
 
 /// A prepared statement with its row of parameters.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
+use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tonic::Status;
 
@@ -153,14 +154,20 @@ impl Underway {
     ///
     /// # Errors
     /// A statement that can't be run.
-    pub(super) async fn start(client: &Arc<Client>, handle: &str, prepared: Prepared) -> Result<Self, Status> {
-        let mut entry = Entry::new(client, handle, prepared.name.clone());
-        let running = tokio::select! {
-            running = client.session.run(prepared) => running.map_err(|error| failure::status(&error)),
-            () = entry.cancelled() => Err(cancelled()),
-        };
-        let running = running.inspect_err(|status| entry.log(&status.message()))?;
-        Ok(Self { running, entry, rows: 0 })
+    pub(super) fn start<'a>(
+        client: &'a Arc<Client>,
+        handle: &'a str,
+        prepared: Prepared,
+    ) -> BoxFuture<'a, Result<Self, Status>> {
+        Box::pin(async move {
+            let mut entry = Entry::new(client, handle, prepared.name.clone());
+            let running = tokio::select! {
+                running = client.session.run(prepared) => running.map_err(|error| failure::status(&error)),
+                () = entry.cancelled() => Err(cancelled()),
+            };
+            let running = running.inspect_err(|status| entry.log(&status.message()))?;
+            Ok(Self { running, entry, rows: 0 })
+        })
     }
 
     pub(super) fn running(&self) -> &Running {

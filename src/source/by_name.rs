@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::catalog::{TableProvider, UrlTableFactory};
 use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_err};
 use datafusion::datasource::dynamic_file::DynamicListTableFactory;
@@ -13,6 +12,7 @@ use datafusion::prelude::SessionContext;
 use super::images::{ImagesOptions, ImagesTable};
 use super::listed::{is_listed, table_by_name};
 use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
+use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
 use crate::storage::{AllowList, Location};
 
@@ -31,11 +31,8 @@ impl FilesByName {
         let state = session.and_then(|session| session.read().as_any().downcast_ref::<SessionState>().cloned());
         state.ok_or_else(|| internal_datafusion_err!("the session is gone"))
     }
-}
 
-#[async_trait]
-impl UrlTableFactory for FilesByName {
-    async fn try_new(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+    async fn found(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if !is_location(name) {
             return Ok(None);
         }
@@ -63,6 +60,21 @@ impl UrlTableFactory for FilesByName {
             ),
             Some(FileKind::Parquet) | None => Ok(Some(table_by_name(name, &state, &allow).await?)),
         }
+    }
+}
+
+impl UrlTableFactory for FilesByName {
+    // As `exec::boxed_methods` has it.
+    fn try_new<'a, 'b, 'f>(&'a self, name: &'b str) -> MaybeMade<'f>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        fn boxed<'a>(by_name: &'a FilesByName, name: &'a str) -> MaybeMade<'a> {
+            Box::pin(by_name.found(name))
+        }
+        boxed(self, name)
     }
 }
 

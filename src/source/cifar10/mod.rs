@@ -10,7 +10,6 @@ mod read;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
@@ -26,6 +25,7 @@ pub use options::Cifar10Options;
 use super::arguments::{definition, from_command};
 use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
+use crate::exec::{boxed_create, boxed_scan};
 use crate::storage::{AllowList, Location, while_others_go_on};
 
 /// The type name in `STORED AS`.
@@ -86,21 +86,8 @@ pub(super) fn schema() -> SchemaRef {
     ]))
 }
 
-#[async_trait]
-impl TableProvider for Cifar10Table {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn get_table_definition(&self) -> Option<&str> {
-        self.definition.as_deref()
-    }
-
-    async fn scan(
+impl Cifar10Table {
+    async fn planned_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -127,6 +114,22 @@ impl TableProvider for Cifar10Table {
     }
 }
 
+impl TableProvider for Cifar10Table {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.definition.as_deref()
+    }
+
+    boxed_scan!(Cifar10Table::planned_scan);
+}
+
 impl PartitionedTable for Cifar10Table {
     fn partitions(&self) -> Partitions {
         self.options.partitions
@@ -150,9 +153,8 @@ impl PartitionedTable for Cifar10Table {
 #[derive(Debug, Default)]
 pub struct Cifar10TableFactory;
 
-#[async_trait]
-impl TableProviderFactory for Cifar10TableFactory {
-    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+impl Cifar10TableFactory {
+    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         if !command.schema.fields().is_empty() || !command.table_partition_cols.is_empty() {
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({LABEL}, {LABEL_NAME}, {IMAGE}); leave the column list and \
@@ -163,4 +165,8 @@ impl TableProviderFactory for Cifar10TableFactory {
         let table = Cifar10Table::try_new(location, options, &AllowList::of(session.config()))?;
         Ok(Arc::new(Cifar10Table { definition: definition(command), ..table }))
     }
+}
+
+impl TableProviderFactory for Cifar10TableFactory {
+    boxed_create!(Cifar10TableFactory::made);
 }

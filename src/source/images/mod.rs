@@ -7,7 +7,6 @@ mod options;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
@@ -24,6 +23,7 @@ pub use options::{ImagesOptions, Sample};
 use super::arguments::{definition, from_command};
 use super::node::ReadExec;
 use super::{Hidden, PartitionedTable, Partitions};
+use crate::exec::{boxed_create, boxed_scan};
 use crate::storage::{AllowList, Location, while_others_go_on};
 
 /// The type name in `STORED AS`.
@@ -133,7 +133,28 @@ fn is_about_metadata(filter: &Expr) -> bool {
     !filter.is_volatile() && filter.column_refs().iter().all(|column| is_metadata(&column.name))
 }
 
-#[async_trait]
+impl ImagesTable {
+    async fn planned_scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let request = list::Request::try_new(self, session, projection, filters, limit)?;
+        let listing = tokio::task::spawn_blocking(move || request.list());
+        let listing =
+            listing.await.map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
+        let listing = listing?;
+        let projection = match projection {
+            Some(projection) => self.schema.project(projection)?,
+            None => self.schema.as_ref().clone(),
+        };
+        let reader = ImageReader::new(Arc::new(projection), listing.classes, self.options.is_headers_only);
+        Ok(Arc::new(ReadExec::try_new(listing.leaf, Arc::new(reader), None)?))
+    }
+}
+
 impl TableProvider for ImagesTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -155,25 +176,7 @@ impl TableProvider for ImagesTable {
         Ok(filters.iter().map(support).collect())
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let request = list::Request::try_new(self, session, projection, filters, limit)?;
-        let listing = tokio::task::spawn_blocking(move || request.list());
-        let listing =
-            listing.await.map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))?;
-        let listing = listing?;
-        let projection = match projection {
-            Some(projection) => self.schema.project(projection)?,
-            None => self.schema.as_ref().clone(),
-        };
-        let reader = ImageReader::new(Arc::new(projection), listing.classes, self.options.is_headers_only);
-        Ok(Arc::new(ReadExec::try_new(listing.leaf, Arc::new(reader), None)?))
-    }
+    boxed_scan!(ImagesTable::planned_scan);
 }
 
 impl PartitionedTable for ImagesTable {
@@ -199,9 +202,8 @@ impl PartitionedTable for ImagesTable {
 #[derive(Debug, Default)]
 pub struct ImagesTableFactory;
 
-#[async_trait]
-impl TableProviderFactory for ImagesTableFactory {
-    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+impl ImagesTableFactory {
+    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         if !command.schema.fields().is_empty() {
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({}); leave the column list out",
@@ -215,6 +217,10 @@ impl TableProviderFactory for ImagesTableFactory {
         let table = ImagesTable::try_new(location, options, &AllowList::of(session.config()))?;
         Ok(Arc::new(ImagesTable { definition: definition(command), ..table }))
     }
+}
+
+impl TableProviderFactory for ImagesTableFactory {
+    boxed_create!(ImagesTableFactory::made);
 }
 
 fn column_names() -> Vec<String> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{
@@ -17,6 +16,7 @@ use datafusion::logical_expr::CreateExternalTable;
 use super::files::{Files, Place};
 use super::table::{FilesTable, dictionaries, listing};
 use super::{schema, url};
+use crate::exec::boxed_create;
 use crate::storage::{AllowList, is_glob, local_path};
 
 /// Makes tables of local files as other formats do; the rest is DataFusion's.
@@ -25,9 +25,8 @@ pub(crate) struct ListedTableFactory {
     others: DefaultTableFactory,
 }
 
-#[async_trait]
-impl TableProviderFactory for ListedTableFactory {
-    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+impl ListedTableFactory {
+    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         let is_local = command.locations.iter().all(|location| local_path(location).is_some());
         if !is_local || is_unbounded(command) {
             return self.others.create(session, command).await;
@@ -43,6 +42,10 @@ impl TableProviderFactory for ListedTableFactory {
             look.await.map_err(|error| exec_datafusion_err!("looking at '{}' stopped: {error}", named(command)))??;
         table(state, command, format, found).await
     }
+}
+
+impl TableProviderFactory for ListedTableFactory {
+    boxed_create!(ListedTableFactory::made);
 }
 
 fn is_unbounded(command: &CreateExternalTable) -> bool {

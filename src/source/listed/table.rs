@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -16,6 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use url::Url;
 
 use super::files::Place;
+use crate::exec::{boxed_insert_into, boxed_scan};
 use crate::storage::{AllowList, literal_url};
 
 /// A table of the files that are at its places when it is scanned.
@@ -96,7 +96,41 @@ pub(crate) fn with_files_of_now(plan: &LogicalPlan, allow: &Arc<AllowList>) -> R
     Ok(changed.data)
 }
 
-#[async_trait]
+impl FilesTable {
+    async fn planned_scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (table, allow) = (self.clone(), AllowList::of(session.config()));
+        let find = tokio::task::spawn_blocking(move || table.of_now(&allow));
+        let table = find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
+        let table = table.with_cache(session.runtime_env().cache_manager.get_file_statistic_cache());
+        table.scan(session, projection, filters, limit).await
+    }
+
+    async fn planned_insert(
+        &self,
+        session: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        operation: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let [Place::Found { location, .. }] = self.places.as_slice() else {
+            return plan_err!("INSERT INTO takes a table of one directory; name one, as in LOCATION 'rows/'");
+        };
+        let url = literal_url(location)?.filter(|url| url.path().ends_with('/'));
+        let Some(url) = url else {
+            return plan_err!(
+                "INSERT INTO '{location}': it is a glob, which rows can't be written to; name a directory"
+            );
+        };
+        let table = listing(vec![ListingTableUrl::try_new(url, None)?], &self.options, &self.schema)?;
+        table.insert_into(session, input, operation).await
+    }
+}
+
 impl TableProvider for FilesTable {
     fn schema(&self) -> SchemaRef {
         self.table.schema()
@@ -122,36 +156,7 @@ impl TableProvider for FilesTable {
         self.table.supports_filters_pushdown(filters)
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (table, allow) = (self.clone(), AllowList::of(session.config()));
-        let find = tokio::task::spawn_blocking(move || table.of_now(&allow));
-        let table = find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
-        let table = table.with_cache(session.runtime_env().cache_manager.get_file_statistic_cache());
-        table.scan(session, projection, filters, limit).await
-    }
+    boxed_scan!(FilesTable::planned_scan);
 
-    async fn insert_into(
-        &self,
-        session: &dyn Session,
-        input: Arc<dyn ExecutionPlan>,
-        operation: InsertOp,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let [Place::Found { location, .. }] = self.places.as_slice() else {
-            return plan_err!("INSERT INTO takes a table of one directory; name one, as in LOCATION 'rows/'");
-        };
-        let url = literal_url(location)?.filter(|url| url.path().ends_with('/'));
-        let Some(url) = url else {
-            return plan_err!(
-                "INSERT INTO '{location}': it is a glob, which rows can't be written to; name a directory"
-            );
-        };
-        let table = listing(vec![ListingTableUrl::try_new(url, None)?], &self.options, &self.schema)?;
-        table.insert_into(session, input, operation).await
-    }
+    boxed_insert_into!(FilesTable::planned_insert);
 }

@@ -11,7 +11,6 @@ mod turn;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::Utc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
@@ -28,6 +27,7 @@ pub(crate) use reader::SpeedTestReaderMessage;
 pub(crate) use row::schema;
 
 use super::node::ReadExec;
+use crate::exec::boxed_scan;
 use crate::storage::{AllowList, Location};
 
 /// A table whose rows are measurements, made anew whenever it is queried.
@@ -78,17 +78,8 @@ impl SpeedTestTable {
     }
 }
 
-#[async_trait]
-impl TableProvider for SpeedTestTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
+impl SpeedTestTable {
+    async fn planned_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -116,4 +107,16 @@ impl TableProvider for SpeedTestTable {
         };
         Ok(Arc::new(ReadExec::try_new(leaf, Arc::new(SpeedTestReader::new(schema, settings)), limit)?))
     }
+}
+
+impl TableProvider for SpeedTestTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    boxed_scan!(SpeedTestTable::planned_scan);
 }

@@ -21,6 +21,7 @@ use indicatif::HumanBytes;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::config::PixmillOptions;
+use crate::exec::{Planned, boxed_insert_into, boxed_scan};
 
 /// Rows in memory.
 ///
@@ -88,7 +89,41 @@ impl StoredTable {
     }
 }
 
-#[async_trait]
+impl StoredTable {
+    async fn planned_scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.rows.scan(session, projection, filters, limit).await
+    }
+
+    async fn planned_insert(
+        &self,
+        session: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        operation: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // MemTable checks the columns and the kind of statement.
+        self.rows.insert_into(session, Arc::clone(&input), operation).await?;
+        let (schema, partitions) = (self.rows.schema(), self.rows.batches.clone());
+        let sink = StoredSink { name: self.name.clone(), schema, partitions, memory: Arc::clone(&self.memory) };
+        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
+    }
+
+    /// Counts anew what a change leaves.
+    fn changed<'a>(&'a self, change: Planned<'a>) -> Planned<'a> {
+        Box::pin(async move {
+            let memory = self.memory.lock().await;
+            let changed = change.await;
+            self.count(&memory).await;
+            changed
+        })
+    }
+}
+
 impl TableProvider for StoredTable {
     fn schema(&self) -> SchemaRef {
         self.rows.schema()
@@ -106,46 +141,43 @@ impl TableProvider for StoredTable {
         self.rows.get_column_default(column)
     }
 
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.rows.scan(session, projection, filters, limit).await
+    boxed_scan!(StoredTable::planned_scan);
+
+    boxed_insert_into!(StoredTable::planned_insert);
+
+    // As `exec::boxed_methods` has it.
+    fn delete_from<'a, 'b, 'f>(&'a self, session: &'b dyn Session, filters: Vec<Expr>) -> Planned<'f>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        fn boxed<'a>(table: &'a StoredTable, session: &'a dyn Session, filters: Vec<Expr>) -> Planned<'a> {
+            table.changed(table.rows.delete_from(session, filters))
+        }
+        boxed(self, session, filters)
     }
 
-    async fn insert_into(
-        &self,
-        session: &dyn Session,
-        input: Arc<dyn ExecutionPlan>,
-        operation: InsertOp,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        // MemTable checks the columns and the kind of statement.
-        self.rows.insert_into(session, Arc::clone(&input), operation).await?;
-        let (schema, partitions) = (self.rows.schema(), self.rows.batches.clone());
-        let sink = StoredSink { name: self.name.clone(), schema, partitions, memory: Arc::clone(&self.memory) };
-        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
-    }
-
-    async fn delete_from(&self, session: &dyn Session, filters: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
-        let memory = self.memory.lock().await;
-        let deleted = self.rows.delete_from(session, filters).await;
-        self.count(&memory).await;
-        deleted
-    }
-
-    async fn update(
-        &self,
-        session: &dyn Session,
+    fn update<'a, 'b, 'f>(
+        &'a self,
+        session: &'b dyn Session,
         assignments: Vec<(String, Expr)>,
         filters: Vec<Expr>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let memory = self.memory.lock().await;
-        let updated = self.rows.update(session, assignments, filters).await;
-        self.count(&memory).await;
-        updated
+    ) -> Planned<'f>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        fn boxed<'a>(
+            table: &'a StoredTable,
+            session: &'a dyn Session,
+            assignments: Vec<(String, Expr)>,
+            filters: Vec<Expr>,
+        ) -> Planned<'a> {
+            table.changed(table.rows.update(session, assignments, filters))
+        }
+        boxed(self, session, assignments, filters)
     }
 }
 

@@ -13,7 +13,6 @@ mod rows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
@@ -35,6 +34,7 @@ use super::arguments::{definition, from_command};
 use super::node::ReadExec;
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
+use crate::exec::{boxed_create, boxed_scan};
 use crate::format::tfrecord::Kind;
 use crate::storage::AllowList;
 use columns::{Column, FeatureColumn, Shape};
@@ -259,39 +259,8 @@ fn declared(field: &Field, record_type: RecordType, is_feature_list: Option<bool
     Ok(FeatureColumn { cast, ..column })
 }
 
-#[async_trait]
-impl TableProvider for TfRecordTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn get_table_definition(&self) -> Option<&str> {
-        self.definition.as_deref()
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let names = self.directory_columns();
-        let is_about_directories = |filter: &&Expr| {
-            let columns = filter.column_refs();
-            !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|column| names.contains(&column.name))
-        };
-        // A declared type other than text is compared after the cast, by DataFusion.
-        let is_text = |filter: &&Expr| {
-            let columns = filter.column_refs();
-            columns.iter().all(|c| self.schema.field_with_name(&c.name).is_ok_and(|f| *f.data_type() == DataType::Utf8))
-        };
-        let support = |filter: &&Expr| match is_about_directories(filter) && is_text(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(support).collect())
-    }
-
-    async fn scan(
+impl TfRecordTable {
+    async fn planned_scan(
         &self,
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -327,6 +296,40 @@ impl TableProvider for TfRecordTable {
         };
         Ok(Arc::new(ReadExec::try_new(leaf, Arc::new(RecordsReader::new(reading)), limit)?))
     }
+}
+
+impl TableProvider for TfRecordTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.definition.as_deref()
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let names = self.directory_columns();
+        let is_about_directories = |filter: &&Expr| {
+            let columns = filter.column_refs();
+            !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|column| names.contains(&column.name))
+        };
+        // A declared type other than text is compared after the cast, by DataFusion.
+        let is_text = |filter: &&Expr| {
+            let columns = filter.column_refs();
+            columns.iter().all(|c| self.schema.field_with_name(&c.name).is_ok_and(|f| *f.data_type() == DataType::Utf8))
+        };
+        let support = |filter: &&Expr| match is_about_directories(filter) && is_text(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    boxed_scan!(TfRecordTable::planned_scan);
 }
 
 impl PartitionedTable for TfRecordTable {
@@ -366,9 +369,8 @@ impl PartitionedTable for TfRecordTable {
 #[derive(Debug, Default)]
 pub struct TfRecordTableFactory;
 
-#[async_trait]
-impl TableProviderFactory for TfRecordTableFactory {
-    async fn create(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+impl TfRecordTableFactory {
+    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         let (location, options) = from_command::<TfRecordReadOptions>(FORMAT, command)?;
         let schema = Arc::new(command.schema.as_arrow().clone());
         let directories = command.table_partition_cols.clone();
@@ -380,4 +382,8 @@ impl TableProviderFactory for TfRecordTableFactory {
         let table = made.await.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))??;
         Ok(Arc::new(TfRecordTable { definition: definition(command), ..table }))
     }
+}
+
+impl TableProviderFactory for TfRecordTableFactory {
+    boxed_create!(TfRecordTableFactory::made);
 }
