@@ -1,7 +1,8 @@
-//! Looks for wrong answers: random queries have the same rows with one thread, with four, on a cluster, and in DuckDB.
+//! Looks for wrong answers: random queries have the same rows with one thread, with four, on a cluster, and in DuckDB; and what
+//! `COPY` writes of them is read again with these rows.
 //!
 //! The environment makes a longer run of it: `PIXMILL_QUERIES` (how many), `PIXMILL_SEED` (the first seed; tables and queries change
-//! with it every 1,000 queries), `PIXMILL_ON` (`process`, `cluster` or both, the default). DuckDB is asked where the Python that
+//! with it every 1,000 queries), `PIXMILL_ON=process` (without a cluster). DuckDB is asked where the Python that
 //! `PIXMILL_PYTHON` names (else `python3`) has it.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
@@ -22,12 +23,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use support::Workspace;
 use support::cluster::Cluster;
-use support::queries::Queries;
+use support::queries::{Queries, column_list};
 
 /// Queries of a run that nothing else is said of, and those of them that a cluster answers, too.
 const QUERIES: usize = 400;
 /// After so many queries there are other tables.
 const ROUND: usize = 1000;
+/// The rows of one query in so many are written to files, too.
+const COPIED: usize = 8;
 /// What takes longer than this never ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,8 +43,13 @@ fn number(name: &str) -> Option<usize> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Rows as text, in no order.
-fn bag(batches: &[RecordBatch]) -> Vec<String> {
+/// Whether all rows of a query are in an order.
+fn is_ordered(query: &str) -> bool {
+    query.rsplit_once(" ORDER BY ").is_some_and(|(_, order)| !order.contains(')'))
+}
+
+/// Rows as text, in their order.
+fn texts(batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
     for batch in batches {
@@ -57,7 +65,6 @@ fn bag(batches: &[RecordBatch]) -> Vec<String> {
             rows.push(cells.join("|"));
         }
     }
-    rows.sort_unstable();
     rows
 }
 
@@ -73,18 +80,22 @@ async fn make_tables(workspace: &Workspace, seed: u64) {
                 _ => (i64::from(random.next_u32() % most) - 2).to_string(),
             };
             let (k, v, x) = (cell(9, 8), cell(12, 6), cell(7, 20));
-            let s = match random.next_u32() % 6 {
+            let mut one_of = |texts: &[&str]| match random.next_u32() as usize % (texts.len() + 1) {
                 0 => "NULL".to_string(),
-                letter => format!("'{}'", ["", "a", "b", "c", "a b"][letter as usize - 1]),
+                at => texts[at - 1].to_string(),
             };
-            write!(text, "{}({k}, {v}, {x}, {s})", if row == 0 { "" } else { ", " }).expect("written");
+            let s = one_of(&["''", "'a'", "'b'", "'c'", "'a b'"]);
+            let d = one_of(&["'2024-01-01'", "'2024-01-03'", "'2024-02-29'", "'1969-12-31'"]);
+            let (b, m) = (one_of(&["true", "false"]), one_of(&["0.00", "1.50", "-0.50", "2.00", "1234567.89"]));
+            write!(text, "{}({k}, {v}, {x}, {s}, {d}, {b}, {m})", if row == 0 { "" } else { ", " }).expect("written");
         }
         text
     };
     let typed = |values: &str| {
         format!(
             "SELECT CAST(column1 AS BIGINT) AS k, CAST(column2 AS BIGINT) AS v, CAST(column3 AS BIGINT) AS x, \
-             CAST(column4 AS VARCHAR) AS s FROM (VALUES {values}) t"
+             CAST(column4 AS VARCHAR) AS s, CAST(column5 AS DATE) AS d, CAST(column6 AS BOOLEAN) AS b, \
+             CAST(column7 AS DECIMAL(9, 2)) AS m FROM (VALUES {values}) t"
         )
     };
     let root = workspace.path("").display().to_string();
@@ -99,7 +110,7 @@ async fn make_tables(workspace: &Workspace, seed: u64) {
                 (_, size) => 4 * size,
             };
             let query = match rows {
-                0 => format!("{} LIMIT 0", typed("(1, 1, 1, 'a')")),
+                0 => format!("{} LIMIT 0", typed("(1, 1, 1, 'a', '2024-01-01', true, 1.5)")),
                 rows => typed(&values(rows)),
             };
             let copy = format!("COPY ({query}) TO '{root}{table}/{file}.parquet'");
@@ -130,7 +141,7 @@ async fn register(engine: &Engine, workspace: &Workspace) {
         .collect();
     statements.extend([
         format!(
-            "CREATE EXTERNAL TABLE csv (k BIGINT, v BIGINT, x BIGINT, s VARCHAR) STORED AS CSV LOCATION '{root}rows.csv' OPTIONS \
+            "CREATE EXTERNAL TABLE csv (k BIGINT, v BIGINT, x BIGINT, s VARCHAR, d DATE, b BOOLEAN, m DECIMAL(9, 2)) STORED AS CSV LOCATION '{root}rows.csv' OPTIONS \
              (format.has_header true)"
         ),
         format!("CREATE VIEW rows AS {rows}"),
@@ -138,10 +149,12 @@ async fn register(engine: &Engine, workspace: &Workspace) {
             "CREATE EXTERNAL TABLE images STORED AS IMAGES LOCATION '{root}images/**/*.jpg' OPTIONS (partitions 4)"
         ),
         "CREATE VIEW photos AS SELECT class AS k, CAST(length % 7 AS BIGINT) AS v, CAST(image_info(content)['width'] % 5 AS BIGINT) \
-         AS x, CASE WHEN class = 0 THEN NULL ELSE substr(label, 1, 1) END AS s FROM images"
+         AS x, CASE WHEN class = 0 THEN NULL ELSE substr(label, 1, 1) END AS s, CASE WHEN class = 1 THEN DATE '2024-01-03' END AS d, length % 2 = 0 AS b, \
+         CAST(length % 3 AS DECIMAL(9, 2)) AS m FROM images"
             .to_string(),
         format!("CREATE EXTERNAL TABLE records (class BIGINT, length BIGINT, label VARCHAR) STORED AS TFRECORD LOCATION '{root}records'"),
-        "CREATE VIEW shards AS SELECT class AS k, CAST(length % 5 AS BIGINT) AS v, class + 1 AS x, substr(label, 2, 1) AS s FROM records"
+        "CREATE VIEW shards AS SELECT class AS k, CAST(length % 5 AS BIGINT) AS v, class + 1 AS x, substr(label, 2, 1) AS s, CASE WHEN class > 0 THEN DATE '2024-01-01' END AS d, class = 1 AS b, \
+         CAST(length % 4 AS DECIMAL(9, 2)) AS m FROM records"
             .to_string(),
         format!("CREATE TABLE kept AS {rows}"),
     ]);
@@ -192,7 +205,9 @@ impl DuckDb {
         }
         let rows = answer.as_array().expect("rows").iter();
         let mut rows: Vec<String> = rows.map(|row| row.as_str().expect("a row").to_string()).collect();
-        rows.sort_unstable();
+        if !is_ordered(query) {
+            rows.sort_unstable();
+        }
         Ok(rows)
     }
 }
@@ -207,7 +222,13 @@ impl Drop for DuckDb {
 
 async fn ask(engine: &Engine, query: &str) -> Result<Vec<String>, String> {
     match tokio::time::timeout(PATIENCE, engine.sql(query)).await {
-        Ok(Ok(batches)) => Ok(bag(&batches)),
+        Ok(Ok(batches)) => {
+            let mut rows = texts(&batches);
+            if !is_ordered(query) {
+                rows.sort_unstable();
+            }
+            Ok(rows)
+        }
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no end within {} s", PATIENCE.as_secs())),
     }
@@ -219,6 +240,7 @@ struct Account {
     asked: usize,
     refused: usize,
     by_duckdb: usize,
+    copied: usize,
     faults: Vec<String>,
 }
 
@@ -244,14 +266,63 @@ impl Account {
     }
 }
 
+/// Writes the rows of a query, and reads what was written.
+async fn write_and_read(engine: &Engine, query: &str, format: &str, target: &str) -> Result<Vec<String>, String> {
+    ask(engine, &format!("COPY ({query}) TO '{target}' {format}")).await?;
+    // Files are read by name, datasets as a table.
+    if target.ends_with(".parquet") {
+        return ask(engine, &format!("SELECT * FROM '{target}'")).await;
+    }
+    match ask(engine, &format!("SELECT CAST(c0 AS VARCHAR) FROM read_tfrecord('{target}')")).await {
+        // A dataset without records has no shards.
+        Err(error) if error.contains("no record files match") => Ok(Vec::new()),
+        answer => answer,
+    }
+}
+
+/// What is written of a query is what it answers, whoever writes.
+async fn compare_copies(
+    workspace: &Workspace,
+    at: usize,
+    query: &str,
+    asked: &[(&str, &Engine)],
+    account: &mut Account,
+) {
+    let first_column = match asked[0].1.sql(&format!("DESCRIBE {query}")).await {
+        Ok(batches) => batches[0].column(0).as_string::<i32>().value(0).to_string(),
+        // The query itself was refused.
+        Err(_) => return,
+    };
+    let kinds = [
+        (".parquet", "", query.to_string()),
+        (
+            "",
+            "STORED AS TFRECORD OPTIONS (shards 3)",
+            format!("SELECT coalesce(CAST(\"{first_column}\" AS VARCHAR), 'nothing') AS c0 FROM ({query}) written"),
+        ),
+    ];
+    let (ending, format, query) = &kinds[at / COPIED % kinds.len()];
+    let sorted = |mut rows: Vec<String>| {
+        rows.sort_unstable();
+        rows
+    };
+    let expected = ask(asked[0].1, query).await.map(sorted);
+    for (number, (who, engine)) in asked.iter().enumerate() {
+        let target = workspace.path(&format!("copies/{at}-{number}{ending}")).display().to_string();
+        let got = write_and_read(engine, query, format, &target).await.map(sorted);
+        account.compare(query, &expected, &format!("written {who}"), &got);
+    }
+    account.copied += 1;
+}
+
 /// One round: tables and queries of a seed.
-async fn round(seed: u64, queries: usize, on_cluster: usize, account: &mut Account) {
+async fn round(seed: u64, queries: usize, on_cluster: bool, account: &mut Account) {
     let workspace = Workspace::new();
     make_tables(&workspace, seed).await;
     let (one, four) = (Engine::local(1).expect("an engine"), Engine::local(4).expect("an engine"));
     register(&one, &workspace).await;
     register(&four, &workspace).await;
-    let cluster = (on_cluster > 0).then(|| Cluster::start_wide(&workspace, 3, 2));
+    let cluster = on_cluster.then(|| Cluster::start_wide(&workspace, 3, 2));
     let remote = match &cluster {
         Some(cluster) => Some(Engine::cluster(&cluster.address.parse().expect("an address")).await.expect("a cluster")),
         None => None,
@@ -262,8 +333,11 @@ async fn round(seed: u64, queries: usize, on_cluster: usize, account: &mut Accou
     let names: Vec<&str> = TABLES.iter().map(|(table, _)| *table).chain(OTHERS).collect();
     std::fs::create_dir_all(workspace.path("duckdb")).expect("a folder");
     for name in &names {
-        let copy =
-            format!("COPY (SELECT k, v, x, s FROM {name}) TO '{}/{name}.parquet'", workspace.path("duckdb").display());
+        let copy = format!(
+            "COPY (SELECT {} FROM {name}) TO '{}/{name}.parquet'",
+            column_list(),
+            workspace.path("duckdb").display()
+        );
         one.sql(&copy).await.expect("a copy");
     }
     let mut duckdb = DuckDb::start(&workspace);
@@ -277,8 +351,13 @@ async fn round(seed: u64, queries: usize, on_cluster: usize, account: &mut Accou
             println!("refused: {}\n    {query};", error.lines().next().unwrap_or_default());
         }
         account.compare(&query, &expected, "with four threads", &ask(&four, &query).await);
-        if let Some(remote) = remote.as_ref().filter(|_| at < on_cluster) {
+        if let Some(remote) = &remote {
             account.compare(&query, &expected, "on a cluster", &ask(remote, &query).await);
+        }
+        if at % COPIED == 0 {
+            let mut asked = vec![("with one thread", &one), ("with four threads", &four)];
+            asked.extend(remote.as_ref().map(|remote| ("on a cluster", remote)));
+            compare_copies(&workspace, at, &query, &asked, account).await;
         }
         if let (Some(duckdb), Ok(expected)) = (&mut duckdb, &expected) {
             match duckdb.ask(&query) {
@@ -300,14 +379,14 @@ async fn random_queries_have_one_answer() {
     let (started, mut account) = (Instant::now(), Account::default());
     for number in 0..queries.div_ceil(ROUND) {
         let here = ROUND.min(queries - number * ROUND);
-        let on_cluster = if on == "process" { 0 } else { here };
-        round(seed + number as u64, here, on_cluster, &mut account).await;
+        round(seed + number as u64, here, on != "process", &mut account).await;
     }
     println!(
-        "{} queries from seed {seed} in {:.0} s: {} refused, {} compared with DuckDB, {} faults",
+        "{} queries from seed {seed} in {:.0} s: {} refused, {} copied, {} compared with DuckDB, {} faults",
         account.asked,
         started.elapsed().as_secs_f64(),
         account.refused,
+        account.copied,
         account.by_duckdb,
         account.faults.len()
     );

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, not_impl_err};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::{LexOrdering, OrderingRequirements};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -95,14 +96,14 @@ fn distribute(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     }
     // What writes is told of its task and of its progress.
     let is_sink = plan.is::<CommitExec>() || plan.is::<ShardSinkExec>();
-    let is_gather = gathers(&plan).is_some();
+    let is_gather = gathers(&plan).is_some_and(is_shared);
     if is_sink || is_gather {
         let children = plan.children().into_iter().map(|child| distribute(Arc::clone(child)));
         let children = children.collect::<Result<Vec<_>>>()?;
         return with_children(plan, children);
     }
     let mut inputs = Vec::new();
-    let work = hide(plan, &mut inputs)?;
+    let work = in_order(hide(plan, &mut inputs)?)?;
     // What can't be sent is known now, and not when a task is to begin.
     if let Err(error) = PhysicalPlanNode::try_from_physical_plan(Arc::clone(&work), &PhysicalCodec::default()) {
         return not_impl_err!(
@@ -128,6 +129,30 @@ fn hide(plan: Arc<dyn ExecutionPlan>, inputs: &mut Vec<Arc<dyn ExecutionPlan>>) 
     let children = plan.children().into_iter().map(|child| hide(Arc::clone(child), inputs));
     let children = children.collect::<Result<Vec<_>>>()?;
     with_children(plan, children)
+}
+
+/// Sorts again what a node needs in an order that its input has lost, because it was sorted only within each of several partitions:
+/// a union of queries that each have one name, say.
+fn in_order(work: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let changed = work.transform_up(|plan| {
+        let mut is_changed = false;
+        let required = plan.required_input_ordering();
+        let children = plan.children().into_iter().zip(required).map(|(child, required)| {
+            let Some(required) = required.map(OrderingRequirements::into_single) else { return Ok(Arc::clone(child)) };
+            if child.equivalence_properties().ordering_satisfy_requirement(required.clone())? {
+                return Ok(Arc::clone(child));
+            }
+            is_changed = true;
+            let order = LexOrdering::from(required);
+            Ok(Arc::new(SortExec::new(order, Arc::clone(child)).with_preserve_partitioning(true)) as _)
+        });
+        let children = children.collect::<Result<Vec<_>>>()?;
+        Ok(match is_changed {
+            true => Transformed::yes(with_children(plan, children)?),
+            false => Transformed::no(plan),
+        })
+    })?;
+    Ok(changed.data)
 }
 
 /// What a node gathers into one partition, where it does nothing else.

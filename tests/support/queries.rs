@@ -1,4 +1,5 @@
-//! Random queries over small tables whose columns are `k`, `v`, `x` (integers) and `s` (text), with NULLs and duplicates.
+//! Random queries over small tables whose columns are `k`, `v`, `x` (integers), `s` (text), `d` (dates), `b` (booleans) and `m`
+//! (decimals with two digits behind the point), with NULLs and duplicates.
 //!
 //! What is asked has one answer, as a bag of rows: what limits rows orders them by all columns first.
 
@@ -7,9 +8,32 @@ use std::fmt::Write;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+/// What a column holds.
+#[derive(Clone, Copy, PartialEq)]
+enum Type {
+    Integer,
+    Text,
+    Date,
+    Boolean,
+    Decimal,
+}
+
 /// The columns of every table.
-const COLUMNS: [&str; 4] = ["k", "v", "x", "s"];
-const NUMBERS: [&str; 3] = ["k", "v", "x"];
+const COLUMNS: [(&str, Type); 7] = [
+    ("k", Type::Integer),
+    ("v", Type::Integer),
+    ("x", Type::Integer),
+    ("s", Type::Text),
+    ("d", Type::Date),
+    ("b", Type::Boolean),
+    ("m", Type::Decimal),
+];
+const INTEGERS: [&str; 3] = ["k", "v", "x"];
+
+/// The names of the columns of every table, as a list in SQL.
+pub(crate) fn column_list() -> String {
+    COLUMNS.map(|(name, _)| name).join(", ")
+}
 
 /// Makes queries, the same ones from a seed.
 pub(crate) struct Queries {
@@ -19,10 +43,10 @@ pub(crate) struct Queries {
     names: usize,
 }
 
-/// A relation in `FROM`: its text, and its columns as (qualified name, is a number).
+/// A relation in `FROM`: its text, and its columns by their qualified names.
 struct Relation {
     text: String,
-    columns: Vec<(String, bool)>,
+    columns: Vec<(String, Type)>,
     is_join: bool,
 }
 
@@ -97,8 +121,9 @@ impl Queries {
     /// A query of `k` and `s`.
     fn pairs(&mut self, depth: u32) -> String {
         let relation = self.relation(depth.saturating_sub(1));
-        let number = self.number(&relation);
-        let text = self.text(&relation);
+        // Constants are in every order as long as their rows aren't mixed with others.
+        let number = if self.below(6) == 0 { self.below(4).to_string() } else { self.number(&relation) };
+        let text = if self.below(6) == 0 { "'c'".to_string() } else { self.text(&relation) };
         let distinct = if self.below(4) == 0 { "DISTINCT " } else { "" };
         let mut query = format!("SELECT {distinct}{number} AS k, {text} AS s FROM {}", relation.text);
         if self.below(2) == 0 {
@@ -151,6 +176,9 @@ impl Queries {
             format!("max({first})"),
             format!("sum({value}) FILTER (WHERE {value} > 2)"),
             format!("avg({value})"),
+            format!("sum({})", self.of(relation, Type::Decimal)),
+            format!("max({})", self.of(relation, Type::Date)),
+            format!("bool_and({})", self.of(relation, Type::Boolean)),
         ];
         let a = self.below(aggregates.len() as u32) as usize;
         let b = self.below(aggregates.len() as u32) as usize;
@@ -231,24 +259,26 @@ impl Queries {
     fn named_table(&mut self) -> Relation {
         let (table, name) = (self.table(), self.name("r"));
         let text = if self.below(4) == 0 {
-            format!("(SELECT k, v, x, s FROM {table}) {name}")
+            format!("(SELECT {} FROM {table}) {name}", column_list())
         } else {
             format!("{table} {name}")
         };
         columns_of(text, &name)
     }
 
-    /// The four columns, out of something deeper.
+    /// The columns of every table, each made of one of its type.
+    fn same_columns(&mut self, inner: &Relation) -> String {
+        COLUMNS.map(|(name, of_type)| format!("{} AS {name}", self.of(inner, of_type))).join(", ")
+    }
+
+    /// The columns of a table, out of something deeper.
     fn subquery(&mut self, depth: u32) -> Relation {
         let inner = self.relation(depth - 1);
         let name = self.name("q");
-        let numbers: Vec<String> =
-            NUMBERS.iter().map(|as_name| format!("{} AS {as_name}", self.number(&inner))).collect();
-        let text = self.text(&inner);
+        let columns = self.same_columns(&inner);
         let distinct = if self.below(4) == 0 { "DISTINCT " } else { "" };
         let condition = self.predicates(&inner, false);
-        let query =
-            format!("SELECT {distinct}{}, {text} AS s FROM {} WHERE {condition}", numbers.join(", "), inner.text);
+        let query = format!("SELECT {distinct}{columns} FROM {} WHERE {condition}", inner.text);
         columns_of(format!("({query}) {name}"), &name)
     }
 
@@ -257,9 +287,7 @@ impl Queries {
         let sides: Vec<String> = (0..2)
             .map(|_| {
                 let inner = self.relation(depth - 1);
-                let numbers: Vec<String> =
-                    NUMBERS.iter().map(|as_name| format!("{} AS {as_name}", self.number(&inner))).collect();
-                format!("SELECT {}, {} AS s FROM {}", numbers.join(", "), self.text(&inner), inner.text)
+                format!("SELECT {} FROM {}", self.same_columns(&inner), inner.text)
             })
             .collect();
         let kind = self.one_of(&["UNION ALL", "UNION ALL", "UNION"]);
@@ -268,10 +296,14 @@ impl Queries {
 
     fn join(&mut self, depth: u32) -> Relation {
         let (left, right) = (self.relation(depth - 1), self.relation(depth - 1));
-        let kind = self.one_of(&["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN"]);
+        // The rows of four tables, each with each, would take minutes.
+        let is_large = left.is_join && right.is_join;
+        let kinds = ["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN"];
+        let kind = self.one_of(&kinds[..kinds.len() - usize::from(is_large)]);
         let (l, r) = (self.number(&left), self.number(&right));
         let (l2, r2) = (self.number(&left), self.number(&right));
-        let mut condition = match self.below(12) {
+        let mut condition = match self.below(15) {
+            _ if is_large => format!("{l} = {r}"),
             0 => format!("{l} < {r}"),
             1 => format!("{l} <= {r}"),
             2 => format!("{l} = {r} + 0"),
@@ -282,6 +314,9 @@ impl Queries {
             7 => format!("{l} BETWEEN {r} AND {r2} + 1"),
             8 => format!("({l} IS NOT DISTINCT FROM {r})"),
             9 => "true".to_string(),
+            10 => format!("{} = {}", self.of(&left, Type::Date), self.of(&right, Type::Date)),
+            11 => format!("{} = {} AND {l} = {r}", self.of(&left, Type::Boolean), self.of(&right, Type::Boolean)),
+            12 => format!("{} = {}", self.of(&left, Type::Decimal), self.of(&right, Type::Decimal)),
             _ => format!("{l} = {r}"),
         };
         if self.below(3) == 0 {
@@ -299,27 +334,30 @@ impl Queries {
         relation.columns[at].0.clone()
     }
 
-    fn of_kind(&mut self, relation: &Relation, is_number: bool) -> String {
+    fn of(&mut self, relation: &Relation, of_type: Type) -> String {
         let columns: Vec<&str> =
-            relation.columns.iter().filter(|column| column.1 == is_number).map(|column| column.0.as_str()).collect();
+            relation.columns.iter().filter(|column| column.1 == of_type).map(|column| column.0.as_str()).collect();
         self.one_of(&columns).to_string()
     }
 
     fn number(&mut self, relation: &Relation) -> String {
-        self.of_kind(relation, true)
+        self.of(relation, Type::Integer)
     }
 
     fn text(&mut self, relation: &Relation) -> String {
-        self.of_kind(relation, false)
+        self.of(relation, Type::Text)
     }
 
     fn expression(&mut self, relation: &Relation) -> String {
         let number = self.number(relation);
-        match self.below(9) {
+        match self.below(12) {
             0 => format!("{number} + 1"),
             1 => format!("coalesce({number}, -9)"),
             2 => format!("CASE WHEN {} THEN {number} ELSE 0 END", self.predicate(relation)),
             3 => self.text(relation),
+            5 => format!("{} * 2", self.of(relation, Type::Decimal)),
+            6 => format!("extract(day FROM {})", self.of(relation, Type::Date)),
+            7 => format!("NOT {}", self.of(relation, Type::Boolean)),
             4 if self.below(3) == 0 => {
                 let (table, name) = (self.table(), self.name("z"));
                 format!("(SELECT max({name}.v) FROM {table} {name} WHERE {name}.k = {number})")
@@ -342,7 +380,7 @@ impl Queries {
     fn predicate(&mut self, relation: &Relation) -> String {
         let number = self.number(relation);
         let value = i64::from(self.below(8)) - 2;
-        match self.below(9) {
+        match self.below(13) {
             0 => format!("{number} > {value}"),
             1 => format!("{number} <> {value}"),
             2 => format!("{number} IS NULL"),
@@ -351,13 +389,17 @@ impl Queries {
             5 => format!("{} = '{}'", self.text(relation), self.one_of(&["a", "b", "c", ""])),
             6 => format!("({number} > {value} OR {} = 'b')", self.text(relation)),
             7 => format!("{number} = {value}"),
+            8 => format!("{} >= DATE '2024-01-0{}'", self.of(relation, Type::Date), 1 + self.below(5)),
+            9 => self.of(relation, Type::Boolean),
+            10 => format!("{} < {value}.50", self.of(relation, Type::Decimal)),
+            11 => format!("{} IS NOT TRUE", self.of(relation, Type::Boolean)),
             _ => format!("NOT ({number} < {value})"),
         }
     }
 
     fn subquery_predicate(&mut self, relation: &Relation) -> String {
         let (table, name) = (self.table(), self.name("e"));
-        let (outer, column) = (self.number(relation), self.one_of(&NUMBERS));
+        let (outer, column) = (self.number(relation), self.one_of(&INTEGERS));
         let not = if self.below(2) == 0 { "NOT " } else { "" };
         match self.below(5) {
             0 => format!("{outer} {not}IN (SELECT {name}.{column} FROM {table} {name})"),
@@ -374,7 +416,7 @@ impl Queries {
 }
 
 fn columns_of(text: String, name: &str) -> Relation {
-    let columns = COLUMNS.iter().map(|column| (format!("{name}.{column}"), *column != "s")).collect();
+    let columns = COLUMNS.iter().map(|(column, of_type)| (format!("{name}.{column}"), *of_type)).collect();
     Relation { text, columns, is_join: false }
 }
 
