@@ -7,14 +7,13 @@
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, not_impl_err};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_expr::{LexOrdering, OrderingRequirements};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -31,6 +30,7 @@ use datafusion_proto::protobuf::PhysicalPlanNode;
 use super::codec::PhysicalCodec;
 use super::forget_constants::ForgetExec;
 use super::image_work::ImageWorkExec;
+use super::keep_order::in_order;
 use super::one_task::{OneTaskExec, TaskInputExec, in_one_partition};
 use super::planner::PixmillQueryPlanner;
 use super::rules::physical_rules;
@@ -129,30 +129,6 @@ fn hide(plan: Arc<dyn ExecutionPlan>, inputs: &mut Vec<Arc<dyn ExecutionPlan>>) 
     let children = plan.children().into_iter().map(|child| hide(Arc::clone(child), inputs));
     let children = children.collect::<Result<Vec<_>>>()?;
     with_children(plan, children)
-}
-
-/// Sorts again what a node needs in an order that its input has lost, because it was sorted only within each of several partitions:
-/// a union of queries that each have one name, say.
-fn in_order(work: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let changed = work.transform_up(|plan| {
-        let mut is_changed = false;
-        let required = plan.required_input_ordering();
-        let children = plan.children().into_iter().zip(required).map(|(child, required)| {
-            let Some(required) = required.map(OrderingRequirements::into_single) else { return Ok(Arc::clone(child)) };
-            if child.equivalence_properties().ordering_satisfy_requirement(required.clone())? {
-                return Ok(Arc::clone(child));
-            }
-            is_changed = true;
-            let order = LexOrdering::from(required);
-            Ok(Arc::new(SortExec::new(order, Arc::clone(child)).with_preserve_partitioning(true)) as _)
-        });
-        let children = children.collect::<Result<Vec<_>>>()?;
-        Ok(match is_changed {
-            true => Transformed::yes(with_children(plan, children)?),
-            false => Transformed::no(plan),
-        })
-    })?;
-    Ok(changed.data)
 }
 
 /// What a node gathers into one partition, where it does nothing else.

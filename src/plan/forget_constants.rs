@@ -1,6 +1,9 @@
-//! A column that is constant below an outer join or below grouping sets isn't above them, where NULLs are beside its value.
+//! A column that is constant below an outer join or below grouping sets isn't above them, where NULLs are beside its value; nor is one
+//! above a union that is constant in a part of it.
 //!
-//! DataFusion believes that it still is, and leaves it out of sorts and partitions.
+//! DataFusion believes that it still is, and leaves it out of sorts and partitions. Of a union it knows that the constants differ, and
+//! sorts each partition by the other columns; but of the first rows that it has found so it tells the scans of all partitions, which
+//! then leave out rows that come first by the constant.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,25 +21,27 @@ use datafusion::physical_plan::filter_pushdown::{
 };
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec, SymmetricHashJoinExec};
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-/// Puts a node that knows of no constants below each outer join and all grouping sets, where there are some.
+/// Puts a node that knows of no constants below each outer join, all grouping sets and unions, where there are some.
 #[derive(Debug)]
 pub(crate) struct ForgetConstants;
 
 impl PhysicalOptimizerRule for ForgetConstants {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let forgetting = plan.transform_up(|plan| {
-            let gets_nulls = match join_type(&plan) {
-                Some(JoinType::Left) => [false, true],
-                Some(JoinType::Right) => [true, false],
-                Some(JoinType::Full) => [true, true],
-                None if has_grouping_sets(&plan) => [true, true],
+            let forgets = match join_type(&plan) {
+                Some(JoinType::Left) => vec![false, true],
+                Some(JoinType::Right) => vec![true, false],
+                Some(JoinType::Full) => vec![true, true],
+                None if has_grouping_sets(&plan) => vec![true],
+                None if plan.is::<UnionExec>() => vec![true; plan.children().len()],
                 _ => return Ok(Transformed::no(plan)),
             };
             let mut changes = false;
-            let children = plan.children().into_iter().zip(gets_nulls).map(|(child, gets_nulls)| {
-                let forgets = gets_nulls && !child.properties().eq_properties.constants().is_empty();
+            let children = plan.children().into_iter().zip(forgets).map(|(child, forgets)| {
+                let forgets = forgets && !child.properties().eq_properties.constants().is_empty();
                 changes |= forgets;
                 if forgets { Arc::new(ForgetExec::new(Arc::clone(child))) as _ } else { Arc::clone(child) }
             });

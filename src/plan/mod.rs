@@ -11,6 +11,7 @@ mod forget_constants;
 mod fuse_through_alias;
 mod hive;
 mod image_work;
+mod keep_order;
 mod literal_target;
 mod memory_rows;
 mod one_task;

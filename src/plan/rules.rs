@@ -8,6 +8,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use super::cross_joins::CarefulCrossJoins;
 use super::forget_constants::ForgetConstants;
+use super::keep_order::KeepOrder;
 use super::push_filters::CarefulPushdown;
 
 /// The rules for logical plans.
@@ -27,6 +28,9 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
         if rule.name() == "EnsureRequirements" {
             rules.push(Arc::new(ForgetConstants));
         }
+        if rule.name() == "SanityCheckPlan" {
+            rules.push(Arc::new(KeepOrder));
+        }
         rules.push(match rule.name().starts_with("FilterPushdown") {
             true => Arc::new(CarefulPushdown(rule)),
             false => rule,
@@ -44,6 +48,7 @@ mod tests {
         let names: Vec<String> = physical_rules().iter().map(|rule| rule.name().to_string()).collect();
         assert!(logical_rules().iter().any(|rule| rule.name() == "eliminate_cross_join"));
         assert_eq!(names.iter().filter(|name| *name == "ForgetConstants").count(), 2, "{names:?}");
+        assert!(names.iter().any(|name| name == "KeepOrder"), "{names:?}");
         assert_eq!(names.iter().filter(|name| name.starts_with("FilterPushdown")).count(), 2, "{names:?}");
     }
 }
