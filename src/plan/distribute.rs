@@ -54,15 +54,39 @@ impl DistributedPlanner {
     async fn planned(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let state = session.as_any().downcast_ref::<SessionState>();
         let Some(state) = state.filter(|_| !is_row_wise(plan)) else {
-            return PixmillQueryPlanner.create_physical_plan(plan, session).await;
+            let plan = PixmillQueryPlanner.create_physical_plan(plan, session).await?;
+            refuse_compressed(&plan)?;
+            return Ok(plan);
         };
         let state = gathering(state);
-        distribute(PixmillQueryPlanner.create_physical_plan(plan, &state).await?)
+        let plan = PixmillQueryPlanner.create_physical_plan(plan, &state).await?;
+        refuse_compressed(&plan)?;
+        distribute(plan)
     }
 }
 
 impl QueryPlanner for DistributedPlanner {
     boxed_create_physical_plan!(DistributedPlanner::planned);
+}
+
+/// Refuses files of DataFusion's formats that are compressed: the wire doesn't tell executors so, and they would take the bytes for rows.
+fn refuse_compressed(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    plan.apply(|plan| {
+        let leaf = plan.downcast_ref::<DataSourceExec>();
+        let Some(scan) = leaf.and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>()) else {
+            return Ok(TreeNodeRecursion::Continue);
+        };
+        if scan.file_compression_type.is_compressed() {
+            let file = scan.file_groups.iter().flat_map(|group| group.files()).next();
+            return not_impl_err!(
+                "'/{}' is a compressed CSV or JSON file, which a cluster can't read; decompress it, write it as Parquet, or run the query \
+                 without --cluster",
+                file.map_or("", |file| file.object_meta.location.as_ref())
+            );
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 /// The session, planning as one process does, whose only exchanges gather rows.
@@ -144,6 +168,14 @@ fn reads_much(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     plan.exists(|plan| Ok(plan.is::<ReadExec>() || plan.output_partitioning().partition_count() > 1))
 }
 
+/// Whether a part of a plan keeps only its first rows: a task of a union of such parts may have no partition of one, which then has nothing
+/// to take them from.
+fn has_first_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let sort =
+        |plan: &Arc<dyn ExecutionPlan>| plan.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_some());
+    plan.exists(|plan| Ok(sort(plan))).unwrap_or(true)
+}
+
 /// Whether each task may have some of the plan's partitions.
 fn is_shared(plan: &Arc<dyn ExecutionPlan>) -> bool {
     if plan.is::<ReadExec>() {
@@ -159,7 +191,7 @@ fn is_shared(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.is::<CooperativeExec>()
         || plan.is::<LocalLimitExec>()
         || plan.is::<ShardSinkExec>()
-        || plan.is::<UnionExec>()
+        || plan.is::<UnionExec>() && !has_first_rows(plan)
         || plan.downcast_ref::<SortExec>().is_some_and(SortExec::preserve_partitioning)
         || plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| *aggregate.mode() == AggregateMode::Partial);
     each_partition && plan.children().into_iter().all(is_shared)
