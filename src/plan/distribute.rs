@@ -120,7 +120,7 @@ fn distribute(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     }
     // What writes is told of its task and of its progress.
     let is_sink = plan.is::<CommitExec>() || plan.is::<ShardSinkExec>();
-    let is_gather = gathers(&plan).is_some_and(is_shared);
+    let is_gather = gathers(&plan).is_some_and(|input| is_shared(input) || input.is::<ShardSinkExec>());
     if is_sink || is_gather {
         let children = plan.children().into_iter().map(|child| distribute(Arc::clone(child)));
         let children = children.collect::<Result<Vec<_>>>()?;
@@ -168,12 +168,9 @@ fn reads_much(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     plan.exists(|plan| Ok(plan.is::<ReadExec>() || plan.output_partitioning().partition_count() > 1))
 }
 
-/// Whether a part of a plan keeps only its first rows: a task of a union of such parts may have no partition of one, which then has nothing
-/// to take them from.
-fn has_first_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let sort =
-        |plan: &Arc<dyn ExecutionPlan>| plan.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_some());
-    plan.exists(|plan| Ok(sort(plan))).unwrap_or(true)
+/// Whether a part of a union is sorted: a task may have no partition of that part, and a sort can't be without.
+fn sorts_a_part(union: &Arc<dyn ExecutionPlan>) -> bool {
+    union.exists(|plan| Ok(plan.is::<SortExec>())).unwrap_or(true)
 }
 
 /// Whether each task may have some of the plan's partitions.
@@ -191,7 +188,7 @@ fn is_shared(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.is::<CooperativeExec>()
         || plan.is::<LocalLimitExec>()
         || plan.is::<ShardSinkExec>()
-        || plan.is::<UnionExec>() && !has_first_rows(plan)
+        || plan.is::<UnionExec>() && !sorts_a_part(plan)
         || plan.downcast_ref::<SortExec>().is_some_and(SortExec::preserve_partitioning)
         || plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| *aggregate.mode() == AggregateMode::Partial);
     each_partition && plan.children().into_iter().all(is_shared)
