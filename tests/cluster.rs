@@ -314,6 +314,15 @@ fn what_cant_be_sent_is_refused() {
     let large = "CREATE TABLE t AS SELECT repeat('x', 70000000) AS x; SELECT count(x) FROM t";
     let message = cluster.sql(large).failure(2);
     assert!(message.contains("in this process's memory, and at most 64.00 MiB travel to the cluster"), "{message}");
+    workspace.write("ended.csv", b"1;2;");
+    let ended = "CREATE EXTERNAL TABLE t (a BIGINT) STORED AS CSV LOCATION 'ended.csv' OPTIONS ('format.has_header' 'false', \
+                 'format.terminator' ';'); SELECT sum(a) AS sum FROM t";
+    assert!(workspace.sql(ended).success().contains("| 3 "));
+    let message = cluster.sql(ended).failure(2);
+    assert!(
+        message.contains("ended.csv' is a CSV file with a terminator of its own, which a cluster can't read"),
+        "{message}"
+    );
 }
 
 #[test]

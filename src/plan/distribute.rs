@@ -9,7 +9,7 @@ use std::sync::Arc;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, not_impl_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{CsvSource, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -53,15 +53,11 @@ pub(crate) struct DistributedPlanner;
 impl DistributedPlanner {
     async fn planned(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let state = session.as_any().downcast_ref::<SessionState>();
-        let Some(state) = state.filter(|_| !is_row_wise(plan)) else {
-            let plan = PixmillQueryPlanner.create_physical_plan(plan, session).await?;
-            refuse_compressed(&plan)?;
-            return Ok(plan);
-        };
-        let state = gathering(state);
-        let plan = PixmillQueryPlanner.create_physical_plan(plan, &state).await?;
-        refuse_compressed(&plan)?;
-        distribute(plan)
+        let gathering = state.filter(|_| !is_row_wise(plan)).map(gathering);
+        let session = gathering.as_ref().map_or(session, |state| state as &dyn Session);
+        let plan = PixmillQueryPlanner.create_physical_plan(plan, session).await?;
+        refuse_misread_files(&plan)?;
+        if gathering.is_some() { distribute(plan) } else { Ok(plan) }
     }
 }
 
@@ -69,22 +65,25 @@ impl QueryPlanner for DistributedPlanner {
     boxed_create_physical_plan!(DistributedPlanner::planned);
 }
 
-/// Refuses files of DataFusion's formats that are compressed: the wire doesn't tell executors so, and they would take the bytes for rows.
-fn refuse_compressed(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+/// Refuses files of which the wire doesn't tell executors how they are read: they would take compressed bytes for rows, and find no
+/// rows where lines don't end as lines do.
+fn refuse_misread_files(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     plan.apply(|plan| {
         let leaf = plan.downcast_ref::<DataSourceExec>();
         let Some(scan) = leaf.and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>()) else {
             return Ok(TreeNodeRecursion::Continue);
         };
-        if scan.file_compression_type.is_compressed() {
-            let file = scan.file_groups.iter().flat_map(|group| group.files()).next();
-            return not_impl_err!(
-                "'/{}' is a compressed CSV or JSON file, which a cluster can't read; decompress it, write it as Parquet, or run the query \
-                 without --cluster",
-                file.map_or("", |file| file.object_meta.location.as_ref())
-            );
-        }
-        Ok(TreeNodeRecursion::Continue)
+        let has_terminator = scan.file_source().downcast_ref::<CsvSource>().is_some_and(|csv| csv.terminator().is_some());
+        let what = match scan.file_compression_type.is_compressed() {
+            true => "a compressed CSV or JSON file",
+            false if has_terminator => "a CSV file with a terminator of its own",
+            false => return Ok(TreeNodeRecursion::Continue),
+        };
+        let file = scan.file_groups.iter().flat_map(|group| group.files()).next();
+        not_impl_err!(
+            "'/{}' is {what}, which a cluster can't read; write it as a plain one or as Parquet, or run the query without --cluster",
+            file.map_or("", |file| file.object_meta.location.as_ref())
+        )
     })?;
     Ok(())
 }

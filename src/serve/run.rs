@@ -1,4 +1,6 @@
 //! Statements from text to rows: planned, run at once where they have an effect, kept for a fetch where they have none.
+//!
+//! What the methods of the service call is boxed, here and beside, for the reason that `exec::boxed_methods` tells.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Random queries over small tables whose columns are `k`, `v`, `x` (integers), `s` (text), `d` (dates), `b` (booleans) and `m`
 //! (decimals with two digits behind the point), with NULLs and duplicates.
 //!
-//! What is asked has one answer, as a bag of rows: what limits rows orders them by all columns first.
+//! What is asked has one answer, as a bag of rows, or in its order: what limits rows orders them by all columns first.
 
 use std::fmt::Write;
 
@@ -355,13 +355,13 @@ impl Queries {
             1 => format!("coalesce({number}, -9)"),
             2 => format!("CASE WHEN {} THEN {number} ELSE 0 END", self.predicate(relation)),
             3 => self.text(relation),
-            5 => format!("{} * 2", self.of(relation, Type::Decimal)),
-            6 => format!("extract(day FROM {})", self.of(relation, Type::Date)),
-            7 => format!("NOT {}", self.of(relation, Type::Boolean)),
             4 if self.below(3) == 0 => {
                 let (table, name) = (self.table(), self.name("z"));
                 format!("(SELECT max({name}.v) FROM {table} {name} WHERE {name}.k = {number})")
             }
+            5 => format!("{} * 2", self.of(relation, Type::Decimal)),
+            6 => format!("extract(day FROM {})", self.of(relation, Type::Date)),
+            7 => format!("NOT {}", self.of(relation, Type::Boolean)),
             _ => self.column(relation),
         }
     }
