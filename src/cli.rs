@@ -2,11 +2,13 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::command::engine::on_engine;
 use crate::command::{
     cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, report, run, scheduler, serve,
     speed_test, sql, verify,
 };
 use crate::error::Result;
+use crate::shell::{self, Start};
 
 /// SQL pipelines for image datasets.
 #[derive(Debug, Parser)]
@@ -43,7 +45,7 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run(command) => command.run(),
-            Command::Sql(command) => command.run(),
+            Command::Sql(command) => sql(&command),
             Command::Generate(command) => command.run(),
             Command::Verify(command) => command.run(),
             Command::ContactSheet(command) => command.run(),
@@ -57,6 +59,18 @@ impl Cli {
             Command::Report(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Config(command) => command.run(),
+        }
+    }
+}
+
+/// Runs statements, or a shell where there are none.
+fn sql(command: &sql::Sql) -> Result<()> {
+    match command.statements()? {
+        Some(statements) => command.run(&statements),
+        None => {
+            let (format, reads_start_up) = (command.format, !command.no_init);
+            let start = Start { format, reads_start_up, resumes: command.resume.resume };
+            on_engine(&command.engine, async |engine| shell::run(engine, &start).await)
         }
     }
 }

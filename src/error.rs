@@ -7,8 +7,6 @@ use ballista_core::error::BallistaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use crate::place::{Place, pointed};
-
 /// A failed command or statement.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -78,17 +76,17 @@ impl Error {
     }
 
     /// Where in the statement's text the error is, where that is known.
-    pub fn place(&self) -> Option<Place> {
+    pub fn position(&self) -> Option<Position> {
         match self {
-            Self::Query(error) => Place::of(error),
-            Self::Pointed { source, .. } => source.place(),
+            Self::Query(error) => Position::of(error),
+            Self::Pointed { source, .. } => source.position(),
             _ => None,
         }
     }
 
     /// The same error, which shows where in `sql` it is if that is known.
     pub(crate) fn pointed(self, sql: &str) -> Self {
-        match self.place() {
+        match self.position() {
             Some(_) => Self::Pointed { message: pointed(sql, &self), source: Box::new(self) },
             None => self,
         }
@@ -213,12 +211,77 @@ fn argument_error(text: &str) -> Option<&str> {
     said.split_once(". No function matches").map(|(said, _)| said)
 }
 
+/// A position in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// How many characters are meant, at least 1.
+    pub length: usize,
+}
+
+impl Position {
+    /// Where the error is; `None` where nobody knows.
+    pub(crate) fn of(error: &DataFusionError) -> Option<Self> {
+        match error {
+            DataFusionError::Diagnostic(diagnostic, inner) => match diagnostic.span {
+                Some(span) => {
+                    let is_one_line = span.start.line == span.end.line;
+                    let length = if is_one_line { span.end.column.saturating_sub(span.start.column) } else { 1 };
+                    Some(Self {
+                        line: span.start.line as usize,
+                        column: span.start.column as usize,
+                        length: (length as usize).max(1),
+                    })
+                }
+                None => Self::of(inner),
+            },
+            DataFusionError::Context(_, inner) => Self::of(inner),
+            DataFusionError::Shared(inner) => Self::of(inner),
+            DataFusionError::Collection(all) => all.iter().find_map(Self::of),
+            DataFusionError::SQL(error, _) => match error.as_ref() {
+                // The only trace of it is in the text.
+                ParserError::ParserError(text) | ParserError::TokenizerError(text) => in_text(text),
+                ParserError::RecursionLimitExceeded => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// What stands behind a text of the parser's.
+const MARK: &str = " at Line: ";
+
+fn in_text(text: &str) -> Option<Position> {
+    let (_, position) = text.rsplit_once(MARK)?;
+    let (line, column) = position.split_once(", Column: ")?;
+    Some(Position { line: line.parse().ok()?, column: column.parse().ok()?, length: 1 })
+}
+
+/// The error's message and, where its position is known, that line of the text with a mark under the position.
+pub(crate) fn pointed(sql: &str, error: &Error) -> String {
+    let message = error.to_string();
+    let Some(position) = error.position() else { return message };
+    let Some(line) = sql.lines().nth(position.line - 1) else { return message };
+    let number = format!("line {}: ", position.line);
+    // Characters as wide as those above them, so that the mark stands below.
+    let before: String = line.chars().take(position.column - 1).collect();
+    let meant: String = line.chars().skip(position.column - 1).take(position.length).collect();
+    let indent = console::measure_text_width(&number) + console::measure_text_width(&before.replace('\t', " "));
+    let marks = console::measure_text_width(&meant.replace('\t', " ")).max(1);
+    let message = message.rsplit_once(MARK).map_or(message.as_str(), |(message, _)| message);
+    format!("{message}\n{number}{}\n{}{}", line.replace('\t', " "), " ".repeat(indent), "^".repeat(marks))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use datafusion::arrow::error::ArrowError;
     use datafusion::common::{exec_datafusion_err, plan_datafusion_err};
+    use datafusion::sql::parser::DFParserBuilder;
 
     use super::*;
 
@@ -268,5 +331,16 @@ mod tests {
         let refused = datafusion::object_store::Error::PermissionDenied { path: "etc".to_string(), source };
         let error = Error::from(DataFusionError::from(refused));
         assert_eq!((error.exit_code(), error.to_string().as_str()), (2, "'/etc' is outside"));
+    }
+
+    #[test]
+    fn the_mark_stands_below_what_is_wrong() {
+        let sql = "SELECT '日本',\n  '日', FROM 1 t";
+        let parsed = DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements());
+        let error = Error::from(parsed.expect_err("no SQL"));
+        assert_eq!(
+            pointed(sql, &error),
+            "syntax error: expected identifier, found 1\nline 2:   '日', FROM 1 t\n                     ^"
+        );
     }
 }

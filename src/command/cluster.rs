@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::process::{Listen, Role, runtime};
-use crate::counted::counted;
+use crate::cluster::client::{Cluster as Client, HostPort};
 use crate::error::{Error, Result};
-use crate::role::client::{Cluster as Client, HostPort};
+use crate::words::counted;
 
 /// Run a whole cluster on this machine: a scheduler and executors, stopped together
 #[derive(Debug, Args)]

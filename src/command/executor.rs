@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use datafusion::prelude::SessionContext;
 
-use super::Threads;
+use super::engine::Threads;
 use super::process::{Listen, runtime, terminate};
+use crate::cluster::client::{Cluster, HostPort};
+use crate::cluster::executor::{self, ExecutorOptions};
 use crate::error::{Error, Result};
-use crate::role::client::{Cluster, HostPort};
-use crate::role::executor::{self, ExecutorOptions};
 
 /// Run an executor of a cluster
 ///

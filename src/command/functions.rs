@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use datafusion::logical_expr::Documentation;
 
 use crate::error::{Error, Result};
+use crate::words::first_sentence;
 
 /// List the SQL functions that DataFusion doesn't have
 #[derive(Debug, Args)]
@@ -46,11 +47,6 @@ fn documented() -> Vec<(String, Documentation)> {
         functions.filter_map(|(name, page)| page.cloned().map(|page| (name.to_string(), page))).collect();
     documented.sort_by_key(|(_, page)| page.doc_section.label);
     documented
-}
-
-/// The first sentence of a description.
-pub(crate) fn first_sentence(description: &str) -> &str {
-    description.split_inclusive(". ").next().unwrap_or_default().trim()
 }
 
 fn list() -> String {

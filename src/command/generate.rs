@@ -8,10 +8,11 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::Threads;
+use super::engine::Threads;
 use super::template::GenerateRequest;
+use crate::engine::Progress;
 use crate::error::{Error, Result};
-use crate::progress::{Progress, ProgressDisplay};
+use crate::output::ProgressDisplay;
 use crate::synthetic::PhotoSet;
 
 /// Write a labelled set of synthetic photos: a folder of JPEGs for each class

@@ -11,8 +11,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::runtime::Runtime;
 
+use crate::cluster::STACK_BYTES;
 use crate::error::{Error, Result};
-use crate::role::STACK_BYTES;
 use crate::storage::AllowList;
 
 /// What the roles of a cluster have in common.

@@ -7,12 +7,12 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use super::statements::with_engine;
-use super::{Place, Threads, check_out};
-use crate::counted::counted;
+use super::check_out;
+use super::engine::{EngineArgs, Threads, with_engine};
 use crate::error::{Error, Result};
-use crate::format::manifest::put;
 use crate::report::Report as Results;
+use crate::storage::write_whole;
+use crate::words::counted;
 
 /// Write the results of speed tests as one page of findings, tables and charts
 ///
@@ -47,19 +47,19 @@ impl Report {
     pub(crate) fn run(self) -> Result<()> {
         let started = Instant::now();
         self.check()?;
-        let place = Place { threads: Threads::default(), cluster: None, allow: None };
+        let engine = EngineArgs { threads: Threads::default(), cluster: None, allow: None };
         let results =
-            with_engine(&place, async |engine| Results::of(engine, &self.results, self.run.as_deref()).await)?;
+            with_engine(&engine, async |engine| Results::of(engine, &self.results, self.run.as_deref()).await)?;
         let charts = results.charts()?;
         if let Some(directory) = &self.svg {
             fs::create_dir_all(directory).map_err(Error::file("create", directory))?;
             for chart in &charts {
                 let path = directory.join(format!("{}.svg", chart.name));
-                put(&path, chart.alone().as_bytes()).map_err(Error::file("write", &path))?;
+                write_whole(&path, chart.alone().as_bytes()).map_err(Error::file("write", &path))?;
             }
         }
         let page = results.page(&charts);
-        put(&self.out, page.as_bytes()).map_err(Error::file("write", &self.out))?;
+        write_whole(&self.out, page.as_bytes()).map_err(Error::file("write", &self.out))?;
         let beside = self.svg.as_ref().map(|directory| format!(" and, as files, to {}", directory.display()));
         eprintln!(
             "wrote a report on {}, with {}, {}, to {}{} in {:.1} s",

@@ -7,10 +7,11 @@ use chrono::Utc;
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::{DataFusionError, Result as QueryResult};
+use datafusion::common::DataFusionError;
 use datafusion::parquet::arrow::ArrowWriter;
 
 use crate::error::{Error, Result};
+use crate::storage::write_whole;
 
 /// The file of one measuring.
 pub(super) struct ResultsFile {
@@ -48,21 +49,15 @@ impl ResultsFile {
         self.path.with_file_name(format!(".{stem}"))
     }
 
-    /// Writes all rows to a file beside it, and renames that.
+    /// Writes all rows, or leaves the file as it was.
     ///
     /// # Errors
     /// A file that can't be written.
     pub(super) fn write(&self, rows: &RecordBatch) -> Result<()> {
-        let hidden = self.temporary_directory().with_extension("parquet.tmp");
-        let file = File::create(&hidden).map_err(Error::file("create", &hidden))?;
-        let write = || -> QueryResult<()> {
-            let mut writer = ArrowWriter::try_new(file, rows.schema(), None)?;
-            writer.write(rows)?;
-            writer.close()?;
-            Ok(())
-        };
-        write()?;
-        fs::rename(&hidden, &self.path).map_err(Error::file("write", &self.path))
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), None).map_err(DataFusionError::from)?;
+        writer.write(rows).and_then(|()| writer.close()).map_err(DataFusionError::from)?;
+        write_whole(&self.path, &bytes).map_err(Error::file("write", &self.path))
     }
 
     /// Removes the file: nothing was measured.

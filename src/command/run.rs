@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Place;
+use super::engine::EngineArgs;
 use super::generate;
 use super::statements::{Resume, run_all};
 use super::template::{Template, in_file};
@@ -36,16 +36,16 @@ pub(crate) struct Run {
     resume: Resume,
 
     #[command(flatten)]
-    place: Place,
+    engine: EngineArgs,
 }
 
 impl Run {
     pub(crate) fn run(self) -> Result<()> {
         let template = Template::open(&self.file, &self.values)?;
         if let Some(request) = template.generate().map_err(in_file(&self.file))? {
-            generate::make_default_input(&request, self.place.threads.count())?;
+            generate::make_default_input(&request, self.engine.threads.count())?;
         }
         let sql = template.sql().map_err(in_file(&self.file))?;
-        run_all(&self.place, &sql, self.format, &self.resume)
+        run_all(&self.engine, &sql, self.format, &self.resume)
     }
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::process::{Listen, runtime};
+use crate::cluster::scheduler::{Scheduler as Server, SchedulerOptions};
 use crate::error::Result;
-use crate::role::scheduler::{Scheduler as Server, SchedulerOptions};
 
 /// Run the scheduler of a cluster
 ///

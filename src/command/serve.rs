@@ -7,9 +7,9 @@ use std::sync::Arc;
 use clap::Args;
 use tonic::transport::Identity;
 
-use super::Place;
+use super::engine::EngineArgs;
+use super::engine::PATIENCE;
 use super::process::{runtime, signalled};
-use super::statements::PATIENCE;
 use crate::error::{Error, Result};
 use crate::serve::{ServeOptions, Server, Token};
 
@@ -46,7 +46,7 @@ pub(crate) struct Serve {
     read_only: bool,
 
     #[command(flatten)]
-    place: Place,
+    engine: EngineArgs,
 }
 
 impl Serve {
@@ -57,7 +57,7 @@ impl Serve {
         let scheme = if options.tls.is_some() { "grpc+tls" } else { "grpc" };
         let asked = if options.token.is_some() { "asking for the token" } else { "to everybody on this machine" };
         let runtime = runtime()?;
-        let engine = Arc::new(runtime.block_on(self.place.engine())?);
+        let engine = Arc::new(runtime.block_on(self.engine.open())?);
         let served = runtime.block_on(async {
             let server = Server::start(Arc::clone(&engine), options).await?;
             println!("{scheme}://{}", server.address());

@@ -7,18 +7,17 @@ use std::time::Instant;
 use clap::Args;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 
+use super::engine::{EngineArgs, Threads, with_engine};
 use super::generate::parse_size;
 use super::results::{ResultsFile, looked_at_first, together};
-use super::statements::{Watched, print_all, with_engine};
+use super::statements::print_all;
 use super::template::Template;
-use super::{Place, Threads};
-use crate::counted::counted;
+use crate::cluster::client::HostPort;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::output::{Format, Look, RowPrinter};
-use crate::quoted::quoted;
-use crate::role::client::HostPort;
+use crate::output::{Format, Look, RowPrinter, Watched};
 use crate::storage::AllowList;
+use crate::words::{counted, quoted};
 
 /// Measure how fast images and shards are read
 ///
@@ -110,9 +109,10 @@ const AVERAGES: &str = include_str!("../../queries/speed_test_averages.sql");
 
 impl SpeedTest {
     pub(crate) fn run(self) -> Result<()> {
-        let place = Place { threads: Threads::default(), cluster: self.cluster.clone(), allow: self.allow.clone() };
+        let engine =
+            EngineArgs { threads: Threads::default(), cluster: self.cluster.clone(), allow: self.allow.clone() };
         let mut results = Results { file: ResultsFile::create(&self.results, "speed-test")?, rows: Vec::new() };
-        let measured = with_engine(&place, async |engine| self.measure(engine, &mut results).await);
+        let measured = with_engine(&engine, async |engine| self.measure(engine, &mut results).await);
         // What was measured before an interruption is kept.
         let Some(rows) = results.finish()? else {
             measured?;
@@ -214,13 +214,13 @@ fn print(rows: &RecordBatch, format: Format) -> Result<()> {
 }
 
 fn print_averages(results: &Path, format: Format) -> Result<()> {
-    let place = Place { threads: Threads::default(), cluster: None, allow: None };
+    let engine = EngineArgs { threads: Threads::default(), cluster: None, allow: None };
     let template = Template::parse(AVERAGES).and_then(|mut template| {
         template.set("input", &results.display().to_string())?;
         template.sql()
     });
     let sql = template.map_err(Error::Failed)?;
-    with_engine(&place, async |engine| print_all(engine, &sql, format).await)
+    with_engine(&engine, async |engine| print_all(engine, &sql, format).await)
 }
 
 fn texts<'a>(rows: &'a RecordBatch, name: &str) -> impl Iterator<Item = &'a str> {

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Place;
+use super::engine::EngineArgs;
 use super::statements::{Resume, piped_input, run_all};
 use crate::error::{Error, Result};
 use crate::output::Format;
-use crate::shell::{self, Start};
 
 /// Run SQL statements and print their rows; on a terminal and without statements, a shell
 ///
@@ -30,33 +29,32 @@ pub(crate) struct Sql {
 
     /// How rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    pub(crate) format: Format,
 
     /// Start the shell without its start-up file
     #[arg(long)]
-    no_init: bool,
+    pub(crate) no_init: bool,
 
     #[command(flatten)]
-    resume: Resume,
+    pub(crate) resume: Resume,
 
     #[command(flatten)]
-    place: Place,
+    pub(crate) engine: EngineArgs,
 }
 
 impl Sql {
-    pub(crate) fn run(self) -> Result<()> {
+    /// The text of all statements; `None` where there are none and a terminal waits for some.
+    pub(crate) fn statements(&self) -> Result<Option<String>> {
         let mut texts = Vec::new();
-        if let Some(path) = self.file {
-            texts.push(fs::read_to_string(&path).map_err(Error::file("read", path))?);
+        if let Some(path) = &self.file {
+            texts.push(fs::read_to_string(path).map_err(Error::file("read", path))?);
         }
-        texts.extend(self.commands);
-        if texts.is_empty() {
-            let Some(text) = piped_input()? else {
-                let start = Start { format: self.format, reads_start_up: !self.no_init, resumes: self.resume.resume };
-                return shell::run(&self.place, &start);
-            };
-            texts.push(text);
-        }
-        run_all(&self.place, &texts.join("\n;\n"), self.format, &self.resume)
+        texts.extend(self.commands.iter().cloned());
+        if texts.is_empty() { piped_input() } else { Ok(Some(texts.join("\n;\n"))) }
+    }
+
+    /// Runs a text of statements.
+    pub(crate) fn run(&self, statements: &str) -> Result<()> {
+        run_all(&self.engine, statements, self.format, &self.resume)
     }
 }

@@ -1,37 +1,25 @@
-//! Runs statements one after the other: rows to stdout, progress and summaries to stderr.
+//! Runs a text of statements, one after the other.
 
-use std::io::{IsTerminal, Write};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::io::IsTerminal;
 
 use clap::Args;
-use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::Int64Type;
-use indicatif::{HumanBytes, HumanCount};
-use tokio::time::{Interval, MissedTickBehavior};
 
-use super::Place;
-use crate::engine::{Engine, Session};
+use super::engine::{EngineArgs, with_engine};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::output::{Format, Look, RowPrinter, Shown};
-use crate::progress::{ProgressDisplay, UPDATE_INTERVAL};
-use crate::running::Running;
-use crate::statement::Statement;
-
-/// How long an interrupted or failed statement may take to clean up behind itself.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+use crate::output::{Format, Look, Printing, run_one};
 
 /// Whether finished shards are kept.
 #[derive(Debug, Args)]
-pub(super) struct Resume {
+pub(crate) struct Resume {
     /// Keep the finished shards that an interrupted run of the same COPY has left, and write only the others
     #[arg(long)]
-    pub(super) resume: bool,
+    pub(crate) resume: bool,
 }
 
 /// Runs a text of statements; Ctrl-C cancels the one under way.
-pub(super) fn run_all(place: &Place, sql: &str, format: Format, resume: &Resume) -> Result<()> {
-    with_engine(place, async |engine| {
+pub(super) fn run_all(engine: &EngineArgs, sql: &str, format: Format, resume: &Resume) -> Result<()> {
+    with_engine(engine, async |engine| {
         if resume.resume {
             engine.sql("SET pixmill.resume = true").await?;
         }
@@ -51,146 +39,6 @@ pub(super) async fn print_all(engine: &Engine, sql: &str, format: Format) -> Res
     run().await.map_err(|error: Error| error.pointed(sql))
 }
 
-/// Does some work with an engine; Ctrl-C cancels it.
-pub(super) fn with_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
-    on_engine(place, async |engine| {
-        tokio::select! {
-            result = work(engine) => result,
-            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-        }
-    })
-}
-
-/// Does some work with an engine, which says itself what Ctrl-C does.
-pub(crate) fn on_engine<T>(place: &Place, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::Failed(format!("cannot start: {error}")))?;
-    let engine = runtime.block_on(place.engine())?;
-    let result = runtime.block_on(work(&engine));
-    engine.close(PATIENCE);
-    result
-}
-
-/// How rows are printed.
-pub(crate) struct Printing {
-    /// As what.
-    pub(crate) format: Format,
-    /// How a table is drawn.
-    pub(crate) look: Look,
-    /// Whether a table's rows are counted below it.
-    pub(crate) is_counted: bool,
-}
-
-/// Runs a statement and prints its rows; progress and summaries go to stderr. Dropped, it is cancelled.
-pub(crate) async fn run_one(
-    session: &Session,
-    statement: Statement,
-    mut out: impl Write,
-    printing: &Printing,
-) -> Result<Shown> {
-    let started = Instant::now();
-    let running = session.start(statement).await?;
-    let target = running.target().map(Path::to_path_buf);
-    let mut printer = RowPrinter::new(&mut out, running.schema(), printing.format, &printing.look);
-    let mut watched = Watched::new(running);
-    let mut written = Written::default();
-    while let Some(batch) = watched.next().await {
-        let batch = batch?;
-        if target.is_some() {
-            written.add(&batch);
-        }
-        printer.print(batch)?;
-    }
-    let left_out = watched.finish();
-    let shown = if printing.is_counted { printer.finish_counted()? } else { printer.finish()? };
-    out.flush().map_err(Error::output)?;
-    if let Some(text) = left_out {
-        eprintln!("{text}");
-    }
-    if let Some(target) = target {
-        eprintln!("{}", written.summary(&target, started.elapsed()));
-    }
-    Ok(shown)
-}
-
-/// A statement under way whose progress is shown.
-pub(super) struct Watched {
-    running: Running,
-    display: ProgressDisplay,
-    tick: Interval,
-}
-
-impl Watched {
-    pub(super) fn new(running: Running) -> Self {
-        let mut tick = tokio::time::interval(UPDATE_INTERVAL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { running, display: ProgressDisplay::new(), tick }
-    }
-
-    /// The next rows; `None` when there are no more.
-    pub(super) async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        loop {
-            tokio::select! {
-                batch = self.running.next() => return batch,
-                _ = self.tick.tick() => {
-                    self.display.update(self.running.progress());
-                    self.display.stalled(self.running.stalled());
-                }
-            }
-        }
-    }
-
-    /// Takes the display away and says what was left out, if anything was.
-    pub(super) fn finish(self) -> Option<String> {
-        self.running.progress().left_out()
-    }
-}
-
-/// What a sink's rows add up to.
-#[derive(Default)]
-pub(super) struct Written {
-    shards: u64,
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-    pub(super) rejected: u64,
-}
-
-impl Written {
-    /// Takes up rows of a sink.
-    pub(super) fn add(&mut self, rows: &RecordBatch) {
-        let sum = |column: usize| -> u64 {
-            let column = rows.column(column).as_primitive::<Int64Type>();
-            column.values().iter().map(|value| value.unsigned_abs()).sum()
-        };
-        self.shards += (rows.num_rows() - rows.column(0).null_count()) as u64;
-        self.records += sum(1);
-        self.bytes += sum(2);
-        self.rejected += sum(3);
-    }
-
-    fn summary(&self, target: &Path, elapsed: Duration) -> String {
-        let seconds = elapsed.as_secs_f64();
-        let rate = (self.records + self.rejected) as f64 / seconds.max(0.001);
-        let mut text = format!(
-            "wrote {} {} in {} {}, {} to {} in {seconds:.1} s ({rate:.0} images/s)",
-            HumanCount(self.records),
-            if self.records == 1 { "record" } else { "records" },
-            HumanCount(self.shards),
-            if self.shards == 1 { "shard" } else { "shards" },
-            HumanBytes(self.bytes),
-            target.display(),
-        );
-        if self.rejected > 0 {
-            text.push_str(&format!(
-                "; {} rejected, listed in {}",
-                HumanCount(self.rejected),
-                crate::format::manifest::REJECTS
-            ));
-        }
-        text
-    }
-}
-
 /// Reads all of stdin where it is not a terminal.
 pub(super) fn piped_input() -> Result<Option<String>> {
     let mut stdin = std::io::stdin();
@@ -200,18 +48,4 @@ pub(super) fn piped_input() -> Result<Option<String>> {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut stdin, &mut text).map_err(Error::file("read", "stdin"))?;
     Ok(Some(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_summary_counts_what_was_written_and_what_was_not() {
-        let written = Written { shards: 16, records: 1, bytes: 3 << 20, rejected: 2 };
-        assert_eq!(
-            written.summary(Path::new("out"), Duration::from_secs(2)),
-            "wrote 1 record in 16 shards, 3.00 MiB to out in 2.0 s (2 images/s); 2 rejected, listed in _rejects.csv"
-        );
-    }
 }

@@ -5,12 +5,11 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
 
-use super::Threads;
-use crate::counted::counted;
+use super::engine::Threads;
 use crate::error::{Error, Result};
-use crate::output::aligned;
-use crate::progress::ProgressDisplay;
+use crate::output::{ProgressDisplay, aligned};
 use crate::verify::{DuplicateRule, Duplicates, Label, Labels, Options, Report, ShardReport, verify};
+use crate::words::counted;
 
 /// Check shards: TFRecord, WebDataset and Parquet files, told apart by what is in them
 ///

@@ -8,10 +8,22 @@ use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
 
 mod boxed_methods;
+mod children;
+mod io;
+mod task;
+
+pub(crate) use children::{with_children, with_new_children};
+pub(crate) use io::{io_runtime, most_items, with_io_runtime};
+pub(crate) use task::{Task, Worker, with_config};
 
 pub(crate) use boxed_methods::{
     boxed_create, boxed_create_physical_plan, boxed_insert_into, boxed_plan_extension, boxed_scan,
 };
+
+/// The cores of this machine.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
 
 /// A plan that is being made.
 pub(crate) type Planned<'a> = BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>>;

@@ -1,6 +1,6 @@
 //! Directories `column=value`, as Hive names them.
 
-use crate::printable::{beginning, cut, printable};
+use crate::words::{beginning, cut, printable};
 
 /// What Hive calls the directory of NULL.
 pub(crate) const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";

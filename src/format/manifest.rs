@@ -7,8 +7,6 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::storage::{sync_directory, write_synced};
-
 /// The manifest's file name.
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
@@ -19,8 +17,6 @@ pub(crate) const UNFINISHED: &str = "_unfinished";
 pub(crate) const OLD_MANIFEST: &str = "_manifest.replaced.json";
 /// How far above a shard the manifest of its dataset is looked for: columns that name directories are between them.
 pub(crate) const MOST_ABOVE: usize = 5;
-/// How often a small file is written that is gone before it has its name.
-const PUT_TRIES: usize = 3;
 
 /// What a finished dataset is made of. It holds no time and no machine: equal datasets have equal manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,14 +87,6 @@ impl Manifest {
         let mut directories = path.ancestors().skip(1).take(MOST_ABOVE).filter(is_above);
         directories.find(|directory| directory.join(MANIFEST).exists())
     }
-
-    /// Puts the manifest in its place, whole, and on the disk.
-    pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        put_synced(&directory.join(MANIFEST), text.as_bytes())?;
-        sync_directory(directory)
-    }
 }
 
 pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
@@ -109,35 +97,6 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
     }
 }
 
-/// Writes a small file so that it is there whole or not at all.
-pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    put_by(path, &|unfinished| fs::write(unfinished, bytes))
-}
-
-/// As [`put`]; also when the power fails behind it. Its name is for the caller to make sure of.
-pub(crate) fn put_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    put_by(path, &|unfinished| write_synced(unfinished, bytes))
-}
-
-fn put_by(path: &Path, write: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
-    // A name that is nobody else's, on any machine, and that a commit sweeps: a user's file beside it stays.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let token = getrandom::u64().map_err(io::Error::other)?;
-    let unfinished = path.with_file_name(format!(".unfinished-{name}-{token:016x}.tmp"));
-    let mut done = Ok(());
-    for _ in 0..PUT_TRIES {
-        write(&unfinished).inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
-        done = fs::rename(&unfinished, path);
-        match &done {
-            // Another commit has swept it in between.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            _ => break,
-        }
-    }
-    // The error that is told is the first.
-    done.inspect_err(|_| drop(fs::remove_file(&unfinished)))
-}
-
 /// A row that was not written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reject {
@@ -145,22 +104,6 @@ pub struct Reject {
     pub path: Option<String>,
     /// Why.
     pub reason: String,
-}
-
-/// Writes the list of rejected rows; removes an old one where there are none.
-pub(crate) fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<()> {
-    let path = directory.join(REJECTS);
-    if rejects.is_empty() {
-        return match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
-    }
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for reject in rejects {
-        table.serialize(reject)?;
-    }
-    put_synced(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
 }
 
 /// How many rows the list of a directory has; 0 where there is none.
@@ -189,18 +132,5 @@ mod tests {
         for (below, is_found) in [("x", true), ("a/b/c/d/x", true), ("a/b/c/d/e/x", false), ("../x", false)] {
             assert_eq!(Manifest::above(&root.join(below)), is_found.then_some(root), "{below}");
         }
-    }
-
-    #[test]
-    fn a_file_is_put_in_its_place_and_nothing_is_left_beside_it() {
-        let directory = tempfile::tempdir().expect("a directory");
-        put(&directory.path().join("a"), b"new").expect("put");
-        assert!(put(&directory.path().join("none/a"), b"new").is_err());
-        fs::create_dir(directory.path().join("b")).expect("a directory");
-        assert!(put(&directory.path().join("b"), b"new").is_err());
-        let entries = fs::read_dir(directory.path()).expect("a directory");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["a", "b"]);
     }
 }

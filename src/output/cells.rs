@@ -13,7 +13,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indicatif::HumanCount;
 
-use crate::printable::push;
+use crate::words::push;
 
 pub(super) type ArrowResult<T> = Result<T, ArrowError>;
 

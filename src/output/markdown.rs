@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, LargeStringArray, RecordBatch};
 use datafusion::arrow::datatypes::SchemaRef;
 
 use super::cells::{ArrowResult, NULL, texts};
-use crate::printable::printable;
+use crate::words::printable;
 
 /// Writes rows as they come.
 pub(super) struct Markdown<W> {

@@ -1,8 +1,11 @@
 //! Rows in the format that was asked for, to wherever they go.
 
 mod cells;
+mod jobs;
 mod layout;
 mod markdown;
+mod progress;
+mod statement;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,11 +22,14 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json;
 
+pub(crate) use self::jobs::job_table;
 use self::markdown::Markdown;
+pub(crate) use self::progress::ProgressDisplay;
+pub(crate) use self::statement::{Printing, Watched, Written, run_one};
 use self::table::Table;
 pub(crate) use self::types::type_name;
-use crate::counted::counted;
 use crate::error::{Error, Result};
+use crate::words::counted;
 
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,8 +10,7 @@ use super::Look;
 use super::cells::{ArrowResult, NULL, texts};
 use super::layout::{Place, Wish, laid_out};
 use super::types::type_name;
-use crate::counted::counted;
-use crate::printable::{beginning, cut, cut_between, padded, printable, width};
+use crate::words::{beginning, counted, cut, cut_between, padded, printable, width};
 
 /// The rows that will be shown, as texts.
 pub(super) struct Table {

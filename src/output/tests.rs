@@ -10,7 +10,7 @@ use datafusion::arrow::util::pretty::pretty_format_batches_with_schema;
 use proptest::prelude::*;
 
 use super::*;
-use crate::printable::width;
+use crate::words::width;
 
 const GIF: &[u8] = b"GIF89a\x01\0\x02\0\0\0\0,\0\0\0\0\x01\0\x02\0\0\x02\x02D\x01\0;";
 

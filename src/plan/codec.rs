@@ -24,7 +24,7 @@ use super::forget_constants::ForgetExec;
 use super::image_work::ImageWorkExec;
 use super::memory_rows::{self, rows_in_memory};
 use super::one_task::{Known, OneTaskExec, TaskInputExec};
-use crate::role::failure::marked;
+use super::wire_errors::marked;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
 use crate::storage::local_path;

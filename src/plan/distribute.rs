@@ -34,8 +34,7 @@ use super::keep_order::in_order;
 use super::one_task::{OneTaskExec, TaskInputExec, in_one_partition};
 use super::planner::PixmillQueryPlanner;
 use super::rules::physical_rules;
-use super::with_children;
-use crate::exec::boxed_create_physical_plan;
+use crate::exec::{boxed_create_physical_plan, with_children};
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::ReadExec;
 

@@ -47,7 +47,7 @@ impl PhysicalOptimizerRule for ForgetConstants {
             });
             let children: Vec<Arc<dyn ExecutionPlan>> = children.collect();
             match changes {
-                true => super::with_children(plan, children).map(Transformed::yes),
+                true => crate::exec::with_children(plan, children).map(Transformed::yes),
                 false => Ok(Transformed::no(plan)),
             }
         })?;
@@ -135,7 +135,7 @@ impl ExecutionPlan for ForgetExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        super::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(

@@ -16,6 +16,7 @@ mod literal_target;
 mod memory_rows;
 mod one_task;
 mod planner;
+mod progress;
 mod push_filters;
 mod quoted_qualifiers;
 mod refuse;
@@ -23,12 +24,7 @@ mod rewrite_copy;
 mod rules;
 mod statement;
 mod summarize;
-
-use std::sync::Arc;
-
-use datafusion::common::Result;
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+mod wire_errors;
 
 pub(crate) use amend::amend_statement;
 pub(crate) use check_locations::check_locations;
@@ -36,25 +32,14 @@ pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use distribute::{DistributedPlanner, is_row_wise};
 pub(crate) use fuse_through_alias::FuseThroughAlias;
 pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_functions};
+#[cfg(test)]
+pub(crate) use image_work::measure_image_work;
 pub(crate) use literal_target::with_literal_target;
 pub(crate) use planner::PixmillQueryPlanner;
+pub use progress::Progress;
+pub(crate) use progress::UPDATE_INTERVAL;
 pub(crate) use quoted_qualifiers::with_quoted_qualifiers;
 pub(crate) use rewrite_copy::RewriteCopy;
 pub(crate) use rules::{logical_rules, physical_rules};
 pub(crate) use summarize::{summary, with_headers_only};
-
-/// The node with other children, of which it learns its properties anew.
-fn with_children(
-    plan: Arc<dyn ExecutionPlan>,
-    children: Vec<Arc<dyn ExecutionPlan>>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-}
-
-/// `with_new_children`, which is deprecated and still required, by way of its successor.
-pub(crate) fn with_new_children<P: ExecutionPlan>(
-    plan: Arc<P>,
-    children: Vec<Arc<dyn ExecutionPlan>>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-}
+pub(crate) use wire_errors::{MarkingPlanner, marked_by_executor, unmarked};

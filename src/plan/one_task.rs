@@ -121,7 +121,7 @@ impl ExecutionPlan for OneTaskExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        super::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(
@@ -251,7 +251,7 @@ impl ExecutionPlan for TaskInputExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        super::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(

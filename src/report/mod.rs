@@ -26,9 +26,9 @@ use self::measurements::Measurement;
 use self::model::{Model, Modelled, Prediction};
 use self::series::Series;
 use self::spread::Spreads;
-use crate::counted::counted;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::words::counted;
 
 pub(crate) use self::charts::Chart;
 

@@ -5,8 +5,8 @@ use super::html::series;
 use super::model::Terms;
 use super::number::{bytes, capital, listed, number, whole};
 use super::{Report, findings, tables};
-use crate::counted::counted;
 use crate::sheet::escaped;
+use crate::words::counted;
 
 const STYLE: &str = include_str!("style.css");
 

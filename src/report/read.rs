@@ -12,11 +12,10 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::columns;
 use super::query::{Rows, arrow, only};
-use crate::counted::counted;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::quoted::quoted;
 use crate::storage::Location;
+use crate::words::{counted, quoted};
 
 /// A row that can be compared with others: it has all measures, and something was measured.
 const IS_MEASURED: &str = "error IS NULL AND source IS NOT NULL AND batch_size > 0 AND batch_number > 0 AND images > 0 \

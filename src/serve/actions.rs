@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::clients::Client;
 use super::failure;
-use crate::quoted::quoted;
+use crate::words::quoted;
 
 const CANCEL: &str = "CancelFlightInfo";
 const CLOSE: &str = "CloseSession";

@@ -13,8 +13,8 @@ use tonic::Status;
 use super::clients::{Client, random_name};
 use super::failure;
 use super::statements::{PreparedStatement, Underway, Waiting};
+use crate::engine::{PlannedStatement, StatementKind};
 use crate::error::Error;
-use crate::prepared::{Kind, Prepared};
 
 /// Plans the one statement of a text.
 ///
@@ -24,7 +24,7 @@ pub(super) fn plan<'a>(
     client: &'a Client,
     sql: &'a str,
     is_read_only: bool,
-) -> BoxFuture<'a, Result<Prepared, Status>> {
+) -> BoxFuture<'a, Result<PlannedStatement, Status>> {
     Box::pin(async move {
         let failed = |error: Error| failure::status(&error.pointed(sql));
         let mut statements = client.session.parse(sql).map_err(failed)?;
@@ -40,7 +40,7 @@ pub(super) fn plan<'a>(
         };
         let prepared = client.session.prepare(statement).await.map_err(failed)?;
         match prepared.kind() {
-            Kind::Write if is_read_only => Err(Status::permission_denied(format!(
+            StatementKind::Write if is_read_only => Err(Status::permission_denied(format!(
                 "this server is read-only, and '{}' writes; it was started with --read-only",
                 prepared.name
             ))),
@@ -55,12 +55,12 @@ pub(super) fn plan<'a>(
 /// What stopped the statement.
 pub(super) fn answer<'a>(
     client: &'a Arc<Client>,
-    prepared: Prepared,
+    prepared: PlannedStatement,
 ) -> BoxFuture<'a, Result<(SchemaRef, String), Status>> {
     Box::pin(async move {
         let (schema, waiting) = match prepared.kind() {
-            Kind::Query => (prepared.schema(), Waiting::Query(Box::new(prepared))),
-            Kind::Write | Kind::Definition => {
+            StatementKind::Query => (prepared.schema(), Waiting::Query(Box::new(prepared))),
+            StatementKind::Write | StatementKind::Definition => {
                 let mut underway = start(client, prepared).await?;
                 let schema = underway.running().schema();
                 (Arc::clone(&schema), Waiting::Rows(schema, underway.collect().await?))
@@ -74,7 +74,7 @@ pub(super) fn answer<'a>(
 ///
 /// # Errors
 /// What stopped the statement.
-pub(super) fn count<'a>(client: &'a Arc<Client>, prepared: Prepared) -> BoxFuture<'a, Result<i64, Status>> {
+pub(super) fn count<'a>(client: &'a Arc<Client>, prepared: PlannedStatement) -> BoxFuture<'a, Result<i64, Status>> {
     Box::pin(async move {
         let kind = prepared.kind();
         let mut underway = start(client, prepared).await?;
@@ -82,9 +82,9 @@ pub(super) fn count<'a>(client: &'a Arc<Client>, prepared: Prepared) -> BoxFutur
         while let Some(batch) = underway.next().await {
             let batch = batch?;
             count += match kind {
-                Kind::Write => written(&batch).unwrap_or(0),
-                Kind::Query => batch.num_rows() as i64,
-                Kind::Definition => 0,
+                StatementKind::Write => written(&batch).unwrap_or(0),
+                StatementKind::Query => batch.num_rows() as i64,
+                StatementKind::Definition => 0,
             };
         }
         Ok(count)
@@ -95,7 +95,7 @@ pub(super) fn count<'a>(client: &'a Arc<Client>, prepared: Prepared) -> BoxFutur
 ///
 /// # Errors
 /// None or several rows, or values that don't fit.
-pub(super) fn bound(statement: &PreparedStatement) -> Result<Prepared, Status> {
+pub(super) fn bound(statement: &PreparedStatement) -> Result<PlannedStatement, Status> {
     let row = match statement.rows.as_slice() {
         [] => Vec::new(),
         [row] => row.clone(),
@@ -109,7 +109,7 @@ pub(super) fn bound(statement: &PreparedStatement) -> Result<Prepared, Status> {
     statement.prepared.bind(row).map_err(|error| failure::status(&error))
 }
 
-async fn start(client: &Arc<Client>, prepared: Prepared) -> Result<Underway, Status> {
+async fn start(client: &Arc<Client>, prepared: PlannedStatement) -> Result<Underway, Status> {
     let handle = random_name().map_err(|error| failure::status(&error))?;
     Underway::start(client, &handle, prepared).await
 }

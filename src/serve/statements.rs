@@ -14,9 +14,8 @@ use tonic::Status;
 
 use super::clients::{Client, lock, random_name};
 use super::failure;
-use crate::counted::counted;
-use crate::prepared::Prepared;
-use crate::running::Running;
+use crate::engine::{PlannedStatement, RunningStatement};
+use crate::words::counted;
 
 /// Most answers of a client that wait to be fetched; the oldest makes room.
 const MOST_WAITING: usize = 100;
@@ -27,7 +26,7 @@ const MOST_PREPARED: usize = 1000;
 /// What a ticket is good for.
 pub(super) enum Waiting {
     /// A query that runs when its rows are fetched.
-    Query(Box<Prepared>),
+    Query(Box<PlannedStatement>),
     /// The rows that a statement has left.
     Rows(SchemaRef, Vec<RecordBatch>),
 }
@@ -35,7 +34,7 @@ pub(super) enum Waiting {
 /// A statement that a client has prepared, and the rows of parameters that it has bound.
 #[derive(Clone)]
 pub(super) struct PreparedStatement {
-    pub(super) prepared: Prepared,
+    pub(super) prepared: PlannedStatement,
     pub(super) rows: Vec<Vec<ScalarValue>>,
 }
 
@@ -86,7 +85,7 @@ impl Statements {
     ///
     /// # Errors
     /// Too many of them.
-    pub(super) fn prepare(&self, prepared: Prepared) -> Result<String, Status> {
+    pub(super) fn prepare(&self, prepared: PlannedStatement) -> Result<String, Status> {
         let handle = handle()?;
         let mut open = lock(&self.0);
         if open.prepared.len() >= MOST_PREPARED {
@@ -144,7 +143,7 @@ fn not_prepared() -> Status {
 
 /// A statement under way for a client. Dropped, it is cancelled.
 pub(super) struct Underway {
-    running: Running,
+    running: RunningStatement,
     entry: Entry,
     rows: usize,
 }
@@ -157,7 +156,7 @@ impl Underway {
     pub(super) fn start<'a>(
         client: &'a Arc<Client>,
         handle: &'a str,
-        prepared: Prepared,
+        prepared: PlannedStatement,
     ) -> BoxFuture<'a, Result<Self, Status>> {
         Box::pin(async move {
             let mut entry = Entry::new(client, handle, prepared.name.clone());
@@ -170,7 +169,7 @@ impl Underway {
         })
     }
 
-    pub(super) fn running(&self) -> &Running {
+    pub(super) fn running(&self) -> &RunningStatement {
         &self.running
     }
 

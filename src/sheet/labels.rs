@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indicatif::HumanCount;
 
-use crate::counted::counted;
+use crate::words::counted;
 
 /// Labels that are counted one by one: captions are as many as images.
 const MOST: usize = 10_000;

@@ -1,22 +1,35 @@
-//! Contact sheets: a grid of thumbnails with what there is to say about each, drawn as a PNG or written as an HTML page.
+//! Contact sheets: a sample of a dataset's images as a grid of thumbnails with what there is to say about each, drawn as a PNG, written as an HTML page or
+//! shown in a terminal.
 
 mod canvas;
 mod html;
 mod labels;
 mod png;
+mod sampling;
+
 mod terminal;
 mod text;
 mod thumbnail;
 
 use indicatif::{HumanBytes, HumanCount};
 
-use crate::counted::counted;
+use crate::error::Error;
+use crate::words::counted;
 
 pub(crate) use html::{escaped, page};
 pub(crate) use labels::Labels;
 pub(crate) use png::{picture, picture_size};
+pub(crate) use sampling::{Images, Sampling, show};
+
 pub(crate) use terminal::{Graphics, Screen};
 pub(crate) use thumbnail::Thumbnail;
+
+/// Why nothing is shown.
+pub(crate) const NO_PICTURES: &str = "the output is no terminal that shows pictures";
+
+pub(crate) fn cannot_draw(error: String) -> Error {
+    Error::Failed(format!("cannot draw the contact sheet: {error}"))
+}
 
 /// What is shown.
 #[derive(Debug)]

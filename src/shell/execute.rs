@@ -10,14 +10,12 @@ use super::command::{Action, Command, help};
 use super::functions::functions;
 use super::statement::Output;
 use super::{Shell, Source, describe};
-use crate::command::{contact_sheet, jobs};
+use crate::cluster::client::Cluster;
+use crate::cluster::report::JobState;
 use crate::error::{Error, Result};
-use crate::output::aligned;
-use crate::printable::cut;
-use crate::quoted::quoted;
-use crate::role::client::Cluster;
-use crate::role::report::JobState;
-use crate::sheet::Graphics;
+use crate::output::{aligned, job_table};
+use crate::sheet::{self, Graphics};
+use crate::words::{cut, quoted};
 
 impl Shell {
     /// Runs a command.
@@ -53,7 +51,7 @@ impl Shell {
             Action::Show => self.show(argument).await,
             Action::Jobs => {
                 let text = match self.session.cluster() {
-                    Some(cluster) => jobs::table(&cluster.jobs().await?),
+                    Some(cluster) => job_table(&cluster.jobs().await?),
                     None => self.recent.table(),
                 };
                 self.output.print(&text)
@@ -103,7 +101,7 @@ impl Shell {
         let options = options.into_iter().map(|[name, value, description]| {
             // DataFusion's descriptions are pages.
             let first = description.lines().next().unwrap_or_default();
-            [name, value, crate::command::functions::first_sentence(first).to_string()]
+            [name, value, crate::words::first_sentence(first).to_string()]
         });
         let all = self.settings.entries().into_iter().chain(options);
         let is_listed = |name: &str| match beginning {
@@ -122,7 +120,7 @@ impl Shell {
         let graphics = Graphics::of_stdout().map_err(Error::Usage)?;
         let shown = async || {
             for statement in self.session.parse(query)? {
-                contact_sheet::show(&self.session, statement, &mut io::stdout(), graphics, columns()).await?;
+                sheet::show(&self.session, statement, &mut io::stdout(), graphics, columns()).await?;
             }
             io::stdout().flush().map_err(Error::output)
         };
@@ -139,8 +137,8 @@ impl Shell {
             "" => the_running_job(cluster).await?,
             id => id.to_string(),
         };
-        let job = jobs::cancel(cluster, &id).await?;
-        let text = jobs::table(&[job]);
+        let job = cluster.cancel_to_its_end(&id).await?;
+        let text = job_table(&[job]);
         self.output.print(&text)
     }
 }

@@ -7,11 +7,10 @@ use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::Documentation;
 use globset::GlobBuilder;
 
-use crate::command::functions::first_sentence;
 use crate::config::OptionPage;
 use crate::error::{Error, Result};
-use crate::printable::{cut, width};
 use crate::source::TABLE_FUNCTIONS;
+use crate::words::{cut, first_sentence, width};
 
 /// A function's page.
 struct Page {
@@ -152,7 +151,7 @@ fn wrapped(text: &str, columns: usize, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Engine;
+    use crate::engine::Engine;
 
     fn text(pattern: &str) -> String {
         let engine = Engine::local(1).expect("an engine");

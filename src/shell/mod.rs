@@ -26,12 +26,10 @@ use self::lex::{Piece, Pieces, Position};
 use self::recent::Recent;
 use self::settings::Settings;
 use self::statement::{Output, seconds};
-use crate::command::Place;
-use crate::command::statements::on_engine;
-use crate::counted::counted;
 use crate::engine::{Engine, Session};
 use crate::error::{Error, Result};
 use crate::output::Format;
+use crate::words::counted;
 
 /// How a shell begins.
 pub(crate) struct Start {
@@ -47,21 +45,19 @@ pub(crate) struct Start {
 ///
 /// # Errors
 /// A cluster that can't be reached, a terminal that can't be used.
-pub(crate) fn run(place: &Place, start: &Start) -> Result<()> {
-    on_engine(place, async |engine| {
-        let mut shell = Shell::new(engine, start).await?;
-        let greeting = greeting(place, &shell.session).await?;
-        match shell.talk(&greeting, start.reads_start_up).await {
-            Err(Error::ClosedOutput) => Ok(()),
-            other => other,
-        }
-    })
+pub(crate) async fn run(engine: &Engine, start: &Start) -> Result<()> {
+    let mut shell = Shell::new(engine, start).await?;
+    let greeting = greeting(&shell.session).await?;
+    match shell.talk(&greeting, start.reads_start_up).await {
+        Err(Error::ClosedOutput) => Ok(()),
+        other => other,
+    }
 }
 
 /// The version, where statements run, and where help is.
-async fn greeting(place: &Place, session: &Session) -> Result<String> {
+async fn greeting(session: &Session) -> Result<String> {
     let runs_on = match session.cluster() {
-        None => counted(place.threads.count() as u64, "thread"),
+        None => counted(session.context().state().config().target_partitions() as u64, "thread"),
         Some(cluster) => {
             let report = cluster.report().await?;
             let (executors, vcores) =

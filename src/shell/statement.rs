@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::settings::Settings;
-use crate::command::statements::{Printing, run_one};
 use crate::engine::Session;
 use crate::error::{Error, Result};
-use crate::output::{Look, Shown};
+use crate::output::{Look, Printing, Shown, run_one};
 
 /// Where rows go.
 pub(super) enum Output {

@@ -10,7 +10,7 @@ use datafusion::physical_plan::metrics::Time;
 use tokio::sync::Semaphore;
 
 use super::{Target, hidden};
-use crate::task::Task;
+use crate::exec::Task;
 
 /// Threads that write for a partition at the same time, however many of its shards are open.
 const MOST_TURNS: usize = 4;

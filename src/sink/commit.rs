@@ -26,10 +26,9 @@ use super::rejects::Rejects;
 use super::report::Report;
 use super::sweep::remove_if_there;
 use super::{ShardSinkExec, Stamp, Target};
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard, put_synced};
-use crate::session::io_runtime;
-use crate::storage::{AllowList, sync_directory};
-use crate::task::Task;
+use crate::exec::{Task, io_runtime};
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
+use crate::storage::{AllowList, sync_directory, write_whole_synced};
 
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
@@ -132,7 +131,7 @@ impl ExecutionPlan for CommitExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::plan::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(
@@ -344,13 +343,13 @@ fn finish(
     rejects.write(target).map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
-        put_synced(&directory.join(name), text.as_bytes()).map_err(failed)?;
+        write_whole_synced(&directory.join(name), text.as_bytes()).map_err(failed)?;
     }
     // All that the manifest promises is on the disk before it is.
     sync_names(target, placements).map_err(failed)?;
     check_mark(target)?;
     target.sweep_hidden().map_err(failed)?;
-    manifest.write(directory).map_err(failed)?;
+    write_manifest(&manifest, directory).map_err(failed)?;
     let marks: Vec<_> = runs.into_iter().map(|(mark, _)| mark).collect();
     let cleaned = remove_if_there(&directory.join(OLD_MANIFEST)).and_then(|()| target.end(&marks));
     // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.
@@ -397,6 +396,14 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
         true => Ok(()),
         false => exec_err!("{}: another run has finished there meanwhile", cannot_finish(target)),
     }
+}
+
+/// Puts the manifest in its place, whole, and on the disk.
+fn write_manifest(manifest: &Manifest, directory: &Path) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(manifest)?;
+    text.push('\n');
+    write_whole_synced(&directory.join(MANIFEST), text.as_bytes())?;
+    sync_directory(directory)
 }
 
 /// The rows of a dataset that is finished already. Which partition rejected rows is not in its manifest.

@@ -19,8 +19,8 @@ use super::report::Report;
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
 use crate::config::PixmillOptions;
-use crate::counted::counted;
 use crate::format::manifest::Reject;
+use crate::words::counted;
 
 /// The most directories that one partition writes to at the same time.
 const MOST_DIRECTORIES: usize = 256;

@@ -1,12 +1,14 @@
 //! Rows that no shard has taken: each partition lists its own in a hidden file, and the commit all of them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader};
+use std::path::Path;
 
 use super::Target;
 use super::report::{HiddenFile, Report};
-use crate::format::manifest::{Reject, listed_rejects, put, write_rejects};
+use crate::format::manifest::{REJECTS, Reject, listed_rejects};
+use crate::storage::{write_whole, write_whole_synced};
 
 /// The rows that are rejected by all partitions.
 pub(super) struct Rejects<'a> {
@@ -40,6 +42,22 @@ impl<'a> Rejects<'a> {
     }
 }
 
+/// Writes the list of rejected rows; removes an old one where there are none.
+fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<()> {
+    let path = directory.join(REJECTS);
+    if rejects.is_empty() {
+        return match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for reject in rejects {
+        table.serialize(reject)?;
+    }
+    write_whole_synced(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
+}
+
 impl Target {
     /// Lists the rows that an attempt has rejected.
     pub(super) fn save_rejects(&self, name: String, rejects: &[Reject]) -> io::Result<HiddenFile> {
@@ -48,7 +66,7 @@ impl Target {
             serde_json::to_writer(&mut lines, reject)?;
             lines.push(b'\n');
         }
-        put(&self.directory.join(&name), &lines)?;
+        write_whole(&self.directory.join(&name), &lines)?;
         Ok(HiddenFile { name, bytes: lines.len() as u64 })
     }
 

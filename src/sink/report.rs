@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::encode::ChangedKeys;
 use super::sweep::is_below;
 use super::{Target, hidden};
-use crate::format::manifest::{Reject, put};
+use crate::format::manifest::Reject;
+use crate::storage::write_whole;
 
 /// What a partition has written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +81,7 @@ impl Target {
     ) -> io::Result<PathBuf> {
         let path = self.report_path(partition, fingerprint);
         let saved = Saved { run: self.run.clone(), report: report.clone() };
-        put(&path, &serde_json::to_vec(&saved)?)?;
+        write_whole(&path, &serde_json::to_vec(&saved)?)?;
         Ok(path)
     }
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::failure::io_failure;
 use super::sweep::{ShardNames, remove_if_there};
 use super::{Target, hidden};
-use crate::format::manifest::{MANIFEST, UNFINISHED, put};
-use crate::storage::create_directories;
+use crate::format::manifest::{MANIFEST, UNFINISHED};
+use crate::storage::{create_directories, write_whole};
 
 /// What a person who looks into the directory reads.
 const NOTICE: &str = "Runs that write here are under way, or have failed. The next COPY to this directory that finishes sweeps what they left.\n";
@@ -85,9 +85,9 @@ impl Target {
         let shown = self.directory.display();
         create_directories(&self.directory).map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
         let marked = || -> io::Result<()> {
-            put(&self.mark(), &serde_json::to_vec(&ShardNames::of(self))?)?;
+            write_whole(&self.mark(), &serde_json::to_vec(&ShardNames::of(self))?)?;
             let notice = self.directory.join(UNFINISHED);
-            if notice.exists() { Ok(()) } else { put(&notice, NOTICE.as_bytes()) }
+            if notice.exists() { Ok(()) } else { write_whole(&notice, NOTICE.as_bytes()) }
         };
         marked().map_err(|error| io_failure(format!("cannot write to '{shown}'"), &error))?;
         self.check_run()

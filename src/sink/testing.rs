@@ -17,8 +17,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Mutex, mpsc};
 
 use super::{CommitExec, Format, ShardSinkExec, SinkOptions, Stamp, Target, token};
+use crate::exec::Task;
 use crate::format::manifest::MANIFEST;
-use crate::task::Task;
 
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("number", DataType::Int64, true)]))

@@ -15,8 +15,8 @@ use super::encode::ChangedKeys;
 use super::report::Report;
 use super::testing::{batch, commit, input, names, run, slow_input, target, write};
 use super::{ShardSinkExec, Target};
+use crate::exec::Task;
 use crate::format::manifest::{MANIFEST, Manifest, REJECTS, Reject};
-use crate::task::Task;
 
 const SHARDS: [&str; 3] = [MANIFEST, "shard00-2.tfrec", "shard01-1.tfrec"];
 

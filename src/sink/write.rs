@@ -31,10 +31,9 @@ use super::report::Report;
 use super::tfrecord::TfRecordEncoder;
 use super::webdataset::WebDatasetEncoder;
 use super::{FormatOptions, Target};
+use crate::exec::{Task, io_runtime};
 use crate::format::manifest::Reject;
-use crate::session::io_runtime;
 use crate::storage::AllowList;
-use crate::task::Task;
 
 /// Writes each partition of its input and gives one row for each: the partition's number and its report.
 #[derive(Debug)]
@@ -176,7 +175,7 @@ impl ExecutionPlan for ShardSinkExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::plan::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(

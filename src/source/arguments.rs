@@ -6,7 +6,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr};
 use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr};
 
 use crate::config::{OptionPage, names};
-use crate::quoted::quoted;
+use crate::words::quoted;
 
 /// The options of a source, set one by one from their texts.
 pub trait SourceOptions: Default {

@@ -225,7 +225,7 @@ impl ExecutionPlan for ReadExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::plan::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(

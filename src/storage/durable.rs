@@ -1,8 +1,11 @@
-//! Writing so that it is still there when the power has failed.
+//! Writing so that a file is there whole or not at all, and still there when the power has failed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+
+/// How often a small file is written that is gone before it has its name.
+const PUT_TRIES: usize = 3;
 
 /// Writes a file whose bytes are on the disk before it gets another name.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -26,6 +29,35 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(test)]
     log::add(path);
     Ok(())
+}
+
+/// Makes a/// Writes a small file so that it is there whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_by(path, &|unfinished| fs::write(unfinished, bytes))
+}
+
+/// As [`write_whole`]; also when the power fails behind it. Its name is for the caller to make sure of.
+pub(crate) fn write_whole_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_by(path, &|unfinished| write_synced(unfinished, bytes))
+}
+
+fn write_whole_by(path: &Path, write: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    // A name that is nobody else's, on any machine, and that a commit sweeps: a user's file beside it stays.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let token = getrandom::u64().map_err(io::Error::other)?;
+    let unfinished = path.with_file_name(format!(".unfinished-{name}-{token:016x}.tmp"));
+    let mut done = Ok(());
+    for _ in 0..PUT_TRIES {
+        write(&unfinished).inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
+        done = fs::rename(&unfinished, path);
+        match &done {
+            // Another commit has swept it in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+    }
+    // The error that is told is the first.
+    done.inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// Makes a directory and those above it that are missing, and makes sure of their names.
@@ -65,6 +97,19 @@ pub(crate) mod log {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_put_in_its_place_and_nothing_is_left_beside_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        write_whole(&directory.path().join("a"), b"new").expect("written");
+        assert!(write_whole(&directory.path().join("none/a"), b"new").is_err());
+        fs::create_dir(directory.path().join("b")).expect("a directory");
+        assert!(write_whole(&directory.path().join("b"), b"new").is_err());
+        let entries = fs::read_dir(directory.path()).expect("a directory");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b"]);
+    }
 
     #[test]
     fn a_directory_is_made_sure_of_in_the_one_above_it() {

@@ -7,8 +7,7 @@ use url::Url;
 
 use super::local_path;
 use super::resolve::resolve;
-use crate::counted::counted;
-use crate::printable::printable;
+use crate::words::{counted, printable};
 
 /// The URL of the file or directory of this name, there or not; `None` for locations that aren't local.
 ///

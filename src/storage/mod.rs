@@ -22,7 +22,7 @@ pub use allow::AllowList;
 pub(crate) use allowed_store::AllowedStores;
 #[cfg(test)]
 pub(crate) use durable::log;
-pub(crate) use durable::{create_directories, sync_directory, write_synced};
+pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
 pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
 pub(crate) use waits::while_others_go_on;

@@ -10,7 +10,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 
 use super::AllowList;
 use super::glob::{Glob, Wanted};
-use crate::printable::printable;
+use crate::words::printable;
 
 /// What is looked for.
 pub(super) struct Search<'a> {

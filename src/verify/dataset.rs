@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::parquet;
 use super::report::{Fault, FaultKind, ShardReport};
 use super::shard::ShardCheck;
-use crate::counted::counted;
 use crate::format::manifest::{MANIFEST, Manifest, Shard, UNFINISHED};
 use crate::sink::NameTemplate;
+use crate::words::counted;
 
 /// A directory with a manifest.
 pub(super) struct Dataset {

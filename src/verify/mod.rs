@@ -24,8 +24,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 
 use clap::ValueEnum;
 
+use crate::engine::{Progress, UPDATE_INTERVAL};
 use crate::error::{Error, Result};
-use crate::progress::{Progress, UPDATE_INTERVAL};
 use crate::storage::{Location, local_path};
 use dataset::Dataset;
 use report::{Fault, FaultKind, Summary};

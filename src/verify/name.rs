@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::HumanCount;
 
-use crate::counted::counted;
+use crate::words::counted;
 
 /// The record count in a name of the form `<prefix><shard>-<count>.<extension>`.
 fn count_in_name(name: &str) -> Option<u64> {

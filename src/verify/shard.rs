@@ -8,7 +8,7 @@ use super::features::{FeatureReport, Span, widen};
 use super::images::{BytesFeature, SizeCounts, looks_like_an_image};
 use super::labels::{Label, LabelCounts};
 use super::report::{Fault, FaultKind, MOST_LISTED, Place, ShardReport};
-use crate::counted::counted;
+use crate::words::counted;
 
 /// A shard while it is checked.
 pub(super) struct ShardCheck<'a> {

@@ -8,11 +8,11 @@ use super::index::IndexCheck;
 use super::labels::{self, Label};
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
-use crate::counted::counted;
 use crate::format::tfrecord::{
     Encoding, Entry, FramingError, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message,
     read_record,
 };
+use crate::words::counted;
 
 /// How many records of another type than the others are listed.
 const MOST_STRAYS: usize = 10;

@@ -10,8 +10,8 @@ use twox_hash::XxHash3_64;
 use super::labels;
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
-use crate::counted::counted;
 use crate::format::webdataset::split_key;
+use crate::words::counted;
 
 /// A member larger than this is passed over: nobody's image has as many bytes.
 const MOST_BYTES: u64 = 1 << 30;

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::results::Row;
+use crate::cluster::client::Cluster as Client;
+use crate::cluster::report::JobReport;
 use crate::command::cluster::Roles;
 use crate::command::process::with_process;
-use crate::command::statements::{Watched, Written};
-use crate::engine::Engine;
+use crate::engine::{Engine, Statement};
 use crate::error::{Error, Result};
-use crate::role::client::Cluster as Client;
-use crate::role::report::JobReport;
-use crate::statement::Statement;
+use crate::output::{Watched, Written};
 
 /// Executors of a cluster, and vcores of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

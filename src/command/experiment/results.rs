@@ -11,10 +11,9 @@ use datafusion::common::Result as QueryResult;
 
 use super::measure::{Run, Used};
 use crate::command::results::{ResultsFile, looked_at_first};
-use crate::command::statements::Written;
-use crate::counted::counted;
 use crate::error::{Error, Result};
-use crate::output::{Format, Look, RowPrinter};
+use crate::output::{Format, Look, RowPrinter, Written};
+use crate::words::counted;
 
 /// What is known of a statement of a run.
 pub(super) struct Row {

@@ -1,10 +1,10 @@
 //! What is found of the conditions: repetitions, executors, cache, and what went wrong.
 
 use super::{Finding, Name, combination};
-use crate::counted::counted;
 use crate::report::facts::{Cache, Facts};
 use crate::report::number::{MOST_NAMED, capital, listed, number, percent, ratio};
 use crate::report::spread::Spreads;
+use crate::words::counted;
 
 pub(super) fn repetitions(spreads: &Spreads, name: Name<'_>) -> Option<Finding> {
     let seen = spreads.repetitions?;

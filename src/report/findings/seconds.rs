@@ -1,11 +1,11 @@
 //! What is found of seconds: what they consist of, what the whole source takes, and when the first batch is there.
 
 use super::{Finding, Name, each};
-use crate::counted::counted;
 use crate::report::fits::Linear;
 use crate::report::model::{Model, Modelled, Predicted, Prediction};
 use crate::report::number::{capital, duration, listed, named, number, r2};
 use crate::report::spread::Spreads;
+use crate::words::counted;
 
 pub(super) fn physical_model(models: &[Modelled], linear: &[Linear], name: Name<'_>) -> Option<Finding> {
     let how = models.iter().map(|(series, model)| match model {

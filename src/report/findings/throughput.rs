@@ -1,10 +1,10 @@
 //! What is found of throughput: files against shards, and what explains it.
 
 use super::{Finding, Name, combination, each};
-use crate::counted::counted;
 use crate::report::compare::Comparison;
 use crate::report::fits::{Linear, Predictors};
 use crate::report::number::{bytes, capital, named, number, r2, ratio};
+use crate::words::counted;
 
 /// Below this a straight line explains little.
 const LITTLE: f64 = 0.3;

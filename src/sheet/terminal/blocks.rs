@@ -1,8 +1,8 @@
 //! Thumbnails in half-blocks: each character shows a pixel above another.
 
-use crate::printable::{cut, padded, printable, width};
 use crate::sheet::text::wrap;
 use crate::sheet::{Cell, Thumbnail};
+use crate::words::{cut, padded, printable, width};
 
 /// The colours that a terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod sixel;
 use super::Cell;
 use super::canvas::Canvas;
 use super::png::encoded;
-use crate::printable::{cut, cut_between, padded, printable};
+use crate::words::{cut, cut_between, padded, printable};
 use image::ExtendedColorType;
 
 pub(crate) use blocks::Colours;
@@ -161,8 +161,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::printable::width;
     use crate::sheet::testing;
+    use crate::words::width;
 
     fn screen(graphics: Graphics, width: usize) -> Screen {
         Screen::new(graphics, Colours::True, CHARACTER, width, 8)

@@ -176,7 +176,7 @@ impl Completion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Engine;
+    use crate::engine::Engine;
 
     fn completion() -> (Engine, Completion) {
         let engine = Engine::local(1).expect("an engine");

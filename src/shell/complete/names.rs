@@ -9,9 +9,9 @@ use datafusion::config::{ConfigFileType, TableOptions};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 
-use crate::quoted::identifier;
 use crate::sink::Format;
 use crate::source::{TABLE_FUNCTIONS, table_options};
+use crate::words::identifier;
 
 /// The schema that the session has of itself.
 const INFORMATION: &str = "information_schema";

@@ -18,11 +18,10 @@ use super::list::{count, items_schema, ranges};
 use super::read::{RECORD_BYTES, Range, Reads, RecordReader};
 use super::{LABEL, schema};
 use crate::config::PixmillOptions;
-use crate::session::io_runtime;
+use crate::exec::{Task, io_runtime};
 use crate::source::node::{Items, Reader};
 use crate::source::wire::ReaderMessage;
 use crate::storage::{AllowList, local_path};
-use crate::task::Task;
 
 /// Turns parts of batches into rows; of images that the query doesn't look at, no pixel is read.
 #[derive(Debug)]

@@ -21,8 +21,8 @@ use twox_hash::XxHash3_64;
 
 use super::options::{ImagesOptions, Sample};
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
+use crate::exec::most_items;
 use crate::format::kind::IMAGE_EXTENSIONS;
-use crate::session::most_items;
 use crate::source::work::{Load, cut};
 use crate::storage::{AllowList, Found, Location};
 

@@ -21,12 +21,11 @@ use tokio::task::JoinHandle;
 use super::list::{items_schema, lengths, paths};
 use super::{CONTENT, READ_ERROR, schema};
 use crate::config::PixmillOptions;
-use crate::session::io_runtime;
+use crate::exec::{Task, io_runtime};
 use crate::source::batch::cut_by_decoded_size;
 use crate::source::node::{Items, Reader};
 use crate::source::wire::ReaderMessage;
 use crate::storage::{AllowList, read_beginning, read_file};
-use crate::task::Task;
 
 /// Reads the content of each file where the query looks at it.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use datafusion::prelude::SessionConfig;
 use indicatif::HumanBytes;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::counted::counted;
-use crate::task::Worker;
+use crate::exec::Worker;
+use crate::words::counted;
 
 /// A machine, and the process on it that measures.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,11 +17,11 @@ use super::cache::{CacheState, disk_bytes, drop_cached};
 use super::item::{Item, SourceFormat};
 use super::row::Measured;
 use crate::config::PixmillOptions;
+use crate::exec::Task;
 use crate::source::batch::cut_by_decoded_size;
 use crate::source::images::{ImageFiles, image_paths};
 use crate::source::tfrecord::{RecordImages, record_paths};
 use crate::storage::{AllowList, local_path};
-use crate::task::Task;
 
 /// What a combination is measured with.
 #[derive(Clone)]

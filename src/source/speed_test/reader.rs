@@ -24,11 +24,10 @@ use super::row::{self, Row};
 use super::turn::turn;
 use crate::config::PixmillOptions;
 use crate::error::message;
-use crate::session::io_runtime;
+use crate::exec::{Task, io_runtime};
 use crate::source::node::{Items, Reader};
 use crate::source::wire::ReaderMessage;
 use crate::storage::AllowList;
-use crate::task::Task;
 
 /// Measures the combinations that work items name.
 #[derive(Debug)]

@@ -19,11 +19,10 @@ use super::items::{Item, from_batch, items_schema};
 use super::options::{OnCorrupt, RecordType};
 use super::read::{Bounds, PartitionReader, ReadMetrics, Reading, Verdicts};
 use crate::config::PixmillOptions;
-use crate::session::io_runtime;
+use crate::exec::{Task, io_runtime};
 use crate::source::node::{Items, Reader};
 use crate::source::wire::{Columns, ReaderMessage, cast_to};
 use crate::storage::AllowList;
-use crate::task::Task;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
 #[derive(Debug)]

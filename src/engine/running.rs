@@ -14,14 +14,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::cluster::query::ClusterExec;
 use crate::error::{Error, Result};
-use crate::progress::Progress;
-use crate::role::query::ClusterExec;
+use crate::plan::Progress;
 use crate::sink::{CommitExec, result_schema};
 use crate::source::stored::Store;
 
 /// A statement under way. Dropped, it is cancelled.
-pub struct Running {
+pub struct RunningStatement {
     plan: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     rows: mpsc::Receiver<QueryResult<RecordBatch>>,
@@ -30,7 +30,7 @@ pub struct Running {
     is_over: bool,
 }
 
-impl Running {
+impl RunningStatement {
     /// Executes a plan on a runtime; its rows are stored, or come out.
     pub(crate) fn start(
         cpu: &Handle,
@@ -70,7 +70,10 @@ impl Running {
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        Progress::of(&self.plan)
+        match ClusterExec::in_plan(&self.plan) {
+            Some(remote) => remote.progress(),
+            None => Progress::of(&self.plan),
+        }
     }
 
     /// What stands still on the cluster, in words.
@@ -115,7 +118,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningStatement {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -140,7 +143,7 @@ async fn give(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, rows: mps
 
 #[cfg(test)]
 mod tests {
-    use crate::Engine;
+    use crate::engine::Engine;
 
     #[tokio::test]
     async fn behind_its_end_a_statement_has_no_more_rows_however_often_it_is_asked() {

@@ -21,7 +21,7 @@ use tonic::Request;
 use super::ended_sessions::EndedSessions;
 use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks, of_job_name};
 use super::slots::Slots;
-use crate::progress::Progress;
+use crate::plan::Progress;
 use crate::sink::ShardSinkExec;
 
 /// Ballista's scheduler, as this crate runs it.

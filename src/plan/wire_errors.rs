@@ -45,7 +45,7 @@ pub(crate) fn marked(error: DataFusionError) -> DataFusionError {
 }
 
 /// As [`marked`], on an executor.
-pub(super) fn marked_there(error: DataFusionError) -> DataFusionError {
+pub(crate) fn marked_by_executor(error: DataFusionError) -> DataFusionError {
     marked_as(error, of_an_executor)
 }
 
@@ -66,7 +66,7 @@ fn marked_as(error: DataFusionError, words: impl Fn(&str) -> String) -> DataFusi
 }
 
 /// The error that was marked on its way here; what Ballista says where none was.
-pub(super) fn unmarked(error: DataFusionError) -> DataFusionError {
+pub(crate) fn unmarked(error: DataFusionError) -> DataFusionError {
     let text = error.to_string();
     let (question, run, end) = MARKS;
     let said = |begin: &str| {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn memory_of_an_executor_is_its_own_option() {
-        let there = marked_there(DataFusionError::ResourcesExhausted("no more for HashJoinInput".to_string()));
+        let there = marked_by_executor(DataFusionError::ResourcesExhausted("no more for HashJoinInput".to_string()));
         let said = message(&unmarked(exec_datafusion_err!("Task failed: {there:?}")));
         assert!(
             said.starts_with("not enough memory: no more for HashJoinInput; give the executors more --memory"),

@@ -7,17 +7,26 @@ use datafusion::common::{Result as QueryResult, exec_datafusion_err};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+mod planned;
+mod running;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use self::planned::{PlannedStatement, StatementKind};
+pub use self::running::RunningStatement;
+pub use self::statement::Statement;
+use crate::cluster::STACK_BYTES;
+use crate::cluster::client::{Cluster, HostPort};
+use crate::cluster::query::OpenJobs;
+use crate::cluster::report::job_name;
+use crate::cluster::session::{another_cluster_session, cluster_session};
 use crate::error::{Error, Result};
-use crate::prepared::Prepared;
-use crate::role::STACK_BYTES;
-use crate::role::client::{Cluster, HostPort};
-use crate::role::query::OpenJobs;
-use crate::role::report::job_name;
-use crate::running::Running;
-use crate::session::{another_session, cluster_session, local_session};
-use crate::statement::Statement;
+use crate::exec::with_config;
+pub use crate::plan::Progress;
+pub(crate) use crate::plan::UPDATE_INTERVAL;
+use crate::session::{another_session, local_session};
 use crate::storage::AllowList;
-use crate::task::with_config;
 
 /// Runs SQL in this process.
 ///
@@ -115,10 +124,10 @@ impl Engine {
     pub fn open_session(&self) -> Result<Session> {
         let first = &self.session;
         let (ctx, cluster) = match &first.cluster {
-            None => (another_session(&first.ctx, None)?, None),
+            None => (another_session(&first.ctx)?, None),
             Some((cluster, _)) => {
                 let jobs = OpenJobs::default();
-                (another_session(&first.ctx, Some((cluster, &jobs)))?, Some((cluster.clone(), jobs)))
+                (another_cluster_session(&first.ctx, cluster, &jobs)?, Some((cluster.clone(), jobs)))
             }
         };
         Ok(Session { ctx, cpu: first.cpu.clone(), cluster })
@@ -149,7 +158,7 @@ impl Engine {
     ///
     /// # Errors
     /// A statement that can't be planned.
-    pub async fn start(&self, statement: Statement) -> Result<Running> {
+    pub async fn start(&self, statement: Statement) -> Result<RunningStatement> {
         self.session.start(statement).await
     }
 
@@ -197,16 +206,16 @@ impl Session {
     ///
     /// # Errors
     /// A statement that can't be planned.
-    pub async fn prepare(&self, statement: Statement) -> Result<Prepared> {
+    pub async fn prepare(&self, statement: Statement) -> Result<PlannedStatement> {
         let ctx = self.ctx.clone();
-        joined(self.cpu.spawn(async move { Prepared::plan(&ctx, statement).await }).await)
+        joined(self.cpu.spawn(async move { PlannedStatement::plan(&ctx, statement).await }).await)
     }
 
     /// Starts to run a planned statement. What has no rows and takes no work is done by then.
     ///
     /// # Errors
     /// A statement that can't be run.
-    pub async fn run(&self, prepared: Prepared) -> Result<Running> {
+    pub async fn run(&self, prepared: PlannedStatement) -> Result<RunningStatement> {
         let ctx = self.ctx.clone();
         let name = prepared.name.clone();
         let begun = joined(self.cpu.spawn(async move { prepared.begin(&ctx).await }).await)?;
@@ -216,14 +225,14 @@ impl Session {
             let config = task_ctx.session_config().clone().set_str("ballista.job.name", &name);
             task_ctx = with_config(&task_ctx, config);
         }
-        Ok(Running::start(&self.cpu, self.ctx.clone(), begun, task_ctx))
+        Ok(RunningStatement::start(&self.cpu, self.ctx.clone(), begun, task_ctx))
     }
 
     /// Plans a statement and starts to run it.
     ///
     /// # Errors
     /// A statement that can't be planned.
-    pub async fn start(&self, statement: Statement) -> Result<Running> {
+    pub async fn start(&self, statement: Statement) -> Result<RunningStatement> {
         let prepared = self.prepare(statement).await?;
         self.run(prepared).await
     }
@@ -260,68 +269,5 @@ fn joined<T>(result: std::result::Result<QueryResult<T>, tokio::task::JoinError>
     match result {
         Ok(result) => Ok(result?),
         Err(error) => Err(exec_datafusion_err!("internal error: planning stopped: {error}").into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::OpenOptions;
-    use std::path::Path;
-    use std::process::Command;
-    use std::time::Duration;
-
-    use super::*;
-
-    /// A file whose reader waits until somebody writes to it.
-    fn pipe(path: &Path) {
-        assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
-    }
-
-    /// Whether another statement is answered while one is planned that waits for a disk, on one thread.
-    #[track_caller]
-    fn is_free_while_planning(pipe: &Path, setup: &str, sql: &str) {
-        let runtime = Runtime::new().expect("a runtime");
-        runtime.block_on(async {
-            let engine = Engine::local(1).expect("an engine");
-            engine.sql(setup).await.expect("set up");
-            let (session, sql) = (engine.session().clone(), sql.to_string());
-            let waiting = tokio::spawn(async move { session.sql(&sql).await.map(drop) });
-            // Opened when the one that plans has opened it, too.
-            let path = pipe.to_path_buf();
-            let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path));
-            let writer = opened.await.expect("a thread").expect("a reader");
-            let answer = tokio::time::timeout(Duration::from_secs(20), engine.sql("SELECT 1")).await;
-            let is_free = answer.is_ok_and(|answer| answer.is_ok());
-            drop(writer);
-            // It can't be planned: there is nothing in the file, however often it is opened.
-            while !waiting.is_finished() {
-                drop(OpenOptions::new().read(true).write(true).open(pipe));
-                tokio::task::yield_now().await;
-            }
-            assert!(is_free, "{pipe:?} holds the thread");
-        });
-    }
-
-    #[test]
-    fn planning_that_waits_for_a_disk_leaves_its_thread_to_others() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let place = |name: &str| directory.path().join(name);
-        std::fs::create_dir(place("in")).expect("a directory");
-        std::fs::write(place("in/a.tfrec"), "no record").expect("a file");
-        let manifest = place("in/_manifest.json");
-        pipe(&manifest);
-        let records = place("in/a.tfrec").display().to_string();
-        for sql in [
-            format!("SELECT * FROM read_tfrecord('{records}')"),
-            format!("SELECT * FROM '{records}'"),
-            format!("CREATE EXTERNAL TABLE t STORED AS TFRECORD LOCATION '{records}'"),
-        ] {
-            is_free_while_planning(&manifest, "SELECT 1", &sql);
-        }
-        let manifest = place("out/_manifest.json");
-        std::fs::create_dir(place("out")).expect("a directory");
-        pipe(&manifest);
-        let copy = format!("COPY (SELECT 1 AS n) TO '{}' STORED AS TFRECORD", place("out").display());
-        is_free_while_planning(&manifest, "SET pixmill.resume = true", &copy);
     }
 }

@@ -5,14 +5,12 @@ use std::io::Write;
 use datafusion::arrow::array::RecordBatch;
 
 use super::columns::{Asked, Columns};
-use super::{NO_PICTURES, cannot_draw, thumbnails};
-use crate::command::statements::Watched;
-use crate::counted::counted;
-use crate::engine::{Engine, Session};
+use super::thumbnails::made;
+use crate::engine::{Engine, Session, Statement, StatementKind};
 use crate::error::{Error, Result};
-use crate::prepared::Kind;
-use crate::sheet::{Cell, Graphics, Screen};
-use crate::statement::Statement;
+use crate::output::Watched;
+use crate::sheet::{Cell, Graphics, NO_PICTURES, Screen, cannot_draw};
+use crate::words::counted;
 
 /// Images that are shown, of however many.
 const MOST: usize = 24;
@@ -45,7 +43,7 @@ pub(crate) async fn show(
 async fn cells(session: &Session, query: Statement, side: u32) -> Result<(Vec<Cell>, bool)> {
     let text = query.to_string();
     let prepared = session.prepare(query).await?;
-    if prepared.kind() != Kind::Query {
+    if prepared.kind() != StatementKind::Query {
         return Err(Error::Usage(format!("only the images of a query are shown, got {text}")));
     }
     let running = session.run(prepared).await?;
@@ -71,7 +69,7 @@ async fn cells(session: &Session, query: Statement, side: u32) -> Result<(Vec<Ce
         let shown = batch.num_rows().min(MOST - cells.len());
         let rows = columns.rows(&batch.slice(0, shown), None)?;
         let positions: Vec<usize> = (0..shown).collect();
-        cells.extend(thumbnails::made(here, &rows, &positions, side).await?.into_iter().map(|(_, cell)| cell));
+        cells.extend(made(here, &rows, &positions, side).await?.into_iter().map(|(_, cell)| cell));
         if shown < batch.num_rows() {
             return Ok((cells, true));
         }
@@ -102,8 +100,8 @@ fn summary(cells: &[Cell], has_more: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quoted::quoted;
     use crate::synthetic::PhotoSet;
+    use crate::words::quoted;
 
     /// What is shown of a query, whose FROM is written `FROM photos`, of 30 photos of which one is broken.
     async fn shown(query: &str) -> Result<String> {

@@ -16,11 +16,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::prelude::SessionConfig;
 
-use super::failure::marked_there;
 use super::pool::ClientPool;
 use super::report::TaskReport;
-use crate::progress::Progress;
-use crate::task::{Task, with_config};
+use crate::exec::{Task, with_config};
+use crate::plan::{Progress, marked_by_executor};
 
 /// The tasks that run, and those that have ended since their counters were last asked for.
 #[derive(Clone, Default)]
@@ -150,7 +149,7 @@ impl QueryStageExecutor for TaskStage {
         let mut guard = CancelOnDrop(Some(Arc::clone(&self.task)));
         let config = context.session_config().clone().with_extension(Arc::clone(&self.task));
         let context = with_config(&context, config);
-        let written = self.inner.execute_query_stage(task_id, context).await.map_err(marked_there)?;
+        let written = self.inner.execute_query_stage(task_id, context).await.map_err(marked_by_executor)?;
         guard.0 = None;
         Ok(written)
     }

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::WIRE_VERSION;
-use crate::progress::Progress;
+use crate::plan::{Progress, WIRE_VERSION};
 
 /// A cluster, as its scheduler knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::report::{ClusterReport, ExecutorReport, JobReport};
+use super::report::{ClusterReport, ExecutorReport, JobReport, JobState};
 use crate::error::{Error, Result};
 
 /// Where a scheduler listens.
@@ -44,6 +44,9 @@ impl fmt::Display for HostPort {
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long between two attempts to find the scheduler.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// How long a job may take to notice that it is cancelled.
+const CANCELLED: Duration = Duration::from_secs(5);
 
 /// A scheduler to talk to.
 #[derive(Debug, Clone)]
@@ -108,6 +111,27 @@ impl Cluster {
     pub(crate) async fn cancel(&self, id: &str) -> Result<JobReport> {
         let request = self.http.delete(self.url(&format!("jobs/{id}")));
         self.answer(request).await
+    }
+
+    /// Cancels a job, and waits for its end.
+    ///
+    /// # Errors
+    /// A job that isn't there, or that is at its end already.
+    pub(crate) async fn cancel_to_its_end(&self, id: &str) -> Result<JobReport> {
+        let before = self.job(id).await?;
+        if before.ended_at.is_some() {
+            return Err(Error::Failed(format!("job {id} can't be cancelled: it is {}", before.state)));
+        }
+        let mut job = self.cancel(id).await?;
+        let started = Instant::now();
+        while job.ended_at.is_none() && started.elapsed() < CANCELLED {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            job = self.job(id).await?;
+        }
+        match job.state {
+            JobState::Cancelled => Ok(job),
+            state => Err(Error::Failed(format!("job {id} was to be cancelled, and is {state}"))),
+        }
     }
 
     /// Cancels all jobs of a session, those that are being planned included.

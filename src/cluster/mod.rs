@@ -1,4 +1,4 @@
-//! What each role adds to the session: the client of a cluster, its scheduler, its executors.
+//! The roles of a cluster: its client, its scheduler, its executors, and what makes a session one of theirs.
 
 pub(crate) mod client;
 pub(crate) mod executor;
@@ -7,9 +7,9 @@ pub(crate) mod report;
 pub(crate) mod scheduler;
 
 mod ended_sessions;
-pub(crate) mod failure;
 mod jobs;
 mod pool;
+pub(crate) mod session;
 mod slots;
 mod tasks;
 mod watch;

@@ -13,18 +13,18 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Statement as Ast, TableFactor};
 
+use super::statement::{Parsed, Statement, Summarized, only};
 use crate::error::Result;
 use crate::plan::{amend_statement, check_locations, summary, with_headers_only};
-use crate::quoted::quoted;
 use crate::session::{first_options, shares_memory};
 use crate::sink::WriteShardsNode;
 use crate::source::stored::{Store, count_tables, uncache};
-use crate::statement::{Parsed, Statement, Summarized, only};
 use crate::storage::{AllowList, while_others_go_on};
+use crate::words::quoted;
 
 /// What a statement does besides giving rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum StatementKind {
     /// Nothing.
     Query,
     /// It writes files or rows, and says so in rows.
@@ -35,7 +35,7 @@ pub enum Kind {
 
 /// A planned statement. It can be run more than once.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct PlannedStatement {
     /// Its beginning, in one line.
     pub(crate) name: String,
     step: Step,
@@ -74,7 +74,7 @@ fn beginning(statement: &Statement) -> String {
     words.join(" ").chars().take(NAME_LENGTH).collect()
 }
 
-impl Prepared {
+impl PlannedStatement {
     /// Plans a statement.
     pub(crate) async fn plan(ctx: &SessionContext, statement: Statement) -> QueryResult<Self> {
         let name = beginning(&statement);
@@ -110,7 +110,7 @@ impl Prepared {
     /// The columns of the rows; none where there are no rows.
     pub fn schema(&self) -> SchemaRef {
         match &self.step {
-            Step::Plan(plan) if self.kind() != Kind::Definition => {
+            Step::Plan(plan) if self.kind() != StatementKind::Definition => {
                 // It changes types, and what a COPY tells. What can't be planned further says so when it is run.
                 let analyzed = self.analyzer.execute_and_check(plan.clone(), &self.options, |_, _| ());
                 Arc::clone(analyzed.as_ref().unwrap_or(plan).schema().inner())
@@ -120,10 +120,10 @@ impl Prepared {
     }
 
     /// What it does besides giving rows.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> StatementKind {
         match &self.step {
             Step::Plan(plan) => kind(plan),
-            Step::Cache { .. } | Step::Uncache { .. } => Kind::Definition,
+            Step::Cache { .. } | Step::Uncache { .. } => StatementKind::Definition,
         }
     }
 
@@ -214,14 +214,14 @@ fn nothing() -> (Arc<dyn ExecutionPlan>, Option<Store>) {
     (Arc::new(EmptyExec::new(Arc::new(Schema::empty()))), None)
 }
 
-fn kind(plan: &LogicalPlan) -> Kind {
+fn kind(plan: &LogicalPlan) -> StatementKind {
     match plan {
-        LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => Kind::Definition,
-        LogicalPlan::Copy(_) | LogicalPlan::Dml(_) => Kind::Write,
-        LogicalPlan::Extension(extension) if extension.node.as_any().is::<WriteShardsNode>() => Kind::Write,
+        LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => StatementKind::Definition,
+        LogicalPlan::Copy(_) | LogicalPlan::Dml(_) => StatementKind::Write,
+        LogicalPlan::Extension(extension) if extension.node.as_any().is::<WriteShardsNode>() => StatementKind::Write,
         // It runs what it explains.
         LogicalPlan::Analyze(analyze) => kind(&analyze.input),
-        _ => Kind::Query,
+        _ => StatementKind::Query,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `pixmill contact-sheet`: a picture of a dataset.
+//! Which images a sheet shows: a sample of all that a location or a query has.
 
 mod columns;
 mod sample;
@@ -7,187 +7,68 @@ mod source;
 mod tar;
 mod thumbnails;
 
-pub(crate) use self::show::show;
+use std::path::PathBuf;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-use clap::Args;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast;
-use indicatif::HumanBytes;
 
 use self::columns::{Asked, Columns, Rows};
 use self::sample::Sample;
+pub(crate) use self::show::show;
 use self::source::Source;
-use super::statements::{Watched, with_engine};
-use super::{Place, check_out};
-use crate::engine::Engine;
+
+use super::{Cell, Labels, Sheet};
+use crate::engine::{Engine, RunningStatement, Statement};
 use crate::error::{Error, Result};
-use crate::format::manifest::put;
-use crate::quoted::{identifier, quoted};
-use crate::running::Running;
-use crate::sheet::{Cell, Graphics, Labels, Screen, Sheet, page, picture, picture_size};
-use crate::statement::Statement;
+use crate::exec::cores;
+use crate::output::Watched;
+use crate::words::{identifier, quoted};
 
-/// Draw a grid of thumbnails with labels and sizes
-///
-/// The images are a sample of the whole source, chosen by the seed: the same source and seed give the same sheet. An image
-/// that can't be decoded is a marked cell with the reason.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pixmill contact-sheet 'photos/**/*.jpg' --out sheet.html\n  \
-                  pixmill contact-sheet out/flowers --out sheet.png --rows 3 --columns 10 --seed 7\n  \
-                  pixmill contact-sheet photos --rows 2")]
-pub(crate) struct ContactSheet {
-    /// Where the images are: a directory, file or glob of image files, or of TFRecord, WebDataset (tar) or Parquet shards
-    #[arg(value_name = "SOURCE", required_unless_present = "query", conflicts_with = "query")]
-    source: Option<String>,
-
-    /// Statements, the last of which is a query with a column of images or of their bytes; sorted rows keep their order
-    #[arg(long, value_name = "SQL")]
-    query: Option<String>,
-
-    /// The picture to write, by its extension: a .png, or an .html page in one file; one that is there is replaced. Without it
-    /// the images are shown in the terminal
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-
-    /// How a terminal shows them; told by the environment where not given
-    #[arg(long, value_enum, value_name = "HOW", conflicts_with = "out")]
-    graphics: Option<Graphics>,
-
-    /// Rows of the grid
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    rows: u32,
-
-    /// Columns of the grid
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    columns: u32,
-
-    /// The sides of the square that each thumbnail is fitted into, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 160, value_parser = clap::value_parser!(u32).range(32..=2048), requires = "out")]
-    size: u32,
-
-    /// Another seed, other images
-    #[arg(long, value_name = "S", default_value_t = 42)]
-    seed: u64,
-
-    /// The column of shards or a query, or the extension in tar shards, that holds the images; found by its name or its content where not given
-    #[arg(long, value_name = "COLUMN")]
-    image: Option<String>,
-
-    /// The column or extension that holds the labels; label, class or cls where not given, for image files the name of the folder
-    #[arg(long, value_name = "COLUMN")]
-    label: Option<String>,
-
-    #[command(flatten)]
-    place: Place,
+/// Where images come from.
+#[derive(Debug)]
+pub(crate) enum Images {
+    /// A location of image files or shards.
+    At(String),
+    /// Statements, the last of which is a query.
+    Of(String),
 }
 
-/// The pixels of all cells together, thumbnails being held in memory until they are drawn.
-const MOST_PIXELS: u64 = 1 << 28;
-/// Broken images that are named one by one.
-const MOST_NAMED: usize = 10;
-
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SheetFormat {
-    /// A picture.
-    Png,
-    /// A page in one file.
-    Html,
+/// How the images of a sheet are chosen.
+#[derive(Debug)]
+pub(crate) struct Sampling {
+    pub(crate) images: Images,
+    /// The column that holds the images, where it isn't found by its name or content.
+    pub(crate) image: Option<String>,
+    /// The column that holds the labels.
+    pub(crate) label: Option<String>,
+    /// Rows of the grid.
+    pub(crate) rows: u32,
+    /// Columns of the grid.
+    pub(crate) columns: u32,
+    /// The sides of the square that each thumbnail is fitted into, in pixels.
+    pub(crate) side: u32,
+    /// Another seed, other images.
+    pub(crate) seed: u64,
 }
 
-impl SheetFormat {
-    fn of(out: &Path) -> Result<Self> {
-        let extension = out.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-        match extension.as_deref() {
-            Some("png") => Ok(Self::Png),
-            Some("html" | "htm") => Ok(Self::Html),
-            _ => Err(Error::Usage(format!("--out must end in .png or .html, got '{}'", out.display()))),
-        }
-    }
-}
-
-impl ContactSheet {
-    pub(crate) fn run(self) -> Result<()> {
-        match self.out.clone() {
-            Some(out) => self.run_to_file(&out),
-            None => self.run_to_terminal(),
-        }
-    }
-
-    fn run_to_file(&self, out: &Path) -> Result<()> {
-        let started = Instant::now();
-        let format = SheetFormat::of(out)?;
-        self.check(out)?;
-        let sheet = with_engine(&self.place, async |engine| self.sheet(engine).await)?;
-        let drawn = match format {
-            SheetFormat::Png => picture(&sheet),
-            SheetFormat::Html => page(&sheet).map(String::into_bytes),
-        };
-        let drawn = drawn.map_err(cannot_draw)?;
-        put(out, &drawn).map_err(Error::file("write", out))?;
-        name_broken(&sheet);
-        eprintln!(
-            "wrote {}, {}, to {} in {:.1} s",
-            sheet.summary(),
-            HumanBytes(drawn.len() as u64),
-            out.display(),
-            started.elapsed().as_secs_f64()
-        );
-        Ok(())
-    }
-
-    fn run_to_terminal(mut self) -> Result<()> {
-        let graphics = match self.graphics {
-            Some(graphics) => graphics,
-            None => Graphics::of_stdout().map_err(Error::Usage)?,
-        };
-        if graphics == Graphics::None {
-            return Err(Error::Usage(format!("{NO_PICTURES}; give --out FILE.png or FILE.html, or --graphics")));
-        }
-        let width = usize::from(console::Term::stdout().size().1);
-        let screen = Screen::of_stdout(graphics, width, self.columns as usize);
-        self.size = screen.side();
-        let sheet = with_engine(&self.place, async |engine| self.sheet(engine).await)?;
-        let mut out = std::io::stdout();
-        for row in screen.rows(&sheet.cells) {
-            out.write_all(row.map_err(cannot_draw)?.as_bytes()).map_err(Error::output)?;
-        }
-        out.flush().map_err(Error::output)?;
-        name_broken(&sheet);
-        eprintln!("{}", sheet.summary());
-        Ok(())
-    }
-
-    /// Refuses what can't end well before anything is read.
-    fn check(&self, out: &Path) -> Result<()> {
-        let (width, height) = picture_size(self.most(), self.columns as usize, self.size);
-        if width * height > MOST_PIXELS {
-            return Err(Error::Usage(format!(
-                "{} rows and {} columns of {} pixels make a picture of {width}x{height}; the most is {MOST_PIXELS} pixels",
-                self.rows, self.columns, self.size
-            )));
-        }
-        check_out(out)
-    }
-
+impl Sampling {
     fn most(&self) -> usize {
         self.rows as usize * self.columns as usize
     }
 
-    async fn sheet(&self, engine: &Engine) -> Result<Sheet> {
-        let (source, labels, cells) = match (&self.source, &self.query) {
-            (Some(location), _) => {
+    /// The sheet.
+    ///
+    /// # Errors
+    /// A location or a query without images, or that can't be read.
+    pub(crate) async fn sheet(&self, engine: &Engine) -> Result<Sheet> {
+        let (source, labels, cells) = match &self.images {
+            Images::At(location) => {
                 let (labels, cells) = self.of_location(engine, location).await?;
                 (location.clone(), labels, cells)
             }
-            (None, query) => {
-                let query = query.as_deref().unwrap_or_default();
+            Images::Of(query) => {
                 let (labels, cells) = self.of_query(engine, query).await?;
                 (query.split_whitespace().collect::<Vec<_>>().join(" "), labels, cells)
             }
@@ -195,7 +76,7 @@ impl ContactSheet {
         if cells.is_empty() {
             return Err(Error::Failed(format!("no images to show: '{source}' has no rows")));
         }
-        Ok(Sheet { source, cells, labels, columns: self.columns as usize, side: self.size, seed: self.seed })
+        Ok(Sheet { source, cells, labels, columns: self.columns as usize, side: self.side, seed: self.seed })
     }
 
     async fn of_location(&self, engine: &Engine, location: &str) -> Result<(Labels, Vec<Cell>)> {
@@ -240,7 +121,7 @@ impl ContactSheet {
             self.most(),
             self.seed
         );
-        let mut watched = Watched::new(start(engine, &thumbnails::of_files(&rows, self.size)).await?);
+        let mut watched = Watched::new(start(engine, &thumbnails::of_files(&rows, self.side)).await?);
         let mut cells = Vec::new();
         while let Some(batch) = watched.next().await {
             let batch = thumbnails::cells(&batch?, "cannot be read")?;
@@ -294,12 +175,12 @@ impl ContactSheet {
     async fn of_rows(
         &self,
         engine: &Engine,
-        running: Running,
+        running: RunningStatement,
         asked: &Asked,
         classes: Option<&[String]>,
     ) -> Result<(Labels, Vec<Cell>)> {
         // Rows that have come here are made thumbnails here, wherever they come from.
-        let local = self.place.cluster.as_ref().map(|_| Engine::local(self.place.threads.count())).transpose()?;
+        let local = engine.session().cluster().map(|_| Engine::local(cores())).transpose()?;
         let engine = local.as_ref().unwrap_or(engine);
         let empty = RecordBatch::new_empty(running.schema());
         let mut columns = None;
@@ -362,7 +243,7 @@ impl ContactSheet {
         }
         let taken = sample.offer(rows);
         let positions: Vec<usize> = taken.keys().copied().collect();
-        for (position, cell) in thumbnails::made(engine.session(), rows, &positions, self.size).await? {
+        for (position, cell) in thumbnails::made(engine.session(), rows, &positions, self.side).await? {
             if let Some(key) = taken.get(&position) {
                 sample.put(*key, cell);
             }
@@ -371,15 +252,8 @@ impl ContactSheet {
     }
 }
 
-/// Why nothing is shown.
-const NO_PICTURES: &str = "the output is no terminal that shows pictures";
-
-fn cannot_draw(error: String) -> Error {
-    Error::Failed(format!("cannot draw the contact sheet: {error}"))
-}
-
 /// Starts the only statement of a text.
-async fn start(engine: &Engine, sql: &str) -> Result<Running> {
+async fn start(engine: &Engine, sql: &str) -> Result<RunningStatement> {
     match engine.parse(sql)?.pop() {
         Some(statement) => engine.start(statement).await,
         None => Err(Error::Usage("there is no statement to run".to_string())),
@@ -394,17 +268,4 @@ fn is_ordered_query(statement: &Statement) -> Result<bool> {
         return Ok(query.order_by.is_some());
     }
     Err(Error::Usage(format!("--query must end in a SELECT, got {statement}")))
-}
-
-/// Says which images of the sheet are broken, and why.
-fn name_broken(sheet: &Sheet) {
-    let unknown = String::from("an image");
-    for (cell, reason) in sheet.broken().take(MOST_NAMED) {
-        let name = cell.path.as_ref().or(cell.label.as_ref()).unwrap_or(&unknown);
-        eprintln!("broken: {name}: {reason}");
-    }
-    let more = sheet.broken().count().saturating_sub(MOST_NAMED);
-    if more > 0 {
-        eprintln!("broken: and {more} more");
-    }
 }

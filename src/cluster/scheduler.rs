@@ -19,12 +19,12 @@ use tokio::runtime::Handle;
 
 use super::jobs::{Jobs, Server};
 use super::report::{ClusterReport, ExecutorReport, JobReport};
+use super::session::{cluster_config, scheduler_state};
 use super::slots::Slots;
 use super::watch::watch;
 use super::{MESSAGE_BYTES, Timing, shown};
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
-use crate::session::{cluster_config, scheduler_state};
 use crate::storage::AllowList;
 
 /// How a scheduler runs.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::format::kind::FileKind;
 use crate::format::manifest::Manifest;
-use crate::quoted::quoted;
 use crate::storage::Location;
+use crate::words::quoted;
 
 /// What there is.
 #[derive(Debug, PartialEq, Eq)]

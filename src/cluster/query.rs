@@ -28,19 +28,17 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::client::Cluster;
-use super::failure::unmarked;
 use super::report::{JobReport, JobState};
 use super::written_here::{write, written};
 use crate::config::PixmillOptions;
 use crate::error::Error;
-use crate::exec::boxed_create_physical_plan;
-use crate::plan::{PixmillQueryPlanner, check_locations, is_row_wise, with_literal_target, with_quoted_qualifiers};
-use crate::progress::Progress;
-use crate::session::io_runtime;
+use crate::exec::{boxed_create_physical_plan, io_runtime, with_config};
+use crate::plan::{
+    PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, with_literal_target, with_quoted_qualifiers,
+};
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
 use crate::storage::{self, AllowList, while_others_go_on};
-use crate::task::with_config;
 
 /// How often a statement is run whose rows were lost.
 const MOST_RUNS: usize = 3;
@@ -228,7 +226,7 @@ impl ExecutionPlan for ClusterExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::plan::with_new_children(self, children)
+        crate::exec::with_new_children(self, children)
     }
 
     fn apply_expressions(

@@ -12,14 +12,15 @@ use tokio::runtime::Handle;
 
 use super::client::{Cluster, HostPort};
 use super::report::{ClusterReport, ExecutorReport};
+use super::session::cluster_config;
 use super::tasks::{RunningTasks, TaskEngine};
 use super::{MESSAGE_BYTES, Timing, shown};
-use crate::counted::counted;
 use crate::error::{Error, Result};
+use crate::exec::Worker;
 use crate::plan::{LogicalCodec, PhysicalCodec};
-use crate::session::{cluster_config, runtime, session_state, with_functions};
+use crate::session::{runtime, session_state, with_functions};
 use crate::storage::AllowList;
-use crate::task::Worker;
+use crate::words::counted;
 
 /// How an executor runs.
 #[derive(Debug, Clone)]

@@ -1,0 +1,88 @@
+//! What makes a session one of a cluster: its configuration for every role, the client's and the scheduler's planners.
+
+use std::sync::Arc;
+
+use ballista_core::extension::{SessionConfigExt, SessionStateExt};
+use ballista_core::planner::BallistaQueryPlanner;
+use datafusion::common::Result;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::runtime::Handle;
+
+use super::MESSAGE_BYTES;
+use super::client::Cluster;
+use super::query::{ClusterPlanner, OpenJobs};
+use super::report::ClusterReport;
+use crate::plan::{DistributedPlanner, LogicalCodec, MarkingPlanner, PhysicalCodec};
+use crate::session::{another_config, opened, session_config, session_state, state_within, with_functions};
+use crate::storage::AllowList;
+
+/// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
+pub(super) fn cluster_config(vcores: usize, io: Handle, allow: &AllowList) -> SessionConfig {
+    session_config(vcores, io)
+        .with_extension(Arc::new(allow.clone()))
+        .upgrade_for_ballista()
+        // One partition is what is counted, tried again and cancelled.
+        .set_usize("ballista.scheduler.max_partitions_per_task", 1)
+        .set_bool("ballista.planner.adaptive.enabled", true)
+        // The client learns its job's name when the job begins, not at its end.
+        .set_bool("ballista.client.pull", true)
+        .set_usize("ballista.client.grpc_max_message_size", MESSAGE_BYTES as usize)
+        .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::default()))
+        .with_ballista_physical_extension_codec(Arc::new(PhysicalCodec::default()))
+}
+
+/// The state that a scheduler plans with.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(super) fn scheduler_state(config: SessionConfig) -> Result<SessionState> {
+    let state = with_functions(session_state(config)?);
+    let planner = Arc::new(MarkingPlanner(DistributedPlanner));
+    Ok(SessionStateBuilder::new_from_existing(state).with_query_planner(planner).build())
+}
+
+/// A session whose statements run on a cluster.
+///
+/// # Errors
+/// A memory limit that is none.
+pub(crate) fn cluster_session(
+    cluster: &Cluster,
+    jobs: &OpenJobs,
+    report: &ClusterReport,
+    io: Handle,
+) -> Result<SessionContext> {
+    let here = std::env::current_dir().ok().filter(|here| *here != report.directory);
+    let config = cluster_config(report.vcores.max(1), io, &AllowList::default())
+        .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here)));
+    let config = with_cluster_planner(config, cluster, jobs);
+    let state = session_state(config)?.upgrade_for_ballista(url(cluster))?;
+    Ok(opened(state))
+}
+
+/// Another session with the settings and the memory of the first, without its tables, and with jobs of its own.
+///
+/// # Errors
+/// None in a configuration that the first was built with.
+pub(crate) fn another_cluster_session(
+    first: &SessionContext,
+    cluster: &Cluster,
+    jobs: &OpenJobs,
+) -> Result<SessionContext> {
+    let config = with_cluster_planner(another_config(first), cluster, jobs);
+    Ok(opened(state_within(config, first.runtime_env())?.upgrade_for_ballista(url(cluster))?))
+}
+
+fn url(cluster: &Cluster) -> String {
+    format!("http://{}:{}", cluster.address().host, cluster.address().port)
+}
+
+fn with_cluster_planner(config: SessionConfig, cluster: &Cluster, jobs: &OpenJobs) -> SessionConfig {
+    let ballista = BallistaQueryPlanner::with_extension(
+        url(cluster),
+        config.ballista_config(),
+        config.ballista_logical_extension_codec(),
+    );
+    let planner = ClusterPlanner::new(cluster.clone(), jobs.clone(), ballista);
+    config.with_ballista_query_planner(Arc::new(planner))
+}
