@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::{DynamicFileCatalog, TableProviderFactory};
 use datafusion::common::Result;
 use datafusion::config::ConfigEntry;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -17,10 +18,7 @@ use crate::plan::{
     physical_rules, register_plan_functions,
 };
 use crate::sink::{Format, ShardFormatFactory};
-use crate::source::cifar10::{self, Cifar10TableFactory};
-use crate::source::images::{self, ImagesTableFactory};
-use crate::source::tfrecord::{self, TfRecordTableFactory};
-use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner};
+use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
 use crate::storage::{AllowList, AllowedStores};
 
 /// Rows in a batch: images are large, and DataFusion counts rows.
@@ -105,6 +103,11 @@ pub(crate) fn with_functions(state: SessionState) -> SessionState {
     ctx.state()
 }
 
+/// The state with another planner.
+pub(crate) fn with_query_planner(state: SessionState, planner: Arc<dyn QueryPlanner + Send + Sync>) -> SessionState {
+    SessionStateBuilder::new_from_existing(state).with_query_planner(planner).build()
+}
+
 /// The runtime of every role: its memory, and stores that keep to the allow-list.
 ///
 /// # Errors
@@ -134,9 +137,8 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
 /// None in a configuration that a state was built with.
 pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     let allow = AllowList::of(&config);
-    let images: Arc<dyn TableProviderFactory> = Arc::new(ImagesTableFactory);
-    let records: Arc<dyn TableProviderFactory> = Arc::new(TfRecordTableFactory);
     let listed: Arc<dyn TableProviderFactory> = Arc::new(ListedTableFactory::default());
+    let listed = LISTED.map(|format| (format.to_string(), Arc::clone(&listed)));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -148,10 +150,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
         .with_optimizer_rule(Arc::new(CertainDirectoryFilters))
-        .with_table_factories(LISTED.map(|format| (format.to_string(), Arc::clone(&listed))).into())
-        .with_table_factory(images::FORMAT.to_string(), images)
-        .with_table_factory(tfrecord::FORMAT.to_string(), records)
-        .with_table_factory(cifar10::FORMAT.to_string(), Arc::new(Cifar10TableFactory))
+        .with_table_factories(listed.into_iter().chain(table_factories()).collect())
         .build();
     state.register_relation_planner(Arc::new(SourceRelationPlanner::new(allow)))?;
     for format in [Format::TfRecord, Format::WebDataset] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ballista_core::extension::{SessionConfigExt, SessionStateExt};
 use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::common::Result;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 
@@ -14,7 +14,9 @@ use super::client::Cluster;
 use super::query::{ClusterPlanner, OpenJobs};
 use super::report::ClusterReport;
 use crate::plan::{DistributedPlanner, LogicalCodec, MarkingPlanner, PhysicalCodec};
-use crate::session::{another_config, opened, session_config, session_state, state_within, with_functions};
+use crate::session::{
+    another_config, opened, session_config, session_state, state_within, with_functions, with_query_planner,
+};
 use crate::storage::AllowList;
 
 /// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
@@ -38,8 +40,7 @@ pub(super) fn cluster_config(vcores: usize, io: Handle, allow: &AllowList) -> Se
 /// A memory limit that is none.
 pub(super) fn scheduler_state(config: SessionConfig) -> Result<SessionState> {
     let state = with_functions(session_state(config)?);
-    let planner = Arc::new(MarkingPlanner(DistributedPlanner));
-    Ok(SessionStateBuilder::new_from_existing(state).with_query_planner(planner).build())
+    Ok(with_query_planner(state, Arc::new(MarkingPlanner(DistributedPlanner))))
 }
 
 /// A session whose statements run on a cluster.

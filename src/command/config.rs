@@ -9,11 +9,7 @@ use super::functions::PageFormat;
 use crate::config::{OptionPage, PixmillOptions};
 use crate::error::{Error, Result};
 use crate::sink::Format;
-use crate::source::SourceOptions;
-use crate::source::cifar10::Cifar10Options;
-use crate::source::images::ImagesOptions;
-use crate::source::speed_test::SpeedTestOptions;
-use crate::source::tfrecord::TfRecordReadOptions;
+use crate::source::SOURCES;
 
 /// List the options
 #[derive(Debug, Args)]
@@ -43,58 +39,18 @@ impl Config {
 fn sections() -> Vec<Section> {
     let session = PixmillOptions::default().entries().into_iter();
     let session = session.map(|entry| [entry.key, entry.value.unwrap_or_default(), entry.description.to_string()]);
-    let rows = |pages: &[OptionPage]| {
-        let row = |page: &OptionPage| [page.name, page.default, page.description].map(str::to_string);
-        pages.iter().map(row).collect()
+    let session = Section {
+        title: "Session",
+        text: "`SET pixmill.batch_bytes = 1000000;` DataFusion's own options work, too: `SHOW ALL` lists them.",
+        rows: session.collect(),
     };
-    vec![
-        Section {
-            title: "Session",
-            text: "`SET pixmill.batch_bytes = 1000000;` DataFusion's own options work, too: `SHOW ALL` lists them.",
-            rows: session.collect(),
-        },
-        Section {
-            title: "Images",
-            text: "`CREATE EXTERNAL TABLE ... STORED AS IMAGES LOCATION '...' OPTIONS (partitions 16)` and \
-                   `read_images('...', partitions => 16)`.",
-            rows: rows(ImagesOptions::OPTIONS),
-        },
-        Section {
-            title: "TFRecord tables",
-            text: "`CREATE EXTERNAL TABLE ... STORED AS TFRECORD LOCATION '...' OPTIONS (on_corrupt 'skip_record')` and \
-                   `read_tfrecord('...', on_corrupt => 'skip_record')`.",
-            rows: rows(TfRecordReadOptions::OPTIONS),
-        },
-        Section {
-            title: "CIFAR-10",
-            text: "`CREATE EXTERNAL TABLE ... STORED AS CIFAR10 LOCATION '...' OPTIONS (partitions 16)` and \
-                   `read_cifar10('...', partitions => 16)`.",
-            rows: rows(Cifar10Options::OPTIONS),
-        },
-        Section {
-            title: "Speed tests",
-            text: "`speed_test('photos', 'shards/*.tfrec', batch_sizes => [2, 4, 8], batch_numbers => [3, 6])`, a table of \
-                   measurements: locations of image files or TFRecord shards, then options.",
-            rows: rows(SpeedTestOptions::OPTIONS),
-        },
-        Section {
-            title: "TFRecord shards",
-            text: "`COPY (SELECT ...) TO 'dir' STORED AS TFRECORD PARTITIONED BY (split) OPTIONS (shards 16)`.",
-            rows: rows(Format::TfRecord.options()),
-        },
-        Section {
-            title: "WebDataset shards",
-            text: "`COPY (SELECT path AS __key__, content AS jpg, class AS cls FROM ...) TO 'dir' STORED AS WEBDATASET`. The \
-                   column `__key__`, else `key`, names the samples; every other column is a member with the column's name as \
-                   extension.",
-            rows: rows(Format::WebDataset.options()),
-        },
-        Section {
-            title: "Parquet shards for Hugging Face",
-            text: "`COPY (SELECT content AS image, class FROM ...) TO 'dir' STORED AS PARQUET OPTIONS (huggingface true)`.",
-            rows: rows(Format::Parquet.options()),
-        },
-    ]
+    let sources = SOURCES.iter().map(|source| (source.page, source.options));
+    let sinks = Format::ALL.into_iter().map(|format| (format.page(), format.options()));
+    let of_formats = sources.chain(sinks).map(|((title, text), options)| {
+        let row = |option: &OptionPage| [option.name, option.default, option.description].map(str::to_string);
+        Section { title, text, rows: options.iter().map(row).collect() }
+    });
+    std::iter::once(session).chain(of_formats).collect()
 }
 
 fn list() -> String {

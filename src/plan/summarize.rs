@@ -5,10 +5,9 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use std::sync::Arc;
 
 use crate::format::kind::{IMAGE_COLUMNS, LABEL_COLUMNS};
-use crate::source::images::ImagesTable;
+use crate::source::partitioned_table;
 use crate::words::{identifier, quoted};
 
 /// The query that summarizes the rows of `rows`, which `relation` gives in SQL.
@@ -122,10 +121,9 @@ pub(crate) fn with_headers_only(summary: LogicalPlan, rows: &LogicalPlan) -> Res
     let changed = summary.transform_down_with_subqueries(|plan| match plan {
         LogicalPlan::TableScan(mut scan) => {
             let provider = source_as_provider(&scan.source)?;
-            let Some(images) = provider.downcast_ref::<ImagesTable>() else {
-                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
-            };
-            scan.source = provider_as_source(Arc::new(images.with_headers_only()));
+            let headers = partitioned_table(provider.as_ref()).and_then(|table| table.with_headers_only());
+            let Some(headers) = headers else { return Ok(Transformed::no(LogicalPlan::TableScan(scan))) };
+            scan.source = provider_as_source(headers);
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
         }
         other => Ok(Transformed::no(other)),

@@ -9,7 +9,7 @@ use globset::GlobBuilder;
 
 use crate::config::OptionPage;
 use crate::error::{Error, Result};
-use crate::source::TABLE_FUNCTIONS;
+use crate::source::SOURCES;
 use crate::words::{cut, first_sentence, width};
 
 /// A function's page.
@@ -76,12 +76,13 @@ fn pages(state: &SessionState) -> BTreeMap<String, Page> {
     for name in state.table_functions().keys() {
         add(name, "table", None);
     }
-    for function in TABLE_FUNCTIONS {
+    for source in SOURCES {
+        let function = &source.function;
         let page = Page {
             kind: "table",
             syntax: function.syntax.to_string(),
             description: function.description.to_string(),
-            arguments: function.options.iter().map(argument).collect(),
+            arguments: source.options.iter().map(argument).collect(),
             example: None,
         };
         pages.insert(function.name.to_string(), page);

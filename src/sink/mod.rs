@@ -95,6 +95,15 @@ impl Format {
         }
     }
 
+    /// The title of the options' page, and how they are given.
+    pub(crate) fn page(self) -> (&'static str, &'static str) {
+        match self {
+            Self::TfRecord => tfrecord::PAGE,
+            Self::WebDataset => webdataset::PAGE,
+            Self::Parquet => parquet::PAGE,
+        }
+    }
+
     /// As a statement has it.
     pub(crate) fn shown(self) -> &'static str {
         match self {

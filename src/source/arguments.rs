@@ -82,15 +82,10 @@ pub(super) fn definition(command: &CreateExternalTable) -> Option<String> {
     })
 }
 
-/// The location and options of a call such as `read_images('photos', partitions => 16)`.
-pub(super) fn from_call<O: SourceOptions>(
-    function: &str,
-    args: &[FunctionArg],
-    context: &mut dyn RelationPlannerContext,
-) -> Result<(String, O)> {
-    let (locations, options) = arguments::<O>(function, args, context)?;
-    match locations.as_slice() {
-        [location] => Ok((location.clone(), options)),
+/// The one location of a call such as `read_images('photos', partitions => 16)`.
+pub(super) fn only_location<O: SourceOptions>(function: &str, locations: &[String]) -> Result<String> {
+    match locations {
+        [location] => Ok(location.clone()),
         [] => plan_err!("{function} takes a location, as in {function}('data/**')"),
         [_, second, ..] => plan_err!(
             "{function} takes a location and options as name => value, got '{second}'; the options are {}",

@@ -9,9 +9,8 @@ use datafusion::datasource::dynamic_file::DynamicListTableFactory;
 use datafusion::execution::context::SessionState;
 use datafusion::prelude::SessionContext;
 
-use super::images::{ImagesOptions, ImagesTable};
+use super::SOURCES;
 use super::listed::{is_listed, table_by_name};
-use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
 use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
 use crate::storage::{AllowList, Location};
@@ -45,20 +44,18 @@ impl FilesByName {
         });
         let (kind, allow) =
             look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
+        let Some(kind) = kind else { return table_by_name(name, &state, &allow).await.map(Some) };
+        let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
+        if let Some(format) = formats.find(|format| format.files == Some(kind)) {
+            let location = name.to_string();
+            let table = tokio::task::spawn_blocking(move || format.at(&location, &allow)).await;
+            return table.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))?.map(Some);
+        }
         match kind {
-            Some(FileKind::Image) => Ok(Some(Arc::new(ImagesTable::try_new(name, ImagesOptions::default(), &allow)?))),
-            Some(FileKind::TfRecord) => {
-                let location = name.to_string();
-                let infer = move || TfRecordTable::infer(location, TfRecordReadOptions::default(), &allow);
-                let table = tokio::task::spawn_blocking(infer).await;
-                Ok(Some(Arc::new(
-                    table.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??,
-                )))
-            }
-            Some(FileKind::Tar) => plan_err!(
+            FileKind::Tar => plan_err!(
                 "'{name}' is a tar file, which SQL can't read; `pixmill contact-sheet` and `pixmill verify` can"
             ),
-            Some(FileKind::Parquet) | None => Ok(Some(table_by_name(name, &state, &allow).await?)),
+            _ => table_by_name(name, &state, &allow).await.map(Some),
         }
     }
 }

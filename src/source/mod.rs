@@ -10,6 +10,8 @@ pub mod tfrecord;
 mod arguments;
 mod batch;
 mod by_name;
+mod format;
+mod list;
 mod node;
 mod relation;
 mod wire;
@@ -21,8 +23,6 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::config::OptionPage;
-
 pub(crate) use by_name::FilesByName;
 pub(crate) use listed::{FilesTable, ListedTableFactory, with_files_of_now};
 
@@ -30,8 +30,8 @@ pub use arguments::SourceOptions;
 pub use node::ReadExec;
 pub use relation::SourceRelationPlanner;
 
-pub(crate) use relation::TABLE_FUNCTIONS;
-pub(crate) use wire::{ReaderMessage, TableMessage};
+pub(crate) use format::{Source, partitioned_table, table_factories};
+pub(crate) use list::{ReaderMessage, SOURCES, TableMessage};
 
 /// The number of partitions, which is the number of shards that a sink writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +43,25 @@ pub enum Partitions {
     BySize,
     /// Exactly so many; their counts differ by one at most.
     Exactly(usize),
+}
+
+/// A part of a table's rows, chosen by a hash of seed and path below the location: the same ones whatever the order and the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Sample {
+    /// Each row with this probability, 0 to 1.
+    Fraction {
+        /// The probability.
+        fraction: f64,
+        /// The seed.
+        seed: u64,
+    },
+    /// This many rows.
+    Rows {
+        /// How many.
+        rows: usize,
+        /// The seed.
+        seed: u64,
+    },
 }
 
 /// A table whose rows are cut into partitions while planning, so that a sink gets as many shards as it asks for.
@@ -64,6 +83,16 @@ pub(crate) trait PartitionedTable: TableProvider {
     /// # Errors
     /// A projection of columns that aren't there.
     fn with_hidden(&self, projection: Option<&[usize]>) -> Result<Option<Hidden>>;
+
+    /// A part of its rows, chosen before anything is read; `None` where that can't be.
+    fn sampled(&self, _sample: Sample) -> Option<Arc<dyn TableProvider>> {
+        None
+    }
+
+    /// The same table, whose images are no more of each file than its header takes; `None` where that can't be.
+    fn with_headers_only(&self) -> Option<Arc<dyn TableProvider>> {
+        None
+    }
 }
 
 /// A table with hidden columns.
@@ -72,22 +101,4 @@ pub(crate) struct Hidden {
     pub(crate) table: Arc<dyn TableProvider>,
     /// The columns that name the row's file, hold the image's bytes, and say why they could not be read.
     pub(crate) columns: [String; 3],
-}
-
-/// The one list of tables that are cut into partitions while planning.
-pub(crate) fn partitioned_table(provider: &dyn TableProvider) -> Option<&dyn PartitionedTable> {
-    let images = provider.downcast_ref::<images::ImagesTable>().map(|table| table as &dyn PartitionedTable);
-    let records = || provider.downcast_ref::<tfrecord::TfRecordTable>().map(|table| table as &dyn PartitionedTable);
-    let cifar10 = || provider.downcast_ref::<cifar10::Cifar10Table>().map(|table| table as &dyn PartitionedTable);
-    images.or_else(records).or_else(cifar10)
-}
-
-/// What `OPTIONS (...)` of a table knows, by what it is stored as; `None` of formats that aren't ours.
-pub(crate) fn table_options(format: &str) -> Option<&'static [OptionPage]> {
-    match format {
-        images::FORMAT => Some(images::ImagesOptions::OPTIONS),
-        tfrecord::FORMAT => Some(tfrecord::TfRecordReadOptions::OPTIONS),
-        cifar10::FORMAT => Some(cifar10::Cifar10Options::OPTIONS),
-        _ => None,
-    }
 }

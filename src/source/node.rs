@@ -15,14 +15,14 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-use super::wire::ReaderMessage;
+use super::list::ReaderMessage;
 use super::work::work_items;
 
 /// The work items of all partitions; none where the leaf isn't at hand.
-pub(super) type Items = [Vec<RecordBatch>];
+pub(crate) type Items = [Vec<RecordBatch>];
 
 /// What a source does with its work items.
-pub(super) trait Reader: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Reader: fmt::Debug + Send + Sync + 'static {
     /// The node's name in plans.
     fn name(&self) -> &'static str;
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -12,13 +11,8 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArg, TableAlias, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleUnit, Value,
 };
 
-use super::arguments::{arguments, constant, from_call};
-use super::cifar10::{self, Cifar10Options, Cifar10Table};
-use super::images::{self, ImagesOptions, ImagesTable, Sample};
-use super::speed_test::{self, SpeedTestOptions, SpeedTestTable};
-use super::tfrecord::{TfRecordReadOptions, TfRecordTable};
-use crate::config::OptionPage;
-use crate::source::SourceOptions;
+use super::arguments::constant;
+use super::{SOURCES, Sample, partitioned_table};
 use crate::storage::{AllowList, while_others_go_on};
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
@@ -35,73 +29,6 @@ impl SourceRelationPlanner {
     }
 }
 
-/// A table function: how it is called, and what it gives.
-pub(crate) struct TableFunction {
-    /// The name.
-    pub(crate) name: &'static str,
-    /// How it is called.
-    pub(crate) syntax: &'static str,
-    /// What its rows are.
-    pub(crate) description: &'static str,
-    /// Its named arguments.
-    pub(crate) options: &'static [OptionPage],
-    /// Its columns, where they are the same for all locations.
-    pub(crate) columns: Option<fn() -> SchemaRef>,
-    table: MakeTable,
-}
-
-type MakeTable =
-    fn(&str, &[FunctionArg], &mut dyn RelationPlannerContext, &Arc<AllowList>) -> Result<Arc<dyn TableProvider>>;
-
-/// The one list of table functions.
-pub(crate) const TABLE_FUNCTIONS: &[TableFunction] = &[
-    TableFunction {
-        name: "read_images",
-        syntax: "read_images('photos/**/*.jpg', shuffle_seed => 1)",
-        description: "Image files as rows: path, time, length, label, class and bytes. Takes a directory, a file or a glob.",
-        options: ImagesOptions::OPTIONS,
-        columns: Some(images::columns),
-        table: |name, args, context, allow| {
-            let (location, options) = from_call(name, args, context)?;
-            Ok(Arc::new(ImagesTable::try_new(location, options, allow)?))
-        },
-    },
-    TableFunction {
-        name: "read_tfrecord",
-        syntax: "read_tfrecord('shards/*.tfrec', on_corrupt => 'skip_record')",
-        description: "Records of TFRecord files as rows, with a column for each feature. Takes a directory, a file or a glob.",
-        options: TfRecordReadOptions::OPTIONS,
-        columns: None,
-        table: |name, args, context, allow| {
-            let (location, options) = from_call(name, args, context)?;
-            Ok(Arc::new(TfRecordTable::infer(location, options, allow)?))
-        },
-    },
-    TableFunction {
-        name: "read_cifar10",
-        syntax: "read_cifar10('cifar-10-batches-bin')",
-        description: "The binary batches of CIFAR-10 as rows: label, its name and the image.",
-        options: Cifar10Options::OPTIONS,
-        columns: Some(cifar10::schema),
-        table: |name, args, context, allow| {
-            let (location, options) = from_call(name, args, context)?;
-            Ok(Arc::new(Cifar10Table::try_new(location, options, allow)?))
-        },
-    },
-    TableFunction {
-        name: "speed_test",
-        syntax: "speed_test('photos', 'shards/*.tfrec', batch_sizes => [2, 4, 8])",
-        description: "Measures how fast image files and shards are read: a row for each repetition of each combination.",
-        options: SpeedTestOptions::OPTIONS,
-        columns: Some(speed_test::schema),
-        table: |name, args, context, allow| {
-            let (mut sources, options) = arguments::<SpeedTestOptions>(name, args, context)?;
-            sources.extend(options.sources);
-            Ok(Arc::new(SpeedTestTable::try_new(SpeedTestOptions { sources, ..options }, allow)?))
-        },
-    },
-];
-
 /// The table of a call; `None` where the function is none of ours.
 fn called(
     name: &str,
@@ -109,8 +36,8 @@ fn called(
     context: &mut dyn RelationPlannerContext,
     allow: &Arc<AllowList>,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
-    let function = TABLE_FUNCTIONS.iter().find(|function| function.name == name);
-    function.map(|function| (function.table)(name, args, context, allow)).transpose()
+    let source = SOURCES.iter().find(|source| source.function.name == name);
+    source.map(|source| source.called(args, context, allow)).transpose()
 }
 
 impl RelationPlanner for SourceRelationPlanner {
@@ -198,8 +125,9 @@ fn sampled_table(
     name: &str,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Arc<dyn TableProvider>> {
-    match table.downcast_ref::<ImagesTable>() {
-        Some(images) => Ok(Arc::new(sampled(images, sample, context)?)),
+    let Some(table) = partitioned_table(table.as_ref()) else { return no_sample_of(name) };
+    match table.sampled(parsed(sample, context)?) {
+        Some(sampled) => Ok(sampled),
         None => no_sample_of(name),
     }
 }
@@ -208,7 +136,7 @@ fn no_sample_of<T>(name: &str) -> Result<T> {
     plan_err!("TABLESAMPLE works on tables of images, and '{name}' is none; use WHERE random() < 0.02 there")
 }
 
-fn sampled(table: &ImagesTable, sample: &TableSample, context: &mut dyn RelationPlannerContext) -> Result<ImagesTable> {
+fn parsed(sample: &TableSample, context: &mut dyn RelationPlannerContext) -> Result<Sample> {
     if let Some(method @ (TableSampleMethod::System | TableSampleMethod::Block)) = &sample.name {
         return plan_err!("TABLESAMPLE {method} is not supported; use TABLESAMPLE BERNOULLI (percent)");
     }
@@ -229,7 +157,7 @@ fn sampled(table: &ImagesTable, sample: &TableSample, context: &mut dyn Relation
         Some(other) => return plan_err!("TABLESAMPLE: the seed must be a whole number from 0, got {other}"),
     };
     let number: f64 = constant("TABLESAMPLE", quantity.value.clone(), context)?.parse().unwrap_or(f64::NAN);
-    let sample = match quantity.unit {
+    Ok(match quantity.unit {
         Some(TableSampleUnit::Rows) if number >= 0.0 && number.fract() == 0.0 => {
             Sample::Rows { rows: number as usize, seed }
         }
@@ -242,7 +170,5 @@ fn sampled(table: &ImagesTable, sample: &TableSample, context: &mut dyn Relation
         None | Some(TableSampleUnit::Percent) => {
             return plan_err!("TABLESAMPLE: the percentage must be 0 to 100, got {}", quantity.value);
         }
-    };
-    let options = ImagesOptions { sample: Some(sample), ..table.options().clone() };
-    Ok(table.with_options(options))
+    })
 }

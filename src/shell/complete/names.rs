@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 
 use crate::sink::Format;
-use crate::source::{TABLE_FUNCTIONS, table_options};
+use crate::source::{SOURCES, Source};
 use crate::words::identifier;
 
 /// The schema that the session has of itself.
@@ -66,8 +66,8 @@ impl Names {
 
     /// The columns of a table, or of what a table function gives.
     pub(super) fn columns(&self, name: &str) -> Vec<String> {
-        let function = TABLE_FUNCTIONS.iter().find(|function| function.name.eq_ignore_ascii_case(name));
-        let schema = match function.and_then(|function| function.columns) {
+        let source = SOURCES.iter().find(|source| source.function.name.eq_ignore_ascii_case(name));
+        let schema = match source.and_then(|source| source.function.columns) {
             Some(columns) => Some(columns()),
             None => self.table(name).map(|table| table.schema()),
         };
@@ -88,20 +88,20 @@ impl Names {
     /// Functions that stand where a table stands.
     pub(super) fn table_functions(&self) -> Vec<String> {
         let state = self.0.state();
-        let own = TABLE_FUNCTIONS.iter().map(|function| function.name.to_string());
+        let own = SOURCES.iter().map(|source| source.function.name.to_string());
         let names: BTreeSet<String> = own.chain(state.table_functions().keys().cloned()).collect();
         names.into_iter().collect()
     }
 
     /// Whether a function stands where a table stands and takes constants alone.
     pub(super) fn is_table_function(&self, function: &str) -> bool {
-        TABLE_FUNCTIONS.iter().any(|own| own.name == function)
+        SOURCES.iter().any(|source| source.function.name == function)
     }
 
     /// The names of a function's arguments.
     pub(super) fn arguments(&self, function: &str) -> Vec<String> {
-        if let Some(function) = TABLE_FUNCTIONS.iter().find(|own| own.name == function) {
-            return function.options.iter().map(|option| option.name.to_string()).collect();
+        if let Some(source) = SOURCES.iter().find(|source| source.function.name == function) {
+            return source.options.iter().map(|option| option.name.to_string()).collect();
         }
         let state = self.0.state();
         let function = state.scalar_functions().get(function);
@@ -132,7 +132,10 @@ impl Names {
     pub(super) fn options(&self, format: &str, is_copy: bool) -> Vec<String> {
         let own = match is_copy {
             true => Format::of(&format.to_lowercase()).map(Format::options),
-            false => table_options(format),
+            false => {
+                let is_it = |source: &&Source| source.format.as_ref().is_some_and(|own| own.name == format);
+                SOURCES.iter().find(is_it).map(|source| source.options)
+            }
         };
         let own = own.unwrap_or_default().iter().map(|option| option.name.to_string());
         let format = match format {

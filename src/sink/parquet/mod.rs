@@ -17,6 +17,12 @@ use crate::config::{OptionPage, option};
 /// Names in which `datasets` finds the split, and from which it tells how many files there are.
 pub(super) const NAME_TEMPLATE: &str = "{prefix}-{shard:05}-of-{shards:05}.parquet";
 
+/// The title of the options' page, and how they are given.
+pub(super) const PAGE: (&str, &str) = (
+    "Parquet shards for Hugging Face",
+    "`COPY (SELECT content AS image, class FROM ...) TO 'dir' STORED AS PARQUET OPTIONS (huggingface true)`.",
+);
+
 /// What `OPTIONS (...)` knows.
 pub(super) const OPTIONS: [OptionPage; 10] = [
     option("huggingface", "false", "Whether these shards are written; without it `COPY` is DataFusion's own."),

@@ -17,6 +17,10 @@ use crate::config::{OptionPage, option};
 /// The name that Kaggle's and Google's notebooks read the record count from.
 pub(super) const NAME_TEMPLATE: &str = "{prefix}{shard:02}-{records}.tfrec";
 
+/// The title of the options' page, and how they are given.
+pub(super) const PAGE: (&str, &str) =
+    ("TFRecord shards", "`COPY (SELECT ...) TO 'dir' STORED AS TFRECORD PARTITIONED BY (split) OPTIONS (shards 16)`.");
+
 /// What `OPTIONS (...)` knows.
 pub(super) const OPTIONS: [OptionPage; 9] = [
     SHARDS,

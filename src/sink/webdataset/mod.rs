@@ -16,6 +16,13 @@ use crate::config::{OptionPage, option};
 /// Names that brace lists such as `train-{000000..000015}.tar` give.
 pub(super) const NAME_TEMPLATE: &str = "{prefix}-{shard:06}.tar";
 
+/// The title of the options' page, and how they are given.
+pub(super) const PAGE: (&str, &str) = (
+    "WebDataset shards",
+    "`COPY (SELECT path AS __key__, content AS jpg, class AS cls FROM ...) TO 'dir' STORED AS WEBDATASET`. The column `__key__`, else `key`, \
+     names the samples; every other column is a member with the column's name as extension.",
+);
+
 /// What `OPTIONS (...)` knows.
 pub(super) const OPTIONS: [OptionPage; 6] = [
     SHARDS,

@@ -19,8 +19,8 @@ use super::read::{RECORD_BYTES, Range, Reads, RecordReader};
 use super::{LABEL, schema};
 use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
+use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::source::wire::ReaderMessage;
 use crate::storage::{AllowList, local_path};
 
 /// Turns parts of batches into rows; of images that the query doesn't look at, no pixel is read.
@@ -132,7 +132,7 @@ impl Reader for Cifar10Reader {
 
     fn to_message(&self) -> Result<ReaderMessage> {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(ReaderMessage::Cifar10(Cifar10ReaderMessage { columns, classes: self.classes.clone() }))
+        Ok(Cifar10ReaderMessage { columns, classes: self.classes.clone() }.into())
     }
 }
 

@@ -11,21 +11,21 @@ mod read;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{CreateExternalTable, Expr};
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
-pub(super) use load::Cifar10Reader;
-pub(crate) use load::Cifar10ReaderMessage;
+use load::{Cifar10Reader, Cifar10ReaderMessage};
 pub use options::Cifar10Options;
 
-use super::arguments::{definition, from_command};
-use super::node::ReadExec;
+use super::format::{FileTable, Function, SourceTable, called_at};
+use super::node::{ReadExec, Reader};
 use super::{Hidden, PartitionedTable, Partitions};
-use crate::exec::{boxed_create, boxed_scan};
+use crate::exec::boxed_scan;
+use crate::format::kind::FileKind;
 use crate::storage::{AllowList, Location, while_others_go_on};
 
 /// The type name in `STORED AS`.
@@ -59,14 +59,6 @@ impl Cifar10Table {
         let location = location.into();
         while_others_go_on(|| Location::parse_within(&location, allow))?;
         Ok(Self { location, options, schema: schema(), definition: None })
-    }
-
-    pub(super) fn to_message(&self) -> Cifar10TableMessage {
-        Cifar10TableMessage { location: self.location.clone(), options: self.options.clone() }
-    }
-
-    pub(super) fn from_message(message: Cifar10TableMessage) -> Self {
-        Self { location: message.location, options: message.options, schema: schema(), definition: None }
     }
 }
 
@@ -149,24 +141,67 @@ impl PartitionedTable for Cifar10Table {
     }
 }
 
-/// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS CIFAR10`.
-#[derive(Debug, Default)]
-pub struct Cifar10TableFactory;
+impl SourceTable for Cifar10Table {
+    const FUNCTION: Function = Function {
+        name: "read_cifar10",
+        syntax: "read_cifar10('cifar-10-batches-bin')",
+        description: "The binary batches of CIFAR-10 as rows: label, its name and the image.",
+        columns: Some(schema),
+    };
+    const PAGE: (&'static str, &'static str) = (
+        "CIFAR-10",
+        "`CREATE EXTERNAL TABLE ... STORED AS CIFAR10 LOCATION '...' OPTIONS (partitions 16)` and `read_cifar10('...', partitions => 16)`.",
+    );
+    type Options = Cifar10Options;
+    type Message = Cifar10TableMessage;
+    type ReaderMessage = Cifar10ReaderMessage;
 
-impl Cifar10TableFactory {
-    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    fn called(locations: Vec<String>, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
+        called_at(&locations, options, allow)
+    }
+
+    fn to_message(&self) -> Result<Cifar10TableMessage> {
+        Ok(Cifar10TableMessage { location: self.location.clone(), options: self.options.clone() })
+    }
+
+    fn from_message(message: Cifar10TableMessage) -> Result<Self> {
+        Ok(Self { location: message.location, options: message.options, schema: schema(), definition: None })
+    }
+
+    fn locations(message: &mut Cifar10TableMessage) -> &mut [String] {
+        std::slice::from_mut(&mut message.location)
+    }
+
+    fn reader(message: Cifar10ReaderMessage) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(Cifar10Reader::from_message(message)?))
+    }
+}
+
+impl FileTable for Cifar10Table {
+    const FORMAT: &'static str = FORMAT;
+    /// Their names end in `.bin`, as those of many other files do.
+    const FILES: Option<FileKind> = None;
+
+    fn at(location: String, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
+        Self::try_new(location, options, allow)
+    }
+
+    fn declared(
+        location: String,
+        options: Cifar10Options,
+        command: &CreateExternalTable,
+        allow: &Arc<AllowList>,
+    ) -> Result<Self> {
         if !command.schema.fields().is_empty() || !command.table_partition_cols.is_empty() {
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({LABEL}, {LABEL_NAME}, {IMAGE}); leave the column list and \
                  PARTITIONED BY out"
             );
         }
-        let (location, options) = from_command(FORMAT, command)?;
-        let table = Cifar10Table::try_new(location, options, &AllowList::of(session.config()))?;
-        Ok(Arc::new(Cifar10Table { definition: definition(command), ..table }))
+        Self::at(location, options, allow)
     }
-}
 
-impl TableProviderFactory for Cifar10TableFactory {
-    boxed_create!(Cifar10TableFactory::made);
+    fn defined(self, definition: Option<String>) -> Self {
+        Self { definition, ..self }
+    }
 }

@@ -19,10 +19,11 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use twox_hash::XxHash3_64;
 
-use super::options::{ImagesOptions, Sample};
+use super::options::ImagesOptions;
 use super::{CONTENT, ImagesTable, READ_ERROR, metadata_fields};
 use crate::exec::most_items;
 use crate::format::kind::IMAGE_EXTENSIONS;
+use crate::source::Sample;
 use crate::source::work::{Load, cut};
 use crate::storage::{AllowList, Found, Location};
 

@@ -23,8 +23,8 @@ use super::{CONTENT, READ_ERROR, schema};
 use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
 use crate::source::batch::cut_by_decoded_size;
+use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::source::wire::ReaderMessage;
 use crate::storage::{AllowList, read_beginning, read_file};
 
 /// Reads the content of each file where the query looks at it.
@@ -160,11 +160,7 @@ impl Reader for ImageReader {
 
     fn to_message(&self) -> Result<ReaderMessage> {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(ReaderMessage::Images(ImageReaderMessage {
-            columns,
-            classes: self.classes.clone(),
-            is_headers_only: self.is_headers_only,
-        }))
+        Ok(ImageReaderMessage { columns, classes: self.classes.clone(), is_headers_only: self.is_headers_only }.into())
     }
 }
 

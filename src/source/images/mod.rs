@@ -8,7 +8,7 @@ mod options;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown};
@@ -16,14 +16,14 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
 pub(super) use files::{ImageFiles, image_paths, images_at};
-pub(super) use load::ImageReader;
-pub(crate) use load::ImageReaderMessage;
-pub use options::{ImagesOptions, Sample};
+use load::{ImageReader, ImageReaderMessage};
+pub use options::ImagesOptions;
 
-use super::arguments::{definition, from_command};
-use super::node::ReadExec;
-use super::{Hidden, PartitionedTable, Partitions};
-use crate::exec::{boxed_create, boxed_scan};
+use super::format::{FileTable, Function, SourceTable, called_at};
+use super::node::{ReadExec, Reader};
+use super::{Hidden, PartitionedTable, Partitions, Sample};
+use crate::exec::boxed_scan;
+use crate::format::kind::FileKind;
 use crate::storage::{AllowList, Location, while_others_go_on};
 
 /// The type name in `STORED AS`.
@@ -69,11 +69,6 @@ impl ImagesTable {
         Self { options, ..self.clone() }
     }
 
-    /// The same table, whose content is no more of each file than its header takes.
-    pub(crate) fn with_headers_only(&self) -> Self {
-        self.with_options(ImagesOptions { is_headers_only: true, ..self.options.clone() })
-    }
-
     /// How the files are listed and cut into partitions.
     pub fn options(&self) -> &ImagesOptions {
         &self.options
@@ -86,18 +81,6 @@ pub(crate) struct ImagesTableMessage {
     pub(super) location: String,
     options: ImagesOptions,
     has_read_error: bool,
-}
-
-impl ImagesTable {
-    pub(super) fn to_message(&self) -> ImagesTableMessage {
-        let has_read_error = self.schema.index_of(READ_ERROR).is_ok();
-        ImagesTableMessage { location: self.location.clone(), options: self.options.clone(), has_read_error }
-    }
-
-    pub(super) fn from_message(message: ImagesTableMessage) -> Self {
-        let schema = schema(message.has_read_error);
-        Self { location: message.location, options: message.options, schema, definition: None }
-    }
 }
 
 /// The columns that need no file to be opened.
@@ -196,33 +179,83 @@ impl PartitionedTable for ImagesTable {
         let table = Self { schema: schema(true), ..self.clone() };
         Ok(Some(Hidden { table: Arc::new(table), columns: [PATH, CONTENT, READ_ERROR].map(str::to_string) }))
     }
+
+    fn sampled(&self, sample: Sample) -> Option<Arc<dyn TableProvider>> {
+        Some(Arc::new(self.with_options(ImagesOptions { sample: Some(sample), ..self.options.clone() })))
+    }
+
+    fn with_headers_only(&self) -> Option<Arc<dyn TableProvider>> {
+        Some(Arc::new(self.with_options(ImagesOptions { is_headers_only: true, ..self.options.clone() })))
+    }
 }
 
-/// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS IMAGES`.
-#[derive(Debug, Default)]
-pub struct ImagesTableFactory;
+impl SourceTable for ImagesTable {
+    const FUNCTION: Function = Function {
+        name: "read_images",
+        syntax: "read_images('photos/**/*.jpg', shuffle_seed => 1)",
+        description: "Image files as rows: path, time, length, label, class and bytes. Takes a directory, a file or a glob.",
+        columns: Some(columns),
+    };
+    const PAGE: (&'static str, &'static str) = (
+        "Images",
+        "`CREATE EXTERNAL TABLE ... STORED AS IMAGES LOCATION '...' OPTIONS (partitions 16)` and `read_images('...', partitions => 16)`.",
+    );
+    type Options = ImagesOptions;
+    type Message = ImagesTableMessage;
+    type ReaderMessage = ImageReaderMessage;
 
-impl ImagesTableFactory {
-    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    fn called(locations: Vec<String>, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
+        called_at(&locations, options, allow)
+    }
+
+    fn to_message(&self) -> Result<ImagesTableMessage> {
+        let has_read_error = self.schema.index_of(READ_ERROR).is_ok();
+        Ok(ImagesTableMessage { location: self.location.clone(), options: self.options.clone(), has_read_error })
+    }
+
+    fn from_message(message: ImagesTableMessage) -> Result<Self> {
+        let schema = schema(message.has_read_error);
+        Ok(Self { location: message.location, options: message.options, schema, definition: None })
+    }
+
+    fn locations(message: &mut ImagesTableMessage) -> &mut [String] {
+        std::slice::from_mut(&mut message.location)
+    }
+
+    fn reader(message: ImageReaderMessage) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(ImageReader::from_message(message)?))
+    }
+}
+
+impl FileTable for ImagesTable {
+    const FORMAT: &'static str = FORMAT;
+    const FILES: Option<FileKind> = Some(FileKind::Image);
+
+    fn at(location: String, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
+        Self::try_new(location, options, allow)
+    }
+
+    fn declared(
+        location: String,
+        options: ImagesOptions,
+        command: &CreateExternalTable,
+        allow: &Arc<AllowList>,
+    ) -> Result<Self> {
         if !command.schema.fields().is_empty() {
+            let columns = columns();
+            let names: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
             return plan_err!(
                 "a table STORED AS {FORMAT} has columns of its own ({}); leave the column list out",
-                column_names().join(", ")
+                names.join(", ")
             );
         }
         if !command.table_partition_cols.is_empty() {
             return plan_err!("a table STORED AS {FORMAT} takes no PARTITIONED BY; its label is the directory name");
         }
-        let (location, options) = from_command(FORMAT, command)?;
-        let table = ImagesTable::try_new(location, options, &AllowList::of(session.config()))?;
-        Ok(Arc::new(ImagesTable { definition: definition(command), ..table }))
+        Self::at(location, options, allow)
     }
-}
 
-impl TableProviderFactory for ImagesTableFactory {
-    boxed_create!(ImagesTableFactory::made);
-}
-
-fn column_names() -> Vec<String> {
-    columns().fields().iter().map(|field| field.name().clone()).collect()
+    fn defined(self, definition: Option<String>) -> Self {
+        Self { definition, ..self }
+    }
 }

@@ -4,8 +4,8 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OptionPage, names, option};
-use crate::source::Partitions;
 use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
+use crate::source::{Partitions, Sample};
 
 /// How the images of a table are found, ordered and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,25 +25,6 @@ pub struct ImagesOptions {
     /// Whether the content is no more of each file than its header takes.
     #[serde(default)]
     pub(in crate::source) is_headers_only: bool,
-}
-
-/// A part of the images, chosen by a hash of seed and path below the location: the same ones whatever the order and the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum Sample {
-    /// Each image with this probability, 0 to 1.
-    Fraction {
-        /// The probability.
-        fraction: f64,
-        /// The seed.
-        seed: u64,
-    },
-    /// This many images.
-    Rows {
-        /// How many.
-        rows: usize,
-        /// The seed.
-        seed: u64,
-    },
 }
 
 impl SourceOptions for ImagesOptions {

@@ -22,11 +22,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
 pub use options::SpeedTestOptions;
-pub(super) use reader::SpeedTestReader;
-pub(crate) use reader::SpeedTestReaderMessage;
+use reader::{SpeedTestReader, SpeedTestReaderMessage};
 pub(crate) use row::schema;
 
-use super::node::ReadExec;
+use super::format::{Function, SourceTable};
+use super::node::{ReadExec, Reader};
 use crate::exec::boxed_scan;
 use crate::storage::{AllowList, Location};
 
@@ -67,14 +67,6 @@ impl SpeedTestTable {
             Location::parse_within(source, allow)?;
         }
         Ok(Self { options, schema: row::schema() })
-    }
-
-    pub(super) fn to_message(&self) -> SpeedTestTableMessage {
-        SpeedTestTableMessage { options: self.options.clone() }
-    }
-
-    pub(super) fn from_message(message: SpeedTestTableMessage) -> Self {
-        Self { options: message.options, schema: row::schema() }
     }
 }
 
@@ -119,4 +111,42 @@ impl TableProvider for SpeedTestTable {
     }
 
     boxed_scan!(SpeedTestTable::planned_scan);
+}
+
+impl SourceTable for SpeedTestTable {
+    const FUNCTION: Function = Function {
+        name: "speed_test",
+        syntax: "speed_test('photos', 'shards/*.tfrec', batch_sizes => [2, 4, 8])",
+        description: "Measures how fast image files and shards are read: a row for each repetition of each combination.",
+        columns: Some(schema),
+    };
+    const PAGE: (&'static str, &'static str) = (
+        "Speed tests",
+        "`speed_test('photos', 'shards/*.tfrec', batch_sizes => [2, 4, 8], batch_numbers => [3, 6])`, a table of measurements: locations of \
+         image files or TFRecord shards, then options.",
+    );
+    type Options = SpeedTestOptions;
+    type Message = SpeedTestTableMessage;
+    type ReaderMessage = SpeedTestReaderMessage;
+
+    fn called(mut locations: Vec<String>, options: SpeedTestOptions, allow: &Arc<AllowList>) -> Result<Self> {
+        locations.extend(options.sources);
+        Self::try_new(SpeedTestOptions { sources: locations, ..options }, allow)
+    }
+
+    fn to_message(&self) -> Result<SpeedTestTableMessage> {
+        Ok(SpeedTestTableMessage { options: self.options.clone() })
+    }
+
+    fn from_message(message: SpeedTestTableMessage) -> Result<Self> {
+        Ok(Self { options: message.options, schema: row::schema() })
+    }
+
+    fn locations(message: &mut SpeedTestTableMessage) -> &mut [String] {
+        &mut message.options.sources
+    }
+
+    fn reader(message: SpeedTestReaderMessage) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(SpeedTestReader::from_message(message)?))
+    }
 }

@@ -25,8 +25,8 @@ use super::turn::turn;
 use crate::config::PixmillOptions;
 use crate::error::message;
 use crate::exec::{Task, io_runtime};
+use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::source::wire::ReaderMessage;
 use crate::storage::AllowList;
 
 /// Measures the combinations that work items name.
@@ -148,7 +148,7 @@ impl Reader for SpeedTestReader {
 
     fn to_message(&self) -> Result<ReaderMessage> {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(ReaderMessage::SpeedTest(SpeedTestReaderMessage { columns, settings: self.settings.as_ref().clone() }))
+        Ok(SpeedTestReaderMessage { columns, settings: self.settings.as_ref().clone() }.into())
     }
 }
 

@@ -20,8 +20,9 @@ use super::options::{OnCorrupt, RecordType};
 use super::read::{Bounds, PartitionReader, ReadMetrics, Reading, Verdicts};
 use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
+use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::source::wire::{Columns, ReaderMessage, cast_to};
+use crate::source::wire::{Columns, cast_to};
 use crate::storage::AllowList;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
@@ -162,14 +163,15 @@ impl Reader for RecordsReader {
 
     fn to_message(&self) -> Result<ReaderMessage> {
         let reading = &self.reading;
-        Ok(ReaderMessage::TfRecord(RecordsReaderMessage {
+        Ok(RecordsReaderMessage {
             columns: reading.columns.clone(),
             schema: Columns::of(&reading.schema)?,
             record_type: reading.record_type,
             on_corrupt: reading.on_corrupt,
             directory_columns: reading.directory_columns.clone(),
             classes: reading.classes.clone(),
-        }))
+        }
+        .into())
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{DFSchema, Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
@@ -25,16 +25,16 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPus
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
-pub(super) use exec::RecordsReader;
-pub(crate) use exec::RecordsReaderMessage;
+use exec::{RecordsReader, RecordsReaderMessage};
 pub(super) use images::{RecordImages, record_paths, records_at};
 pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
-use super::arguments::{definition, from_command};
-use super::node::ReadExec;
+use super::format::{FileTable, Function, SourceTable, called_at};
+use super::node::{ReadExec, Reader};
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
-use crate::exec::{boxed_create, boxed_scan};
+use crate::exec::boxed_scan;
+use crate::format::kind::FileKind;
 use crate::format::tfrecord::Kind;
 use crate::storage::AllowList;
 use columns::{Column, FeatureColumn, Shape};
@@ -163,30 +163,6 @@ pub(crate) struct TfRecordTableMessage {
     record_type: RecordType,
     columns: Vec<Column>,
     schema: Columns,
-}
-
-impl TfRecordTable {
-    pub(super) fn to_message(&self) -> Result<TfRecordTableMessage> {
-        Ok(TfRecordTableMessage {
-            location: self.location.clone(),
-            options: self.options.clone(),
-            record_type: self.record_type,
-            columns: self.columns.clone(),
-            schema: Columns::of(&self.schema)?,
-        })
-    }
-
-    pub(super) fn from_message(message: TfRecordTableMessage) -> Result<Self> {
-        let schema = message.schema.schema()?;
-        Ok(Self {
-            location: message.location,
-            options: message.options,
-            record_type: message.record_type,
-            columns: exec::with_casts(message.columns, &schema),
-            schema,
-            definition: None,
-        })
-    }
 }
 
 /// A column's field.
@@ -365,25 +341,79 @@ impl PartitionedTable for TfRecordTable {
     }
 }
 
-/// Makes tables of `CREATE EXTERNAL TABLE ... STORED AS TFRECORD`.
-#[derive(Debug, Default)]
-pub struct TfRecordTableFactory;
+impl SourceTable for TfRecordTable {
+    const FUNCTION: Function = Function {
+        name: "read_tfrecord",
+        syntax: "read_tfrecord('shards/*.tfrec', on_corrupt => 'skip_record')",
+        description: "Records of TFRecord files as rows, with a column for each feature. Takes a directory, a file or a glob.",
+        columns: None,
+    };
+    const PAGE: (&'static str, &'static str) = (
+        "TFRecord tables",
+        "`CREATE EXTERNAL TABLE ... STORED AS TFRECORD LOCATION '...' OPTIONS (on_corrupt 'skip_record')` and `read_tfrecord('...', on_corrupt \
+         => 'skip_record')`.",
+    );
+    type Options = TfRecordReadOptions;
+    type Message = TfRecordTableMessage;
+    type ReaderMessage = RecordsReaderMessage;
 
-impl TfRecordTableFactory {
-    async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
-        let (location, options) = from_command::<TfRecordReadOptions>(FORMAT, command)?;
-        let schema = Arc::new(command.schema.as_arrow().clone());
-        let directories = command.table_partition_cols.clone();
-        let allow = AllowList::of(session.config());
-        let made = tokio::task::spawn_blocking(move || match schema.fields().is_empty() {
-            true => TfRecordTable::infer(location, options, &allow),
-            false => TfRecordTable::with_schema(location, options, &schema, &directories, &allow),
-        });
-        let table = made.await.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))??;
-        Ok(Arc::new(TfRecordTable { definition: definition(command), ..table }))
+    fn called(locations: Vec<String>, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
+        called_at(&locations, options, allow)
+    }
+
+    fn to_message(&self) -> Result<TfRecordTableMessage> {
+        Ok(TfRecordTableMessage {
+            location: self.location.clone(),
+            options: self.options.clone(),
+            record_type: self.record_type,
+            columns: self.columns.clone(),
+            schema: Columns::of(&self.schema)?,
+        })
+    }
+
+    fn from_message(message: TfRecordTableMessage) -> Result<Self> {
+        let schema = message.schema.schema()?;
+        Ok(Self {
+            location: message.location,
+            options: message.options,
+            record_type: message.record_type,
+            columns: exec::with_casts(message.columns, &schema),
+            schema,
+            definition: None,
+        })
+    }
+
+    fn locations(message: &mut TfRecordTableMessage) -> &mut [String] {
+        std::slice::from_mut(&mut message.location)
+    }
+
+    fn reader(message: RecordsReaderMessage) -> Result<Arc<dyn Reader>> {
+        Ok(Arc::new(RecordsReader::from_message(message)?))
     }
 }
 
-impl TableProviderFactory for TfRecordTableFactory {
-    boxed_create!(TfRecordTableFactory::made);
+impl FileTable for TfRecordTable {
+    const FORMAT: &'static str = FORMAT;
+    const FILES: Option<FileKind> = Some(FileKind::TfRecord);
+
+    fn at(location: String, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
+        Self::infer(location, options, allow)
+    }
+
+    fn declared(
+        location: String,
+        options: TfRecordReadOptions,
+        command: &CreateExternalTable,
+        allow: &Arc<AllowList>,
+    ) -> Result<Self> {
+        let schema = command.schema.as_arrow();
+        match schema.fields().is_empty() {
+            true => Self::at(location, options, allow),
+            false => Self::with_schema(location, options, schema, &command.table_partition_cols, allow),
+        }
+    }
+
+    fn defined(self, definition: Option<String>) -> Self {
+        Self { definition, ..self }
+    }
 }
