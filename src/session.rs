@@ -153,7 +153,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_table_factories(listed.into_iter().chain(table_factories()).collect())
         .build();
     state.register_relation_planner(Arc::new(SourceRelationPlanner::new(allow)))?;
-    for format in [Format::TfRecord, Format::WebDataset] {
+    for format in Format::ALL.iter().copied().filter(|format| format.asked_by().is_none()) {
         state.register_file_format(Arc::new(ShardFormatFactory(format)), false)?;
     }
     Ok(state)

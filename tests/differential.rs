@@ -242,6 +242,8 @@ struct Account {
     by_duckdb: usize,
     copied: usize,
     faults: Vec<String>,
+    /// That of the round under way.
+    seed: u64,
 }
 
 impl Account {
@@ -259,8 +261,9 @@ impl Account {
             (Ok(_), Err(error)) => format!("{who}: {error}"),
             (Err(error), Ok(_)) => format!("fails with one thread, not {who}: {error}"),
         };
-        println!("{fault}\n    {query};");
-        self.faults.push(format!("{fault}\n    {query};"));
+        let fault = format!("seed {}: {fault}\n    {query};", self.seed);
+        println!("{fault}");
+        self.faults.push(fault);
     }
 }
 
@@ -315,6 +318,7 @@ async fn compare_copies(
 
 /// One round: tables and queries of a seed.
 async fn round(seed: u64, queries: usize, on_cluster: bool, account: &mut Account) {
+    account.seed = seed;
     let workspace = Workspace::new();
     make_tables(&workspace, seed).await;
     let (one, four) = (Engine::local(1).expect("an engine"), Engine::local(4).expect("an engine"));
@@ -361,7 +365,7 @@ async fn round(seed: u64, queries: usize, on_cluster: bool, account: &mut Accoun
             match duckdb.ask(&query) {
                 Ok(rows) => {
                     account.by_duckdb += 1;
-                    account.compare(&query, &Ok(rows), "in DuckDB's eyes", &Ok(expected.clone()));
+                    account.compare(&query, &Ok(expected.clone()), "in DuckDB's eyes", &Ok(rows));
                 }
                 Err(error) => println!("DuckDB refuses: {error}\n    {query};"),
             }

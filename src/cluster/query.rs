@@ -34,7 +34,8 @@ use crate::config::PixmillOptions;
 use crate::error::Error;
 use crate::exec::{boxed_create_physical_plan, io_runtime, with_config};
 use crate::plan::{
-    PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, with_literal_target, with_quoted_qualifiers,
+    PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, with_empty_tables, with_literal_target,
+    with_quoted_qualifiers,
 };
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
@@ -83,7 +84,10 @@ impl ClusterPlanner {
         let (wanted, allow) = (plan.clone(), AllowList::of(session.config()));
         let find = tokio::task::spawn_blocking(move || with_files_of_now(&wanted, &allow));
         let plan = &find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
-        let query = self.ballista.create_physical_plan(&with_quoted_qualifiers(plan.clone())?, session).await?;
+        let query = self
+            .ballista
+            .create_physical_plan(&with_quoted_qualifiers(with_empty_tables(plan.clone())?)?, session)
+            .await?;
         if !query.is::<Query>() && !query.is::<DistributedExplainAnalyzeExec<LogicalPlanNode>>() {
             return Ok(query);
         }

@@ -45,7 +45,7 @@ fn sections() -> Vec<Section> {
         rows: session.collect(),
     };
     let sources = SOURCES.iter().map(|source| (source.page, source.options));
-    let sinks = Format::ALL.into_iter().map(|format| (format.page(), format.options()));
+    let sinks = Format::ALL.iter().map(|format| (format.page(), format.options()));
     let of_formats = sources.chain(sinks).map(|((title, text), options)| {
         let row = |option: &OptionPage| [option.name, option.default, option.description].map(str::to_string);
         Section { title, text, rows: options.iter().map(row).collect() }

@@ -1,5 +1,5 @@
 //! A column that is constant below an outer join or below grouping sets isn't above them, where NULLs are beside its value; nor is one
-//! above a union that is constant in a part of it.
+//! above a union that is constant in a part of it. Columns that are equal below grouping sets aren't above them either.
 //!
 //! DataFusion believes that it still is, and leaves it out of sorts and partitions. Of a union it knows that the constants differ, and
 //! sorts each partition by the other columns; but of the first rows that it has found so it tells the scans of all partitions, which
@@ -40,8 +40,12 @@ impl PhysicalOptimizerRule for ForgetConstants {
                 _ => return Ok(Transformed::no(plan)),
             };
             let mut changes = false;
+            // Of columns that are equal one is in a grouping set, and the other NULL.
+            let keeps_equal = !has_grouping_sets(&plan);
             let children = plan.children().into_iter().zip(forgets).map(|(child, forgets)| {
-                let forgets = forgets && !child.properties().eq_properties.constants().is_empty();
+                let known = &child.properties().eq_properties;
+                let is_wrong = if keeps_equal { !known.constants().is_empty() } else { !known.eq_group().is_empty() };
+                let forgets = forgets && is_wrong;
                 changes |= forgets;
                 if forgets { Arc::new(ForgetExec::new(Arc::clone(child))) as _ } else { Arc::clone(child) }
             });

@@ -132,12 +132,8 @@ fn target(
         );
     }
     warn_about_count(&node.target);
-    if !node.options.names_split() {
-        tracing::warn!(
-            "prefix '{}' names no split, without which load_dataset('parquet', data_dir=...) takes '{MANIFEST}' for data, too; \
-             use a prefix such as '{0}-train', or load the directory by load_dataset(dir)",
-            node.options.prefix
-        );
+    if let Some(warning) = node.options.warning() {
+        tracing::warn!("{warning}");
     }
     let schema = input.schema();
     let hidden = node.visible..node.visible + 3;
@@ -260,8 +256,10 @@ fn classes_behind(plan: &Arc<dyn ExecutionPlan>, index: usize) -> Option<Vec<Str
 
 /// Whether the rows come in so many partitions of one table, and nothing in between looks at those of others.
 fn has_partitions(plan: &Arc<dyn ExecutionPlan>, partitions: usize) -> bool {
+    if let Some(read) = plan.downcast_ref::<ReadExec>() {
+        return read.is_cut_evenly_into(partitions);
+    }
     match plan.children().as_slice() {
-        _ if plan.is::<ReadExec>() => plan.properties().output_partitioning().partition_count() == partitions,
         [input] if plan.is::<ProjectionExec>() || plan.is::<FilterExec>() => has_partitions(input, partitions),
         _ => false,
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::expose::{expose, partitioned_below, with_partitions};
 use super::hive::{copy_with_nulls, insert_with_nulls};
-use crate::sink::{Format, SinkOptions, WriteShardsNode, check_schema, is_of_an_image, takes_huggingface};
+use crate::sink::{Format, SinkOptions, WriteShardsNode, is_asked_for, is_of_an_image};
 use crate::source::Partitions;
 use crate::storage;
 
@@ -47,9 +47,8 @@ impl AnalyzerRule for RewriteCopy {
 }
 
 fn rewrite_format(format: Format, mut copy: CopyTo, options: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
-    // Parquet is DataFusion's own format, too, and stays it unless this crate's is asked for.
-    let is_ours = format != Format::Parquet || takes_huggingface(&mut copy.options)?;
-    match is_ours {
+    // DataFusion's own format stays it unless this crate's is asked for.
+    match is_asked_for(format, &mut copy.options)? {
         true => rewrite(format, copy).map(Transformed::yes),
         false => Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?))),
     }
@@ -66,7 +65,7 @@ fn rewrite(format: Format, copy: CopyTo) -> Result<LogicalPlan> {
     }
     let is_feature = |name: &str| !copy.partition_by.iter().any(|other| other == name);
     let features: Vec<_> = schema.fields().iter().filter(|field| is_feature(field.name())).cloned().collect();
-    check_schema(&options, &datafusion::arrow::datatypes::Schema::new(features))?;
+    options.check_schema(&datafusion::arrow::datatypes::Schema::new(features))?;
 
     let mut input = copy.input.as_ref().clone();
     // The sink itself cuts the rows of other queries, which come in one partition then.

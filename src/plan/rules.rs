@@ -10,11 +10,13 @@ use super::cross_joins::CarefulCrossJoins;
 use super::forget_constants::ForgetConstants;
 use super::keep_order::KeepOrder;
 use super::push_filters::CarefulPushdown;
+use super::single_union::CarefulEmptyRelations;
 
 /// The rules for logical plans.
 pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let careful = |rule: Arc<dyn OptimizerRule + Send + Sync>| match rule.name() {
         "eliminate_cross_join" => Arc::new(CarefulCrossJoins(rule)) as Arc<dyn OptimizerRule + Send + Sync>,
+        "propagate_empty_relation" => Arc::new(CarefulEmptyRelations(rule)),
         _ => rule,
     };
     Optimizer::new().rules.into_iter().map(careful).collect()
@@ -46,7 +48,9 @@ mod tests {
     #[test]
     fn rules_of_the_names_that_are_looked_for_are_there() {
         let names: Vec<String> = physical_rules().iter().map(|rule| rule.name().to_string()).collect();
-        assert!(logical_rules().iter().any(|rule| rule.name() == "eliminate_cross_join"));
+        for name in ["eliminate_cross_join", "propagate_empty_relation"] {
+            assert!(logical_rules().iter().any(|rule| rule.name() == name), "{name}");
+        }
         assert_eq!(names.iter().filter(|name| *name == "ForgetConstants").count(), 2, "{names:?}");
         assert!(names.iter().any(|name| name == "KeepOrder"), "{names:?}");
         assert_eq!(names.iter().filter(|name| name.starts_with("FilterPushdown")).count(), 2, "{names:?}");

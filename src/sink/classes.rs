@@ -5,7 +5,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::{Result, exec_err};
 
-use super::{Format, Target};
+use super::Target;
 
 impl Target {
     /// The classes of the column that holds their numbers.
@@ -19,15 +19,11 @@ impl Target {
     /// # Errors
     /// A number without a class.
     pub(super) fn check_classes(&self, batch: &RecordBatch) -> Result<()> {
-        if self.options.format() != Format::Parquet && !self.options.is_tfds() {
-            return Ok(());
-        }
         let schema = batch.schema();
         for index in self.feature_columns() {
             let field = schema.field(index);
             let Some(classes) = self.classes_of(field) else { continue };
-            // What came from a dataset of Hugging Face goes into one as it was: -1 is no class there.
-            if self.options.format() == Format::Parquet && self.carried.contains_key(field.name()) {
+            if !self.options.own().names_classes(self, field.name()) {
                 continue;
             }
             let numbers = cast(batch.column(index), &DataType::Int64)?;

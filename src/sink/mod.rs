@@ -8,12 +8,15 @@ mod attempt;
 mod cast;
 mod classes;
 mod commit;
+mod compression;
 mod cut;
 mod directory;
 mod encode;
 mod failure;
 mod fingerprint;
+mod format;
 mod hidden;
+mod list;
 mod name;
 mod node;
 #[cfg(test)]
@@ -37,111 +40,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::Result;
+use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 pub use commit::CommitExec;
+pub use compression::Compression;
+pub use list::{Format, FormatOptions};
 pub use name::NameTemplate;
 pub use node::WriteShardsNode;
-pub use options::{FormatOptions, OnReject, SinkOptions};
+pub use options::{OnReject, SinkOptions};
 pub use write::ShardSinkExec;
 
 pub(crate) use commit::{finished_rows, result_schema};
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use hidden::token;
 pub(crate) use node::ShardFormatFactory;
-pub(crate) use options::takes_huggingface;
+pub(crate) use options::is_asked_for;
 pub(crate) use run::Stamp;
 
-use crate::config::OptionPage;
 use crate::format::manifest::Shard;
-
-/// What shards are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Records of `tf.train.Example`.
-    TfRecord,
-    /// Tar files whose neighbouring members are a sample.
-    WebDataset,
-    /// Parquet files with the image columns of Hugging Face.
-    Parquet,
-}
-
-impl Format {
-    /// Each of them.
-    pub(crate) const ALL: [Self; 3] = [Self::TfRecord, Self::WebDataset, Self::Parquet];
-
-    /// The type name in `STORED AS`, in lower case; the manifest's name, too.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TfRecord => "tfrecord",
-            Self::WebDataset => "webdataset",
-            Self::Parquet => "parquet",
-        }
-    }
-
-    /// The format of a type name in lower case.
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// What `OPTIONS (...)` knows.
-    pub fn options(self) -> &'static [OptionPage] {
-        match self {
-            Self::TfRecord => &tfrecord::OPTIONS,
-            Self::WebDataset => &webdataset::OPTIONS,
-            Self::Parquet => &parquet::OPTIONS,
-        }
-    }
-
-    /// The title of the options' page, and how they are given.
-    pub(crate) fn page(self) -> (&'static str, &'static str) {
-        match self {
-            Self::TfRecord => tfrecord::PAGE,
-            Self::WebDataset => webdataset::PAGE,
-            Self::Parquet => parquet::PAGE,
-        }
-    }
-
-    /// As a statement has it.
-    pub(crate) fn shown(self) -> &'static str {
-        match self {
-            Self::TfRecord => "STORED AS TFRECORD",
-            Self::WebDataset => "STORED AS WEBDATASET",
-            Self::Parquet => "STORED AS PARQUET with huggingface",
-        }
-    }
-
-    /// How shards are named where no `name_template` says otherwise.
-    fn name_template(self) -> &'static str {
-        match self {
-            Self::TfRecord => tfrecord::NAME_TEMPLATE,
-            Self::WebDataset => webdataset::NAME_TEMPLATE,
-            Self::Parquet => parquet::NAME_TEMPLATE,
-        }
-    }
-
-    fn prefix(self) -> &'static str {
-        match self {
-            Self::TfRecord => "shard",
-            // The split, by which `datasets` tells shards from the files beside them.
-            Self::WebDataset | Self::Parquet => "train",
-        }
-    }
-}
-
-/// Checks that every column has a place in the format.
-///
-/// # Errors
-/// Names the first column that has none and says what to do.
-pub(crate) fn check_schema(options: &SinkOptions, schema: &Schema) -> Result<()> {
-    match &options.format {
-        FormatOptions::TfRecord(options) => tfrecord::check_schema(options, schema),
-        FormatOptions::WebDataset => webdataset::check_schema(schema),
-        FormatOptions::Parquet(options) => parquet::check_schema(options, schema),
-    }
-}
 
 /// Whether a NULL in this column rejects the row: it holds images, as files or as tensors, which have no NULL in them.
 pub(crate) fn is_of_an_image(field: &Field) -> bool {
@@ -200,19 +117,12 @@ impl Target {
 
     /// The features and their kinds, for the manifest.
     fn features(&self) -> BTreeMap<String, String> {
-        match &self.options.format {
-            FormatOptions::TfRecord(_) => tfrecord::feature_kinds(&self.schema),
-            FormatOptions::WebDataset => webdataset::member_kinds(&self.schema),
-            FormatOptions::Parquet(_) => parquet::feature_kinds(self),
-        }
+        self.options.own().features(self)
     }
 
     /// Files that describe the finished dataset to other tools.
     fn sidecars(&self, shards: &[Shard]) -> std::io::Result<BTreeMap<String, String>> {
-        match self.options.is_tfds() {
-            true => Ok(tfrecord::tfds_files(self, shards)?),
-            false => Ok(BTreeMap::new()),
-        }
+        self.options.own().sidecars(self, shards)
     }
 }
 

@@ -19,10 +19,6 @@ impl fmt::Display for NameTemplate {
     }
 }
 
-const TFDS: &str = "{prefix}.tfrecord-{shard:05}-of-{shards:05}";
-/// Names for templates of TFRecord that other tools read.
-const NAMED: [(&str, &str); 2] = [("tfds", TFDS), ("spark", "part-{shard:05}.tfrecord")];
-
 /// A piece of a template.
 enum Piece<'a> {
     Text(&'a str),
@@ -35,13 +31,12 @@ impl NameTemplate {
         Self(format.name_template().to_string())
     }
 
-    /// Reads a template, or the name of one: `tfds` or `spark`, for TFRecord.
+    /// Reads a template, or the name that a format has for one.
     ///
     /// # Errors
     /// An unknown field, or a template that would give two shards one name.
     pub fn parse(format: Format, text: &str) -> Result<Self> {
-        let mut named = NAMED.iter().filter(|_| format == Format::TfRecord);
-        let named = named.find(|(name, _)| name.eq_ignore_ascii_case(text));
+        let named = format.named_templates().iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
         let template = Self(named.map_or(text, |(_, template)| template).to_string());
         let (mut has_shard, mut touches_number) = (false, false);
         for piece in template.pieces() {
@@ -76,9 +71,9 @@ impl NameTemplate {
         Ok(template)
     }
 
-    /// Whether it is that of TensorFlow Datasets.
-    pub(crate) fn is_tfds(&self) -> bool {
-        self.0 == TFDS
+    /// Whether it is this one.
+    pub(super) fn is(&self, template: &str) -> bool {
+        self.0 == template
     }
 
     /// Whether names hold the prefix.

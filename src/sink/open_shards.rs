@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use super::testing::{batch, commit, input, names, slow_input, target, write};
 use super::{FormatOptions, ShardSinkExec, Target};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, REJECTS};
-use crate::sink::tfrecord::{Compression, TfRecordOptions};
+use crate::sink::Compression;
+use crate::sink::tfrecord::TfRecordOptions;
 use crate::storage::log;
 
 /// Only what never ends takes as long.

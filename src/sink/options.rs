@@ -6,10 +6,9 @@ use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use serde::{Deserialize, Serialize};
 
-use super::Format;
+use super::format::OwnOptions;
 use super::name::NameTemplate;
-use super::parquet::ParquetOptions;
-use super::tfrecord::{Compression, TfRecordOptions};
+use super::{Format, FormatOptions};
 use crate::config::{OptionPage, names, option};
 
 /// How a dataset is laid out in files, and what becomes of rows without an image.
@@ -30,18 +29,6 @@ pub struct SinkOptions {
     /// The format and its own options.
     #[serde(flatten)]
     pub format: FormatOptions,
-}
-
-/// A format and its own options.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
-#[serde(tag = "format", rename_all = "lowercase")]
-pub enum FormatOptions {
-    /// Records of `tf.train.Example`.
-    TfRecord(TfRecordOptions),
-    /// Tar files; they have no options of their own.
-    WebDataset,
-    /// Parquet files with the image columns of Hugging Face.
-    Parquet(ParquetOptions),
 }
 
 /// What becomes of the run when a row has no image.
@@ -78,11 +65,7 @@ impl SinkOptions {
             overwrite: false,
             on_reject: OnReject::Skip,
             max_rejects: None,
-            format: match format {
-                Format::TfRecord => FormatOptions::TfRecord(TfRecordOptions::default()),
-                Format::WebDataset => FormatOptions::WebDataset,
-                Format::Parquet => FormatOptions::Parquet(ParquetOptions::default()),
-            },
+            format: FormatOptions::new(format),
         }
     }
 
@@ -99,15 +82,7 @@ impl SinkOptions {
             options.set(key.strip_prefix("format.").unwrap_or(key), value.trim())?;
         }
         options.check(is_given("prefix"))?;
-        match &options.format {
-            FormatOptions::TfRecord(own) => {
-                own.check(options.is_tfds())?;
-                if options.is_tfds() {
-                    options.prefix = own.tfds_prefix(&options.prefix, partition_by)?;
-                }
-            }
-            FormatOptions::WebDataset | FormatOptions::Parquet(_) => {}
-        }
+        options.prefix = options.own().checked_prefix(&options, partition_by)?;
         Ok(options)
     }
 
@@ -127,37 +102,27 @@ impl SinkOptions {
         Ok(())
     }
 
+    /// Checks that every column has a place in the format.
+    ///
+    /// # Errors
+    /// Names the first column that has none and says what to do.
+    pub(crate) fn check_schema(&self, schema: &Schema) -> Result<()> {
+        self.own().check_schema(schema)
+    }
+
+    /// What a user should know before these shards are written.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.own().warning(self)
+    }
+
     /// The format.
     pub fn format(&self) -> Format {
-        match self.format {
-            FormatOptions::TfRecord(_) => Format::TfRecord,
-            FormatOptions::WebDataset => Format::WebDataset,
-            FormatOptions::Parquet(_) => Format::Parquet,
-        }
+        self.format.format()
     }
 
-    /// Whether the names and the files beside the shards are those of TensorFlow Datasets.
-    pub(super) fn is_tfds(&self) -> bool {
-        self.format() == Format::TfRecord && self.name_template.is_tfds()
-    }
-
-    /// Whether an index stands beside each shard.
-    pub(super) fn has_index(&self) -> bool {
-        matches!(&self.format, FormatOptions::TfRecord(options) if options.index)
-    }
-
-    /// Whether `datasets` finds the name of a split in the names of shards; others may be anything.
-    pub(crate) fn names_split(&self) -> bool {
-        let separates = |c: char| "-._ ".contains(c) || c.is_ascii_digit();
-        self.format() != Format::Parquet || self.prefix.split(separates).any(is_split)
-    }
-
-    /// The compression of whole files.
-    pub(super) fn file_compression(&self) -> Compression {
-        match &self.format {
-            FormatOptions::TfRecord(options) => options.compression,
-            FormatOptions::WebDataset | FormatOptions::Parquet(_) => Compression::None,
-        }
+    /// The format's own options.
+    pub(super) fn own(&self) -> &dyn OwnOptions {
+        self.format.own()
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
@@ -171,9 +136,7 @@ impl SinkOptions {
             }
             "prefix" => {
                 self.prefix = value.to_string();
-                if let FormatOptions::Parquet(options) = &mut self.format {
-                    options.prefix_by_directory = false;
-                }
+                self.format.own_mut().prefix_is_given();
             }
             "name_template" => self.name_template = NameTemplate::parse(self.format(), value)?,
             "overwrite" => self.overwrite = boolean(name, value)?,
@@ -187,12 +150,7 @@ impl SinkOptions {
                 self.max_rejects = Some(most);
             }
             _ => {
-                let is_known = match &mut self.format {
-                    FormatOptions::TfRecord(options) => options.set(name, value)?,
-                    FormatOptions::WebDataset => false,
-                    FormatOptions::Parquet(options) => options.set(name, value)?,
-                };
-                if !is_known {
+                if !self.format.own_mut().set(name, value)? {
                     return plan_err!(
                         "unknown option '{name}' for {}; the options are {}",
                         self.format().shown(),
@@ -205,19 +163,15 @@ impl SinkOptions {
     }
 }
 
-/// Whether a word names a split to `datasets`.
-pub(super) fn is_split(word: &str) -> bool {
-    let splits = ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
-    splits.contains(&word)
-}
-
-/// Takes the option `huggingface` out of those of a `COPY ... STORED AS PARQUET`, and tells whether it is on.
+/// Takes the option that asks for a format out of those of a `COPY`, and tells whether it is on. Without such an option a format is
+/// asked for by its name.
 ///
 /// # Errors
 /// A value that is neither true nor false.
-pub(crate) fn takes_huggingface(given: &mut HashMap<String, String>) -> Result<bool> {
-    let value = given.remove("format.huggingface").or_else(|| given.remove("huggingface"));
-    value.map_or(Ok(false), |value| boolean("huggingface", value.trim()))
+pub(crate) fn is_asked_for(format: Format, given: &mut HashMap<String, String>) -> Result<bool> {
+    let Some(option) = format.asked_by() else { return Ok(true) };
+    let value = given.remove(&format!("format.{option}")).or_else(|| given.remove(option));
+    value.map_or(Ok(false), |value| boolean(option, value.trim()))
 }
 
 /// Names of columns, separated by commas.
@@ -255,6 +209,7 @@ pub(super) fn one_of<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::Compression;
 
     fn parse(format: Format, given: &[(&str, &str)]) -> Result<SinkOptions> {
         let given = given.iter().map(|(key, value)| (format!("format.{key}"), value.to_string()));
@@ -265,7 +220,10 @@ mod tests {
     fn options_are_read_from_what_sql_gives() {
         let given = [("shards", "7"), ("compression", "GZIP"), ("overwrite", "true")];
         let options = parse(Format::TfRecord, &given).expect("options");
-        assert_eq!((options.shards, options.file_compression(), options.overwrite), (Some(7), Compression::Gzip, true));
+        assert_eq!(
+            (options.shards, options.own().file_compression(), options.overwrite),
+            (Some(7), Compression::Gzip, true)
+        );
     }
 
     #[test]
@@ -331,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_prefix_names_a_split_by_a_word_of_its_own() {
-        let names_split = |prefix| parse(Format::Parquet, &[("prefix", prefix)]).expect("options").names_split();
+        let names_split = |prefix| parse(Format::Parquet, &[("prefix", prefix)]).expect("options").warning().is_none();
         assert!(["train", "flowers-test", "2026 validation"].iter().all(|prefix| names_split(prefix)));
         assert!(["flowers", "trained", ""].iter().all(|prefix| !names_split(prefix)));
     }

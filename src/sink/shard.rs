@@ -11,11 +11,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinHandle;
 
+use super::Compression;
 use super::attempt::Attempt;
 use super::encode::{ChangedKeys, Encoder};
 use super::failure::io_failure;
 use super::report::{Finished, HiddenFile};
-use super::tfrecord::Compression;
 use crate::storage::write_synced;
 
 /// Bytes that the open shards of a partition gather before they are written.
@@ -66,7 +66,7 @@ impl<E: Encoder> ShardWriter<E> {
             buffer: Vec::new(),
             records: 0,
             sent: 0,
-            index: attempt.target.options.has_index().then(String::new),
+            index: attempt.target.options.own().has_index().then(String::new),
             number,
             stage: Stage::New,
             runtime: runtime.clone(),
@@ -85,7 +85,7 @@ impl<E: Encoder> ShardWriter<E> {
             Stage::Writing(job, bytes) if !job.is_finished() => *bytes,
             _ => 0,
         };
-        let compressor = match self.attempt.target.options.file_compression() {
+        let compressor = match self.attempt.target.options.own().file_compression() {
             Compression::None => 0,
             Compression::Gzip | Compression::Zlib => COMPRESSOR_BYTES,
         };
@@ -198,7 +198,7 @@ fn write(attempt: &Attempt, number: usize, file: Option<Compressor>, bytes: &[u8
             attempt.check()?;
             let file = File::create_new(attempt.unfinished(number)).map_err(failed)?;
             let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };
-            Compressor::new(file, attempt.target.options.file_compression())
+            Compressor::new(file, attempt.target.options.own().file_compression())
         }
     };
     file.write_all(bytes).map_err(failed)?;

@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
 use super::directory::{escaped, split};
-use super::options::is_split;
 use super::run::hidden_files;
-use super::{FormatOptions, NameTemplate, Target, hidden, tfrecord};
+use super::{Format, NameTemplate, Target, hidden};
 use crate::format::INDEX_SUFFIX;
 use crate::format::manifest::{MANIFEST, OLD_MANIFEST, REJECTS, Shard, UNFINISHED, read};
 
@@ -29,14 +28,13 @@ pub(super) struct ShardNames {
 impl ShardNames {
     pub(super) fn of(target: &Target) -> Self {
         let options = &target.options;
-        let by_directory = matches!(&options.format, FormatOptions::Parquet(options) if options.prefix_by_directory);
         Self {
             format: options.format().name().to_string(),
             name_template: options.name_template.clone(),
             prefix: options.prefix.clone(),
-            prefix_by_directory: by_directory,
+            prefix_by_directory: options.own().prefix_by_directory(),
             partition_by: target.partition_by.clone(),
-            compression: options.file_compression().suffix().to_string(),
+            compression: options.own().file_compression().suffix().to_string(),
         }
     }
 
@@ -47,9 +45,9 @@ impl ShardNames {
 
     /// What shard names of a directory begin with.
     fn prefix<'a>(&'a self, directory: &'a str) -> &'a str {
-        // `datasets` reads a file's split from its name: in the directory split=test they begin with 'test'.
         let value = directory.rsplit_once('=').map(|(_, value)| value).filter(|_| self.prefix_by_directory);
-        value.filter(|value| is_split(value)).unwrap_or(&self.prefix)
+        let format = Format::of(&self.format);
+        value.filter(|value| format.is_some_and(|format| format.is_directory_prefix(value))).unwrap_or(&self.prefix)
     }
 
     /// Files that this run may have written, by their paths below the dataset's directory: only those in directories that it
@@ -98,9 +96,7 @@ impl Target {
         foreign.retain(|path| !is_ours(path));
         if runs.is_empty() {
             let mut written = vec![REJECTS.to_string()];
-            if self.options.is_tfds() {
-                written.extend(tfrecord::tfds_file_names(self));
-            }
+            written.extend(self.options.own().sidecar_names(self));
             foreign.extend(written.into_iter().filter(|name| self.directory.join(name).exists()));
         }
         foreign.into_iter().min()
@@ -110,7 +106,7 @@ impl Target {
     /// with marks.
     pub(super) fn sweep(&self, shards: &[Shard], runs: &[(PathBuf, Option<ShardNames>)]) -> io::Result<()> {
         let mut parts: HashSet<String> = shards.iter().map(|shard| shard.path.clone()).collect();
-        if self.options.has_index() {
+        if self.options.own().has_index() {
             parts.extend(shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
         }
         let mut left: Vec<String> = Vec::new();

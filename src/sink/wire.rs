@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn nodes_survive_the_wire() {
-        for format in [Format::TfRecord, Format::WebDataset, Format::Parquet] {
+        for format in Format::ALL.iter().copied() {
             let (input, target) = (testing::input(&[&[1], &[2]]), Arc::new(target(format)));
             for parts in [Some(7), None] {
                 let sink = ShardSinkExec::new(Arc::clone(&input), Arc::clone(&target), 5, parts);
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn the_logical_node_survives_the_wire() {
         let input = LogicalPlanBuilder::empty(true).build().expect("a plan");
-        for format in [Format::TfRecord, Format::WebDataset, Format::Parquet] {
+        for format in Format::ALL.iter().copied() {
             let by = vec!["split".to_string()];
             let node = WriteShardsNode::try_new(input.clone(), "out".to_string(), options(format), by, 4, Some(9));
             let node = node.expect("a node");

@@ -17,20 +17,19 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, Repla
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, SpillMetrics};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::Target;
 use super::attempt::Attempt;
 use super::cut::{Waiting, write_parts};
 use super::encode::Encoder;
 use super::failure::io_failure;
-use super::parquet::ParquetEncoder;
+use super::format::WithEncoder;
 use super::partition::{Counts, Memory, PartitionWriter};
 use super::report::Report;
-use super::tfrecord::TfRecordEncoder;
-use super::webdataset::WebDatasetEncoder;
-use super::{FormatOptions, Target};
 use crate::exec::{Task, io_runtime};
 use crate::format::manifest::Reject;
 use crate::storage::AllowList;
@@ -191,12 +190,23 @@ impl ExecutionPlan for ShardSinkExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         AllowList::of(context.session_config()).check_path(&self.target.directory)?;
-        let report = match self.target.options.format {
-            FormatOptions::TfRecord(_) => self.report::<TfRecordEncoder>(partition, context).boxed(),
-            FormatOptions::WebDataset => self.report::<WebDatasetEncoder>(partition, context).boxed(),
-            FormatOptions::Parquet(_) => self.report::<ParquetEncoder>(partition, context).boxed(),
-        };
+        let report = self.target.options.format.with_encoder(Write { sink: self, partition, context });
         Ok(Box::pin(RecordBatchStreamAdapter::new(report_schema(), stream::once(report).boxed())))
+    }
+}
+
+/// The writing of a partition, by whatever encoder.
+struct Write<'a> {
+    sink: &'a ShardSinkExec,
+    partition: usize,
+    context: Arc<TaskContext>,
+}
+
+impl WithEncoder for Write<'_> {
+    type Output = BoxFuture<'static, Result<RecordBatch>>;
+
+    fn with<E: Encoder>(self) -> Self::Output {
+        self.sink.report::<E>(self.partition, self.context).boxed()
     }
 }
 

@@ -51,12 +51,7 @@ impl FilesByName {
             let table = tokio::task::spawn_blocking(move || format.at(&location, &allow)).await;
             return table.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))?.map(Some);
         }
-        match kind {
-            FileKind::Tar => plan_err!(
-                "'{name}' is a tar file, which SQL can't read; `pixmill contact-sheet` and `pixmill verify` can"
-            ),
-            _ => table_by_name(name, &state, &allow).await.map(Some),
-        }
+        table_by_name(name, &state, &allow).await.map(Some)
     }
 }
 

@@ -14,6 +14,7 @@ mod format;
 mod list;
 mod node;
 mod relation;
+mod shards;
 mod wire;
 mod work;
 

@@ -62,6 +62,11 @@ pub(crate) trait Reader: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// Whether partitions have about as many rows each as there can be, when so many partitions are asked for.
+    fn is_cut_evenly(&self) -> bool {
+        true
+    }
+
     /// The column of class numbers, and the labels in their order, where the query looks at those and there are any.
     fn classes(&self) -> Option<(&'static str, &[String])>;
 
@@ -154,6 +159,11 @@ impl ReadExec {
     /// The column of class numbers, and the labels in their order, where the query looks at those and there are any.
     pub(crate) fn classes(&self) -> Option<(&'static str, &[String])> {
         self.reader.classes()
+    }
+
+    /// Whether there are so many partitions, of about as many rows each as there can be.
+    pub(crate) fn is_cut_evenly_into(&self, partitions: usize) -> bool {
+        self.reader.is_cut_evenly() && self.properties.output_partitioning().partition_count() == partitions
     }
 
     /// Files that may be shards of a dataset.

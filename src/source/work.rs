@@ -54,6 +54,20 @@ pub(super) fn cut(rows: usize, count: usize) -> impl Iterator<Item = (usize, usi
     (0..count).map(move |index| (index * least + index.min(more), least + usize::from(index < more)))
 }
 
+/// Puts whole items together, in their order, into parts of about the same size.
+pub(super) fn group<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64, count: usize) -> Vec<Vec<T>> {
+    let all: u64 = items.iter().map(&bytes).sum();
+    let mut parts: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    let mut before = 0;
+    for item in items {
+        let middle = before + bytes(&item) / 2;
+        let part = (u128::from(middle) * count as u128 / u128::from(all.max(1))) as usize;
+        before += bytes(&item);
+        parts[part.min(count - 1)].push(item);
+    }
+    parts
+}
+
 /// The work items of each partition of a leaf; none where the leaf isn't at hand.
 pub(super) fn work_items(leaf: &Arc<dyn ExecutionPlan>) -> &[Vec<RecordBatch>] {
     let source = leaf.downcast_ref::<DataSourceExec>();

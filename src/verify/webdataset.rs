@@ -10,11 +10,8 @@ use twox_hash::XxHash3_64;
 use super::labels;
 use super::report::{FaultKind, Place};
 use super::shard::ShardCheck;
-use crate::format::webdataset::split_key;
+use crate::format::webdataset::{member_content, sample_member};
 use crate::words::counted;
-
-/// A member larger than this is passed over: nobody's image has as many bytes.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// Checks an archive, plain or gzip; `stated` are the kinds of its members by the manifest.
 pub(super) fn check<F: Read + Seek>(
@@ -103,22 +100,14 @@ fn read_member<R: Read>(
     if entry.header().entry_type() == EntryType::Directory {
         return Ok(());
     }
-    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let is_file = matches!(entry.header().entry_type(), EntryType::Regular | EntryType::Continuous);
-    let Some((key, extension)) = split_key(&name).filter(|_| is_file) else {
+    let Some((key, extension)) = sample_member(entry) else {
         samples.skipped += 1;
         return Ok(());
     };
     let offset = entry.raw_header_position();
-    samples.add(key, &extension, offset, shard);
+    samples.add(&key, &extension, offset, shard);
     let place = place(shard, offset);
-    let size = entry.size();
-    let mut content = Vec::new();
-    let read = entry.take(MOST_BYTES).read_to_end(&mut content)? as u64;
-    if read < size.min(MOST_BYTES) {
-        let message = format!("truncated member '{name}': {read} of {size} bytes");
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-    }
+    let content = member_content(entry)?;
     let stated = samples.stated.and_then(|stated| stated.get(&extension)).map(String::as_str);
     check_content(&extension, stated, place, &content, shard);
     Ok(())

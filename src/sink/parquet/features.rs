@@ -8,8 +8,8 @@ use datafusion::common::{Result, plan_err};
 use serde_json::{Map, Value, json};
 
 use super::ParquetOptions;
+use crate::sink::Target;
 use crate::sink::options::check_images;
-use crate::sink::{FormatOptions, Target};
 
 fn is_binary(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
@@ -165,8 +165,7 @@ fn dtype(data_type: &DataType) -> String {
 }
 
 /// The columns and their features in short, for the manifest.
-pub(crate) fn feature_kinds(target: &Target) -> BTreeMap<String, String> {
-    let FormatOptions::Parquet(options) = &target.options.format else { return BTreeMap::new() };
+pub(crate) fn feature_kinds(options: &ParquetOptions, target: &Target) -> BTreeMap<String, String> {
     let kind = |field: &FieldRef| {
         if is_image(target, options, field) {
             return "Image".to_string();

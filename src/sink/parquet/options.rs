@@ -1,10 +1,17 @@
 //! Options that only Parquet has.
 
+use std::collections::BTreeMap;
+
+use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{Result, plan_err};
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use serde::{Deserialize, Serialize};
 
+use super::features::{check_schema, feature_kinds};
+use crate::format::manifest::MANIFEST;
+use crate::sink::format::OwnOptions;
 use crate::sink::options::{column_names, one_of};
+use crate::sink::{SinkOptions, Target};
 
 /// How rows are laid out in Parquet files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -56,9 +63,8 @@ impl Default for ParquetOptions {
     }
 }
 
-impl ParquetOptions {
-    /// Sets an option; `false` where there is none of this name.
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<bool> {
+impl OwnOptions for ParquetOptions {
+    fn set(&mut self, name: &str, value: &str) -> Result<bool> {
         let compressions = [
             ("none", ParquetCompression::None),
             ("snappy", ParquetCompression::Snappy),
@@ -79,4 +85,44 @@ impl ParquetOptions {
         }
         Ok(true)
     }
+
+    fn prefix_is_given(&mut self) {
+        self.prefix_by_directory = false;
+    }
+
+    fn check_schema(&self, schema: &Schema) -> Result<()> {
+        check_schema(self, schema)
+    }
+
+    fn features(&self, target: &Target) -> BTreeMap<String, String> {
+        feature_kinds(self, target)
+    }
+
+    fn names_classes(&self, target: &Target, column: &str) -> bool {
+        // What came from a dataset of Hugging Face goes into one as it was: -1 is no class there.
+        !target.carried.contains_key(column)
+    }
+
+    fn prefix_by_directory(&self) -> bool {
+        self.prefix_by_directory
+    }
+
+    fn warning(&self, options: &SinkOptions) -> Option<String> {
+        let separates = |c: char| "-._ ".contains(c) || c.is_ascii_digit();
+        // Others may be anything.
+        let names_split = options.prefix.split(separates).any(is_split);
+        (!names_split).then(|| {
+            format!(
+                "prefix '{}' names no split, without which load_dataset('parquet', data_dir=...) takes '{MANIFEST}' for data, too; \
+                 use a prefix such as '{0}-train', or load the directory by load_dataset(dir)",
+                options.prefix
+            )
+        })
+    }
+}
+
+/// Whether a word names a split to `datasets`.
+pub(super) fn is_split(word: &str) -> bool {
+    let splits = ["train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"];
+    splits.contains(&word)
 }

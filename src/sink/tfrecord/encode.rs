@@ -5,6 +5,7 @@ use datafusion::common::Result;
 use prost::Message;
 
 use super::features::FeatureColumn;
+use super::options::is_tfds;
 use crate::format::tfrecord::{Example, Features, append_record};
 use crate::sink::Target;
 use crate::sink::encode::{Encoder, Place, Rejection};
@@ -31,7 +32,7 @@ impl Encoder for TfRecordEncoder {
         let schema = batch.schema();
         let column = |index: usize| FeatureColumn::try_new(schema.field(index), batch.column(index));
         let columns: Result<_> = target.feature_columns().map(column).collect();
-        Ok(Records { columns: columns?, wants_all: target.options.is_tfds() })
+        Ok(Records { columns: columns?, wants_all: is_tfds(&target.options) })
     }
 
     fn rejection(records: &Records, row: usize) -> Option<Rejection> {

@@ -1,9 +1,18 @@
 //! Options that only TFRecord has.
 
+use std::collections::BTreeMap;
+use std::io;
+
+use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
+use super::features::{check_schema, feature_kinds};
+use super::{TFDS_TEMPLATE, tfds};
+use crate::format::manifest::Shard;
+use crate::sink::format::OwnOptions;
 use crate::sink::options::{boolean, column_names, one_of};
+use crate::sink::{Compression, SinkOptions, Target};
 
 /// How records are laid out in files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -17,29 +26,6 @@ pub struct TfRecordOptions {
     pub images: Option<Vec<String>>,
 }
 
-/// Whole-file compression of shards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// As it is: JPEGs don't get smaller.
-    None,
-    /// TensorFlow's `GZIP`.
-    Gzip,
-    /// TensorFlow's `ZLIB`.
-    Zlib,
-}
-
-impl Compression {
-    /// What is added to a shard's name.
-    pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Gzip => ".gz",
-            Self::Zlib => ".zlib",
-        }
-    }
-}
-
 impl Default for TfRecordOptions {
     fn default() -> Self {
         Self { compression: Compression::None, index: false, images: None }
@@ -47,20 +33,8 @@ impl Default for TfRecordOptions {
 }
 
 impl TfRecordOptions {
-    /// Sets an option; `false` where there is none of this name.
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<bool> {
-        let compressions = [("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
-        match name {
-            "compression" => self.compression = one_of(name, value, &compressions)?,
-            "index" => self.index = boolean(name, value)?,
-            "images" => self.images = Some(column_names(value)),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
     /// Checks what options have to do with each other.
-    pub(crate) fn check(&self, is_tfds: bool) -> Result<()> {
+    fn check(&self, is_tfds: bool) -> Result<()> {
         if self.images.is_some() && !is_tfds {
             return plan_err!(
                 "images: only TensorFlow Datasets is told which columns are images; add name_template 'tfds', or leave it out"
@@ -75,7 +49,7 @@ impl TfRecordOptions {
     }
 
     /// The dataset and split that TensorFlow Datasets finds in a shard's name.
-    pub(crate) fn tfds_prefix(&self, prefix: &str, partition_by: &[String]) -> Result<String> {
+    fn tfds_prefix(&self, prefix: &str, partition_by: &[String]) -> Result<String> {
         if self.compression != Compression::None {
             return plan_err!("name_template 'tfds': its reader takes plain files; leave compression out");
         }
@@ -98,5 +72,57 @@ impl TfRecordOptions {
             );
         }
         Ok(format!("{dataset}-{split}"))
+    }
+}
+
+/// Whether the names and the files beside the shards are those of TensorFlow Datasets.
+pub(super) fn is_tfds(options: &SinkOptions) -> bool {
+    options.name_template.is(TFDS_TEMPLATE)
+}
+
+impl OwnOptions for TfRecordOptions {
+    fn set(&mut self, name: &str, value: &str) -> Result<bool> {
+        let compressions = [("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
+        match name {
+            "compression" => self.compression = one_of(name, value, &compressions)?,
+            "index" => self.index = boolean(name, value)?,
+            "images" => self.images = Some(column_names(value)),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn checked_prefix(&self, options: &SinkOptions, partition_by: &[String]) -> Result<String> {
+        let is_tfds = is_tfds(options);
+        self.check(is_tfds)?;
+        if is_tfds { self.tfds_prefix(&options.prefix, partition_by) } else { Ok(options.prefix.clone()) }
+    }
+
+    fn check_schema(&self, schema: &Schema) -> Result<()> {
+        check_schema(self, schema)
+    }
+
+    fn features(&self, target: &Target) -> BTreeMap<String, String> {
+        feature_kinds(&target.schema)
+    }
+
+    fn names_classes(&self, target: &Target, _column: &str) -> bool {
+        is_tfds(&target.options)
+    }
+
+    fn sidecar_names(&self, target: &Target) -> Vec<String> {
+        if is_tfds(&target.options) { tfds::file_names(target) } else { Vec::new() }
+    }
+
+    fn sidecars(&self, target: &Target, shards: &[Shard]) -> io::Result<BTreeMap<String, String>> {
+        if is_tfds(&target.options) { Ok(tfds::files(self, target, shards)?) } else { Ok(BTreeMap::new()) }
+    }
+
+    fn has_index(&self) -> bool {
+        self.index
+    }
+
+    fn file_compression(&self) -> Compression {
+        self.compression
     }
 }

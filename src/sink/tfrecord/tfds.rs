@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use datafusion::arrow::datatypes::{DataType, Field};
 use serde_json::{Map, Value, json};
 
+use super::TfRecordOptions;
 use super::features::{element_type, kind_name};
 use crate::format::manifest::Shard;
-use crate::sink::{FormatOptions, Target, holds_images};
+use crate::sink::{Target, holds_images};
 
 /// The files that are there whatever the features are.
 const TFDS_FILES: [&str; 2] = ["dataset_info.json", "features.json"];
@@ -26,7 +27,11 @@ fn labels_file(field: &Field) -> String {
 }
 
 /// The sidecar files by their names.
-pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTreeMap<String, String>> {
+pub(crate) fn files(
+    options: &TfRecordOptions,
+    target: &Target,
+    shards: &[Shard],
+) -> serde_json::Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     let (dataset, split) = target.options.prefix.split_once('-').unwrap_or((&target.options.prefix, "train"));
     let lengths: Vec<String> = shards.iter().map(|shard| shard.records.to_string()).collect();
@@ -44,10 +49,7 @@ pub(crate) fn files(target: &Target, shards: &[Shard]) -> serde_json::Result<BTr
         }],
         "version": "1.0.0",
     });
-    let images = match &target.options.format {
-        FormatOptions::TfRecord(options) => options.images.as_ref(),
-        FormatOptions::WebDataset | FormatOptions::Parquet(_) => None,
-    };
+    let images = options.images.as_ref();
     let mut features = Map::new();
     for field in target.schema.fields() {
         let classes = target.classes_of(field);

@@ -7,14 +7,15 @@ use datafusion::arrow::array::{AsArray, BinaryArray};
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err, plan_err};
 
+use super::SHARDS;
 use super::columns::{Column, FeatureColumn, Misfit, Shape};
-use super::files::{Files, find};
 use super::infer::infer;
 use super::options::{OnCorrupt, RecordType, TfRecordReadOptions};
 use super::read::Reading;
 use super::rows::Rows;
 use crate::format::kind::IMAGE_COLUMNS;
 use crate::format::tfrecord::{Kind, RecordFile, RecordReader};
+use crate::source::shards::{Shards, find};
 use crate::storage::{AllowList, local_path};
 
 /// The record files of a location.
@@ -32,7 +33,7 @@ pub(in crate::source) struct RecordsAt {
 /// # Errors
 /// None, records of another kind, or none of whose features is an image.
 pub(in crate::source) fn records_at(location: &str, image: Option<&str>, allow: &Arc<AllowList>) -> Result<RecordsAt> {
-    let files = find(location, false, allow)?;
+    let files = find(SHARDS, location, false, allow)?;
     Ok(RecordsAt {
         image: image_feature(location, image, &files)?,
         records: files.files.iter().map(|file| file.records).sum(),
@@ -45,13 +46,13 @@ pub(in crate::source) fn records_at(location: &str, image: Option<&str>, allow: 
 /// # Errors
 /// None, or a place that may not be looked into.
 pub(in crate::source) fn record_paths(location: &str, allow: &Arc<AllowList>) -> Result<Vec<String>> {
-    let files = find(location, false, allow)?.files;
+    let files = find(SHARDS, location, false, allow)?.files;
     files.iter().try_for_each(|file| allow.check(&file.shown))?;
     Ok(files.into_iter().map(|file| file.shown).collect())
 }
 
 /// The feature that holds the image: the one that is named, else one with a usual name, else the only one that looks like an image.
-fn image_feature(location: &str, named: Option<&str>, files: &Files) -> Result<String> {
+fn image_feature(location: &str, named: Option<&str>, files: &Shards) -> Result<String> {
     let options = TfRecordReadOptions { sample_files: 1, sample_records: 1, ..TfRecordReadOptions::default() };
     let inferred = infer(location, files, &options)?;
     if inferred.record_type != RecordType::Example {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use datafusion::common::{Result, exec_err, plan_err};
 
 use super::columns::{Column, FeatureColumn, Shape};
-use super::files::{Files, RecordPath};
 use super::options::{OnCorrupt, RecordType, SKIP_ADVICE, TfRecordReadOptions, is_listed};
 use crate::format::tfrecord::{
     Entry, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
 };
+use crate::source::shards::{ShardPath, Shards};
 
 /// Bytes of records that are looked at of each file, the first record whatever its size.
 const MOST_BYTES: usize = 4 << 20;
@@ -22,7 +22,7 @@ pub(super) struct Inferred {
 }
 
 /// Reads a sample of the files and tells what columns they have.
-pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions) -> Result<Inferred> {
+pub(super) fn infer(location: &str, files: &Shards, options: &TfRecordReadOptions) -> Result<Inferred> {
     let mut sample = Sample::default();
     for file in spread(&files.files, options.sample_files) {
         if let Err(fault) = sample.read(file, options) {
@@ -69,7 +69,7 @@ pub(super) fn infer(location: &str, files: &Files, options: &TfRecordReadOptions
 }
 
 /// Which of the columns that a table declares are feature lists, as far as a sample tells.
-pub(super) fn are_feature_lists(files: &Files, options: &TfRecordReadOptions) -> BTreeMap<String, bool> {
+pub(super) fn are_feature_lists(files: &Shards, options: &TfRecordReadOptions) -> BTreeMap<String, bool> {
     let mut sample = Sample::default();
     for file in spread(&files.files, options.sample_files) {
         // Reading meets the fault again, and knows what was asked for.
@@ -79,7 +79,7 @@ pub(super) fn are_feature_lists(files: &Files, options: &TfRecordReadOptions) ->
 }
 
 /// At most `most` files, evenly spread, the first and the last among them.
-fn spread(files: &[RecordPath], most: usize) -> impl Iterator<Item = &RecordPath> {
+fn spread(files: &[ShardPath], most: usize) -> impl Iterator<Item = &ShardPath> {
     let count = files.len().min(most);
     (0..count).filter_map(move |index| match count {
         1 => files.first(),
@@ -115,7 +115,7 @@ struct Counts {
 }
 
 impl Sample {
-    fn read(&mut self, file: &RecordPath, options: &TfRecordReadOptions) -> std::result::Result<(), String> {
+    fn read(&mut self, file: &ShardPath, options: &TfRecordReadOptions) -> std::result::Result<(), String> {
         if file.bytes == 0 {
             return Err("empty file (0 bytes)".to_string());
         }

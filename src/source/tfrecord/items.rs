@@ -6,11 +6,12 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Arra
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
 
-use super::files::{Files, RecordPath};
 use super::options::{OnCorrupt, SKIP_ADVICE};
 use crate::format::tfrecord::index::paths_beside;
 use crate::format::tfrecord::{Index, Place};
 use crate::source::Partitions;
+use crate::source::shards::{ShardPath, Shards};
+use crate::source::work::group;
 use crate::storage::AllowList;
 
 /// Bytes that are worth a partition of their own.
@@ -99,13 +100,13 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Vec<Item> {
 
 /// The items of all partitions.
 pub(super) fn partition(
-    files: &Files,
+    files: &Shards,
     directory_columns: &[String],
     partitions: Partitions,
     cores: usize,
     on_corrupt: OnCorrupt,
 ) -> Result<Vec<Vec<Item>>> {
-    let whole = |file: &RecordPath| Item {
+    let whole = |file: &ShardPath| Item {
         path: file.shown.clone(),
         bytes: file.bytes,
         place: Place { offset: 0, skip: 0 },
@@ -137,13 +138,13 @@ pub(super) fn partition(
                     return Ok(cut(&files.files.iter().map(whole).zip(indexes).collect::<Vec<_>>(), count));
                 }
             }
-            Ok(group(files.files.iter().map(whole).collect(), bytes, count))
+            Ok(group(files.files.iter().map(whole).collect(), |item: &Item| item.bytes, count))
         }
     }
 }
 
 /// The index beside a file, or what walking over it shows if `walks`.
-fn index(file: &RecordPath, walks: bool, on_corrupt: OnCorrupt, allow: &AllowList) -> Result<Option<Index>> {
+fn index(file: &ShardPath, walks: bool, on_corrupt: OnCorrupt, allow: &AllowList) -> Result<Option<Index>> {
     for place in paths_beside(&file.path) {
         allow.check_path(&place)?;
     }
@@ -200,19 +201,6 @@ fn cut(files: &[(Item, Index)], count: usize) -> Vec<Vec<Item>> {
                 break;
             }
         }
-    }
-    partitions
-}
-
-/// Puts whole files together, in their order, into parts of about the same size.
-fn group(items: Vec<Item>, bytes: u64, count: usize) -> Vec<Vec<Item>> {
-    let mut partitions = vec![Vec::new(); count];
-    let mut before = 0;
-    for item in items {
-        let middle = before + item.bytes / 2;
-        let partition = (u128::from(middle) * count as u128 / u128::from(bytes.max(1))) as usize;
-        before += item.bytes;
-        partitions[partition.min(count - 1)].push(item);
     }
     partitions
 }

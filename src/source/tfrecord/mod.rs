@@ -2,7 +2,6 @@
 
 mod columns;
 mod exec;
-mod files;
 mod images;
 mod infer;
 mod items;
@@ -31,6 +30,7 @@ pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
 use super::format::{FileTable, Function, SourceTable, called_at};
 use super::node::{ReadExec, Reader};
+use super::shards::{ShardKind, ShardPath, Shards, find};
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
@@ -38,11 +38,23 @@ use crate::format::kind::FileKind;
 use crate::format::tfrecord::Kind;
 use crate::storage::AllowList;
 use columns::{Column, FeatureColumn, Shape};
-use files::{Files, find};
 use read::Reading;
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "TFRECORD";
+
+/// The files that are read.
+const SHARDS: ShardKind = ShardKind {
+    format: "tfrecord",
+    files: FileKind::TfRecord,
+    missing: |location| {
+        format!(
+            "record files match '{location}': of a directory those are taken whose name contains 'tfrec' or '.record'; name others by a \
+             glob such as '{}/*'",
+            location.trim_end_matches(['/', '*'])
+        )
+    },
+};
 
 /// The column of records that are left as they are.
 const RECORD: &str = "record";
@@ -69,7 +81,7 @@ impl TfRecordTable {
     /// Nothing there, nothing that can or may be read, or features whose kinds don't agree.
     pub fn infer(location: impl Into<String>, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
-        let found = find(&location, options.directories, allow)?;
+        let found = find(SHARDS, &location, options.directories, allow)?;
         let inferred = infer::infer(&location, &found, &options)?;
         let mut fields: Vec<Field> = inferred.columns.iter().map(field).collect();
         let mut columns = inferred.columns;
@@ -96,7 +108,7 @@ impl TfRecordTable {
         allow: &Arc<AllowList>,
     ) -> Result<Self> {
         let location = location.into();
-        let found = find(&location, options.directories, allow)?;
+        let found = find(SHARDS, &location, options.directories, allow)?;
         options.refuse_names("the table declares its columns, whose types say what is text and what is a list")?;
         let record_type = options.record_type.unwrap_or(RecordType::Example);
         let are_lists = match record_type {
@@ -136,12 +148,12 @@ impl TfRecordTable {
     }
 
     /// Leaves out the files whose directories a filter rules out.
-    fn filtered(&self, mut found: Files, session: &dyn Session, filters: &[Expr]) -> Result<Files> {
+    fn filtered(&self, mut found: Shards, session: &dyn Session, filters: &[Expr]) -> Result<Shards> {
         let Some(filter) = conjunction(filters.iter().cloned()) else {
             return Ok(found);
         };
         let names = self.directory_columns();
-        let value = |file: &files::RecordPath, name: &String| file.directories.get(name).cloned().flatten();
+        let value = |file: &ShardPath, name: &String| file.directories.get(name).cloned().flatten();
         let column = |name: &String| -> ArrayRef {
             Arc::new(found.files.iter().map(|file| value(file, name)).collect::<StringArray>())
         };
@@ -246,8 +258,9 @@ impl TfRecordTable {
         let (location, has_directories) = (self.location.clone(), self.options.directories);
         let joined = |error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location);
         let allow = AllowList::of(session.config());
-        let found =
-            tokio::task::spawn_blocking(move || find(&location, has_directories, &allow)).await.map_err(joined)??;
+        let found = tokio::task::spawn_blocking(move || find(SHARDS, &location, has_directories, &allow))
+            .await
+            .map_err(joined)??;
         let found = self.filtered(found, session, filters)?;
         let directory_columns = self.directory_columns();
         let (names, options, classes) = (directory_columns.clone(), self.options.clone(), found.classes.clone());

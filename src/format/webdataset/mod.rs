@@ -1,4 +1,11 @@
-//! The names of a WebDataset's members.
+//! WebDatasets: tar files whose neighbouring members with one key are a sample.
+//!
+//! Specification: the reader of the `webdataset` package, which splits a member's name by
+//! `^((?:.*/|)[^.]+)[.]([^/]*)$` into key and extension.
+
+mod archive;
+
+pub(crate) use archive::{Sample, each_sample, member_content, sample_member};
 
 /// The key and the extension of a member, which begins at the first dot behind the last slash.
 pub(crate) fn split_key(name: &str) -> Option<(&str, String)> {

@@ -1,4 +1,4 @@
-//! Which record files there are, and what is known of them without opening them.
+//! Which shards there are at a location, and what is known of them without opening them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,20 @@ use crate::format::manifest::{MANIFEST, MOST_ABOVE, Manifest, UNFINISHED};
 use crate::format::tfrecord::is_beside_data;
 use crate::storage::{AllowList, Found, Location};
 
-/// A record file.
+/// The shards that a source reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShardKind {
+    /// The format's name in manifests, in lower case.
+    pub(super) format: &'static str,
+    /// What their names say that they are.
+    pub(super) files: FileKind,
+    /// What is said where there are none, behind "no".
+    pub(super) missing: fn(&str) -> String,
+}
+
+/// A shard.
 #[derive(Debug, Clone)]
-pub(super) struct RecordPath {
+pub(super) struct ShardPath {
     /// As it is opened.
     pub(super) path: PathBuf,
     /// As it is shown.
@@ -26,10 +37,10 @@ pub(super) struct RecordPath {
     pub(super) directories: BTreeMap<String, Option<String>>,
 }
 
-/// The files of a location, sorted by path.
+/// The shards of a location, sorted by path.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Files {
-    pub(super) files: Vec<RecordPath>,
+pub(super) struct Shards {
+    pub(super) files: Vec<ShardPath>,
     /// The columns that directories make.
     pub(super) directory_columns: BTreeSet<String>,
     /// The labels in the order of their class numbers, where one manifest, or several that agree, say so of all files.
@@ -38,16 +49,16 @@ pub(super) struct Files {
     pub(super) allow: Arc<AllowList>,
 }
 
-/// Finds the record files of a location.
-pub(super) fn find(text: &str, has_directories: bool, allow: &Arc<AllowList>) -> Result<Files> {
+/// Finds the shards of a location.
+pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, allow: &Arc<AllowList>) -> Result<Shards> {
     let location = Location::parse_within(text, allow)?;
-    let mut manifests = Manifests { allow: Arc::clone(allow), ..Manifests::default() };
-    let mut found = Files { allow: Arc::clone(allow), ..Files::default() };
+    let mut manifests = Manifests { kind, allow: Arc::clone(allow), read: HashMap::new() };
+    let mut found = Shards { allow: Arc::clone(allow), ..Shards::default() };
     let mut classes = BTreeSet::new();
     for file in location.files(true) {
         let file = file?;
         let manifest = manifests.of(&file.path, location.base())?;
-        if !is_wanted(&file, location.is_directory(), manifest.as_deref()) {
+        if !is_wanted(kind, &file, location.is_directory(), manifest.as_deref()) {
             continue;
         }
         let Some(shown) = location.shown(&file.path) else {
@@ -63,24 +74,20 @@ pub(super) fn find(text: &str, has_directories: bool, allow: &Arc<AllowList>) ->
             false => BTreeMap::new(),
         };
         found.directory_columns.extend(directories.keys().cloned());
-        found.files.push(RecordPath { path: file.path, shown, bytes, records, directories });
+        found.files.push(ShardPath { path: file.path, shown, bytes, records, directories });
     }
     found.classes = agreed(&classes);
     if location.is_directory() {
         check_whole(location.base(), &mut manifests)?;
     }
     if found.files.is_empty() {
-        return plan_err!(
-            "no record files match '{text}': of a directory those are taken whose name contains 'tfrec' or '.record'; name others by \
-             a glob such as '{}/*'",
-            text.trim_end_matches(['/', '*'])
-        );
+        return plan_err!("no {}", (kind.missing)(text));
     }
     Ok(found)
 }
 
-/// Whether a file holds records, as far as its name and the manifest say.
-fn is_wanted(file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bool {
+/// Whether a file is a shard, as far as its name and the manifest say.
+fn is_wanted(kind: ShardKind, file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bool {
     if file.is_named && !is_directory {
         return !crate::format::tfrecord::is_index(&file.path);
     }
@@ -91,7 +98,7 @@ fn is_wanted(file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bo
         return false;
     }
     let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    !is_directory || FileKind::of_name(name) == Some(FileKind::TfRecord)
+    !is_directory || FileKind::of_name(name) == Some(kind.files)
 }
 
 /// The one value that there is.
@@ -131,8 +138,8 @@ struct Dataset {
 }
 
 /// Manifests that have been looked for, by directory.
-#[derive(Default)]
 struct Manifests {
+    kind: ShardKind,
     read: HashMap<PathBuf, Option<Arc<Dataset>>>,
     allow: Arc<AllowList>,
 }
@@ -145,11 +152,12 @@ impl Manifests {
             if !directory.starts_with(base) && !dataset.shards.contains_key(file) {
                 continue;
             }
-            if dataset.format != "tfrecord" {
+            if dataset.format != self.kind.format {
                 return plan_err!(
-                    "'{}' holds shards of the format {}, which is not read as TFRECORD",
+                    "'{}' holds shards of the format {}, which is not read as {}",
                     directory.display(),
-                    dataset.format
+                    dataset.format,
+                    self.kind.format.to_uppercase()
                 );
             }
             return Ok(Some(dataset));
