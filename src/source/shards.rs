@@ -4,7 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::catalog::Session;
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::{Column, DFSchema, Result, exec_datafusion_err, plan_err};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 
 use crate::format::HIVE_NULL;
 use crate::format::kind::FileKind;
@@ -43,10 +49,58 @@ pub(super) struct Shards {
     pub(super) files: Vec<ShardPath>,
     /// The columns that directories make.
     pub(super) directory_columns: BTreeSet<String>,
+    /// What the columns hold, where one manifest, or several that agree, say so of all files.
+    pub(super) kinds: BTreeMap<String, String>,
     /// The labels in the order of their class numbers, where one manifest, or several that agree, say so of all files.
     pub(super) classes: Option<Vec<String>>,
     /// What may be looked at beside them.
     pub(super) allow: Arc<AllowList>,
+}
+
+impl Shards {
+    /// Leaves out the files whose directories a filter rules out.
+    ///
+    /// # Errors
+    /// A filter that can't be evaluated.
+    pub(super) fn filtered(mut self, names: &[String], session: &dyn Session, filters: &[Expr]) -> Result<Self> {
+        let Some(filter) = conjunction(filters.iter().cloned()) else {
+            return Ok(self);
+        };
+        let value = |file: &ShardPath, name: &String| file.directories.get(name).cloned().flatten();
+        let column = |name: &String| -> ArrayRef {
+            Arc::new(self.files.iter().map(|file| value(file, name)).collect::<StringArray>())
+        };
+        let batch = RecordBatch::try_from_iter_with_nullable(names.iter().map(|name| (name, column(name), true)))?;
+        let filter = datafusion::logical_expr::expr_rewriter::unnormalize_col(filter);
+        let filter = session.create_physical_expr(filter, &DFSchema::try_from(batch.schema())?)?;
+        let mask = filter.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let mut keeps = as_boolean_array(&mask)?.iter();
+        self.files.retain(|_| keeps.next().flatten().unwrap_or(false));
+        Ok(self)
+    }
+}
+
+/// Which filters are decided by the directories of files alone.
+pub(super) fn pushed_down(
+    directory_columns: &[String],
+    schema: &Schema,
+    filters: &[&Expr],
+) -> Vec<TableProviderFilterPushDown> {
+    let is_about_directories = |filter: &&Expr| {
+        let columns = filter.column_refs();
+        let is_directory = |column: &&Column| directory_columns.contains(&column.name);
+        !filter.is_volatile() && !columns.is_empty() && columns.iter().all(is_directory)
+    };
+    // A declared type other than text is compared after the cast, by DataFusion.
+    let is_text = |filter: &&Expr| {
+        let columns = filter.column_refs();
+        columns.iter().all(|c| schema.field_with_name(&c.name).is_ok_and(|f| *f.data_type() == DataType::Utf8))
+    };
+    let support = |filter: &&Expr| match is_about_directories(filter) && is_text(filter) {
+        true => TableProviderFilterPushDown::Exact,
+        false => TableProviderFilterPushDown::Unsupported,
+    };
+    filters.iter().map(support).collect()
 }
 
 /// Finds the shards of a location.
@@ -54,7 +108,7 @@ pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, allow: &A
     let location = Location::parse_within(text, allow)?;
     let mut manifests = Manifests { kind, allow: Arc::clone(allow), read: HashMap::new() };
     let mut found = Shards { allow: Arc::clone(allow), ..Shards::default() };
-    let mut classes = BTreeSet::new();
+    let (mut classes, mut kinds) = (BTreeSet::new(), BTreeSet::new());
     for file in location.files(true) {
         let file = file?;
         let manifest = manifests.of(&file.path, location.base())?;
@@ -69,6 +123,7 @@ pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, allow: &A
         let listed = manifest.as_ref().and_then(|dataset| dataset.shards.get(&file.path).copied());
         let records = listed.filter(|(_, size)| *size == bytes).map(|(records, _)| records);
         classes.insert(manifest.as_ref().and_then(|dataset| dataset.classes.clone()));
+        kinds.insert(manifest.as_ref().map(|dataset| dataset.features.clone()));
         let directories = match has_directories {
             true => directories(file.path.strip_prefix(location.base()).unwrap_or(&file.path)),
             false => BTreeMap::new(),
@@ -77,6 +132,7 @@ pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, allow: &A
         found.files.push(ShardPath { path: file.path, shown, bytes, records, directories });
     }
     found.classes = agreed(&classes);
+    found.kinds = agreed(&kinds).unwrap_or_default();
     if location.is_directory() {
         check_whole(location.base(), &mut manifests)?;
     }
@@ -102,9 +158,9 @@ fn is_wanted(kind: ShardKind, file: &Found, is_directory: bool, manifest: Option
 }
 
 /// The one value that there is.
-fn agreed(classes: &BTreeSet<Option<Vec<String>>>) -> Option<Vec<String>> {
-    match classes.len() {
-        1 => classes.first().cloned().flatten(),
+fn agreed<T: Ord + Clone>(said: &BTreeSet<Option<T>>) -> Option<T> {
+    match said.len() {
+        1 => said.first().cloned().flatten(),
         _ => None,
     }
 }
@@ -130,10 +186,11 @@ fn unescaped(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
 }
 
-/// What a manifest says of a dataset: its files' records and bytes, and its classes.
+/// What a manifest says of a dataset: its files' records and bytes, its features and its classes.
 struct Dataset {
     format: String,
     shards: HashMap<PathBuf, (u64, u64)>,
+    features: BTreeMap<String, String>,
     classes: Option<Vec<String>>,
 }
 
@@ -183,7 +240,12 @@ impl Manifests {
                     (directory.join(&shard.path), (shard.records, shard.bytes))
                 };
                 let shards = manifest.shards.iter().map(shard).collect();
-                Some(Arc::new(Dataset { format: manifest.format, shards, classes: manifest.classes }))
+                Some(Arc::new(Dataset {
+                    format: manifest.format,
+                    shards,
+                    features: manifest.features,
+                    classes: manifest.classes,
+                }))
             }
             None => {
                 if directory.join(UNFINISHED).exists() {

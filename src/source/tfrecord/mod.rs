@@ -12,14 +12,11 @@ mod rows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::cast::as_boolean_array;
-use datafusion::common::{DFSchema, Result, exec_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
@@ -30,7 +27,7 @@ pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
 use super::format::{FileTable, Function, SourceTable, called_at};
 use super::node::{ReadExec, Reader};
-use super::shards::{ShardKind, ShardPath, Shards, find};
+use super::shards::{ShardKind, find, pushed_down};
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
@@ -146,25 +143,6 @@ impl TfRecordTable {
         };
         self.columns.iter().filter_map(name).collect()
     }
-
-    /// Leaves out the files whose directories a filter rules out.
-    fn filtered(&self, mut found: Shards, session: &dyn Session, filters: &[Expr]) -> Result<Shards> {
-        let Some(filter) = conjunction(filters.iter().cloned()) else {
-            return Ok(found);
-        };
-        let names = self.directory_columns();
-        let value = |file: &ShardPath, name: &String| file.directories.get(name).cloned().flatten();
-        let column = |name: &String| -> ArrayRef {
-            Arc::new(found.files.iter().map(|file| value(file, name)).collect::<StringArray>())
-        };
-        let batch = RecordBatch::try_from_iter_with_nullable(names.iter().map(|name| (name, column(name), true)))?;
-        let filter = datafusion::logical_expr::expr_rewriter::unnormalize_col(filter);
-        let filter = session.create_physical_expr(filter, &DFSchema::try_from(batch.schema())?)?;
-        let mask = filter.evaluate(&batch)?.into_array(batch.num_rows())?;
-        let mut keeps = as_boolean_array(&mask)?.iter();
-        found.files.retain(|_| keeps.next().flatten().unwrap_or(false));
-        Ok(found)
-    }
 }
 
 /// A [`TfRecordTable`] on the wire.
@@ -261,8 +239,8 @@ impl TfRecordTable {
         let found = tokio::task::spawn_blocking(move || find(SHARDS, &location, has_directories, &allow))
             .await
             .map_err(joined)??;
-        let found = self.filtered(found, session, filters)?;
         let directory_columns = self.directory_columns();
+        let found = found.filtered(&directory_columns, session, filters)?;
         let (names, options, classes) = (directory_columns.clone(), self.options.clone(), found.classes.clone());
         let cores = session.config().target_partitions();
         let partitioned = tokio::task::spawn_blocking(move || {
@@ -301,21 +279,7 @@ impl TableProvider for TfRecordTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let names = self.directory_columns();
-        let is_about_directories = |filter: &&Expr| {
-            let columns = filter.column_refs();
-            !filter.is_volatile() && !columns.is_empty() && columns.iter().all(|column| names.contains(&column.name))
-        };
-        // A declared type other than text is compared after the cast, by DataFusion.
-        let is_text = |filter: &&Expr| {
-            let columns = filter.column_refs();
-            columns.iter().all(|c| self.schema.field_with_name(&c.name).is_ok_and(|f| *f.data_type() == DataType::Utf8))
-        };
-        let support = |filter: &&Expr| match is_about_directories(filter) && is_text(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(support).collect())
+        Ok(pushed_down(&self.directory_columns(), &self.schema, filters))
     }
 
     boxed_scan!(TfRecordTable::planned_scan);
