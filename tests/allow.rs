@@ -22,6 +22,9 @@ fn workspace() -> Workspace {
         workspace.sql(&format!("COPY (SELECT '{place}' AS word) TO '{place}/table.arrow'")).success();
         let copy = format!("COPY (SELECT class FROM read_images('photos')) TO '{place}/records' STORED AS TFRECORD");
         workspace.sql(&copy).success();
+        let copy =
+            format!("COPY (SELECT class AS cls FROM read_images('photos')) TO '{place}/tars' STORED AS WEBDATASET");
+        workspace.sql(&copy).success();
         for (name, bytes) in workspace.files("photos") {
             workspace.write(&format!("{place}/photos/{name}"), &bytes);
         }
@@ -88,6 +91,7 @@ fn records_and_batches_are_read_inside_only() {
         );
         assert_bounded(&workspace, &create);
     }
+    assert_bounded(&workspace, "SELECT count(cls) FROM read_webdataset('@/tars')");
     assert_bounded(&workspace, "SELECT label FROM read_cifar10('@/cifar')");
     let create = "CREATE EXTERNAL TABLE c STORED AS CIFAR10 LOCATION '@/cifar/batch.bin'; SELECT image FROM c";
     assert_bounded(&workspace, create);

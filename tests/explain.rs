@@ -92,8 +92,10 @@ fn sources_of_records_tell_bytes_and_time() {
     let workspace = Workspace::with_photos(4, 2);
     workspace.write("cifar/data_batch_1.bin", &[3; 3073 * 2]);
     workspace.sql("COPY (SELECT class FROM read_images('photos')) TO 'out' STORED AS TFRECORD").success();
+    workspace.sql("COPY (SELECT class AS cls FROM read_images('photos')) TO 'wds' STORED AS WEBDATASET").success();
     for (query, node) in [
         ("SELECT class FROM read_tfrecord('out')", "ReadRecordsExec"),
+        ("SELECT cls FROM read_webdataset('wds')", "ReadSamplesExec"),
         ("SELECT image FROM read_cifar10('cifar')", "Cifar10Exec"),
     ] {
         let line = analyzed(&workspace, query, node).remove(0);

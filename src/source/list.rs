@@ -13,6 +13,7 @@ use super::images::ImagesTable;
 use super::node::{ReadExec, Reader};
 use super::speed_test::SpeedTestTable;
 use super::tfrecord::TfRecordTable;
+use super::webdataset::WebDatasetTable;
 
 /// Makes the list of sources, and their messages.
 macro_rules! sources {
@@ -83,6 +84,7 @@ sources! {
     Images = files::<ImagesTable>;
     TfRecord = files::<TfRecordTable>;
     Cifar10 = files::<Cifar10Table>;
+    WebDataset = files::<WebDatasetTable>;
     SpeedTest = function::<SpeedTestTable>;
 }
 

@@ -6,6 +6,7 @@ mod listed;
 pub mod speed_test;
 pub(crate) mod stored;
 pub mod tfrecord;
+pub mod webdataset;
 
 mod arguments;
 mod batch;
