@@ -20,7 +20,6 @@ mod shell;
 pub mod sink;
 pub mod source;
 mod storage;
-pub mod synthetic;
 mod verify;
 mod words;
 
@@ -28,4 +27,5 @@ pub use engine::{Engine, PlannedStatement, Progress, RunningStatement, Session, 
 pub use error::{Error, Position, Result};
 
 pub use cluster::client::HostPort;
+pub use pixmill_synthetic as synthetic;
 pub use storage::AllowList;
