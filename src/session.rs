@@ -21,9 +21,6 @@ use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
 use crate::storage::{AllowList, AllowedStores};
 
-/// Rows in a batch: images are large, and DataFusion counts rows.
-const BATCH_ROWS: usize = 64;
-
 /// What DataFusion calls the formats that it reads from files.
 const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
 
@@ -32,7 +29,6 @@ pub(crate) fn session_config(threads: usize, io: Handle) -> SessionConfig {
     with_io_runtime(SessionConfig::new(), io)
         .with_option_extension(PixmillOptions::default())
         .with_information_schema(true)
-        .with_batch_size(BATCH_ROWS)
         .with_target_partitions(threads)
         // Partition k of a scan is shard k: nothing may deal rows out anew.
         .with_round_robin_repartition(false)

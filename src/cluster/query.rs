@@ -34,8 +34,8 @@ use crate::config::PixmillOptions;
 use crate::error::Error;
 use crate::exec::{boxed_create_physical_plan, io_runtime, with_config};
 use crate::plan::{
-    PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, with_empty_tables, with_literal_target,
-    with_quoted_qualifiers,
+    PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, will_have_images, with_empty_tables,
+    with_image_batches, with_literal_target, with_quoted_qualifiers,
 };
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
@@ -102,6 +102,7 @@ impl ClusterPlanner {
             target,
             keeps_shards,
             is_row_wise: is_row_wise(plan),
+            has_images: will_have_images(plan)?,
             cluster: self.cluster.clone(),
             jobs: self.jobs.clone(),
             seen: Seen::default(),
@@ -171,6 +172,7 @@ pub(crate) struct ClusterExec {
     keeps_shards: bool,
     /// Planned while it runs, else before: what has several stages isn't planned anew between them.
     is_row_wise: bool,
+    has_images: bool,
     cluster: Cluster,
     jobs: OpenJobs,
     seen: Seen,
@@ -249,7 +251,7 @@ impl ExecutionPlan for ClusterExec {
             cluster: self.cluster.clone(),
             jobs: self.jobs.clone(),
             seen: Arc::clone(&self.seen),
-            context: with_planning(&context, self.is_row_wise),
+            context: with_planning(&context, self.is_row_wise, self.has_images),
             keeps_shards: self.keeps_shards,
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), run.rows())))
@@ -257,9 +259,9 @@ impl ExecutionPlan for ClusterExec {
 }
 
 /// The context with the planning that a statement needs.
-fn with_planning(context: &TaskContext, is_adaptive: bool) -> Arc<TaskContext> {
+fn with_planning(context: &TaskContext, is_adaptive: bool, has_images: bool) -> Arc<TaskContext> {
     let config = context.session_config().clone().set_bool("ballista.planner.adaptive.enabled", is_adaptive);
-    with_config(context, config)
+    with_config(context, if has_images { with_image_batches(config) } else { config })
 }
 
 /// A statement being run.

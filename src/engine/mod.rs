@@ -18,13 +18,14 @@ pub use self::running::RunningStatement;
 pub use self::statement::Statement;
 use crate::cluster::STACK_BYTES;
 use crate::cluster::client::{Cluster, HostPort};
-use crate::cluster::query::OpenJobs;
+use crate::cluster::query::{ClusterExec, OpenJobs};
 use crate::cluster::report::job_name;
 use crate::cluster::session::{another_cluster_session, cluster_session};
 use crate::error::{Error, Result};
 use crate::exec::with_config;
 pub use crate::plan::Progress;
 pub(crate) use crate::plan::UPDATE_INTERVAL;
+use crate::plan::{has_images, with_image_batches};
 use crate::session::{another_session, local_session};
 use crate::storage::AllowList;
 
@@ -223,6 +224,12 @@ impl Session {
         if self.cluster.is_some() {
             let name = job_name(&name, &self.ctx.session_id());
             let config = task_ctx.session_config().clone().set_str("ballista.job.name", &name);
+            task_ctx = with_config(&task_ctx, config);
+        }
+        let (plan, _) = &begun;
+        // A cluster's statement has its batches there.
+        if ClusterExec::in_plan(plan).is_none() && has_images(plan)? {
+            let config = with_image_batches(task_ctx.session_config().clone());
             task_ctx = with_config(&task_ctx, config);
         }
         Ok(RunningStatement::start(&self.cpu, self.ctx.clone(), begun, task_ctx))

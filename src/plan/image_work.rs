@@ -41,7 +41,7 @@ pub(crate) fn measure_image_work(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn
     Ok(measured.data)
 }
 
-fn calls_an_image_function(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+pub(super) fn calls_an_image_function(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let mut calls = false;
     plan.apply_expressions(&mut |expr| {
         expr.apply(|expr| {

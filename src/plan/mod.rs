@@ -1,6 +1,7 @@
 //! Planning: what turns SQL into the nodes of this crate's sources and sinks.
 
 mod amend;
+mod batches;
 mod carried;
 mod check_locations;
 mod codec;
@@ -29,6 +30,7 @@ mod summarize;
 mod wire_errors;
 
 pub(crate) use amend::amend_statement;
+pub(crate) use batches::{has_images, will_have_images, with_image_batches};
 pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use distribute::{DistributedPlanner, is_row_wise};

@@ -10,7 +10,7 @@ use datafusion::common::{Result, exec_err, internal_datafusion_err, plan_err};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::context::{QueryPlanner, SessionState};
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,6 +20,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use super::batches::{will_have_images, with_image_batches};
 use super::carried::{self, Features, carried};
 use super::check_locations;
 use super::image_work::measure_image_work;
@@ -39,6 +40,14 @@ pub(crate) struct PixmillQueryPlanner;
 impl PixmillQueryPlanner {
     async fn planned(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         while_others_go_on(|| check_locations(plan, &AllowList::of(session.config())))?;
+        let has_images = will_have_images(plan)?;
+        // Filters are told how large their batches are while planning.
+        let state = session.as_any().downcast_ref::<SessionState>().filter(|_| has_images);
+        let lowered = state.cloned().map(|mut state| {
+            *state.config_mut() = with_image_batches(state.config().clone());
+            state
+        });
+        let session = lowered.as_ref().map_or(session, |state| state);
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;

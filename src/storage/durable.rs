@@ -31,7 +31,7 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a/// Writes a small file so that it is there whole or not at all.
+/// Writes a small file so that it is there whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_whole_by(path, &|unfinished| fs::write(unfinished, bytes))
 }
