@@ -349,7 +349,7 @@ fn finish(
     sync_names(target, placements).map_err(failed)?;
     check_mark(target)?;
     target.sweep_hidden().map_err(failed)?;
-    write_manifest(&manifest, directory).map_err(failed)?;
+    write_manifest(manifest, directory).map_err(failed)?;
     let marks: Vec<_> = runs.into_iter().map(|(mark, _)| mark).collect();
     let cleaned = remove_if_there(&directory.join(OLD_MANIFEST)).and_then(|()| target.end(&marks));
     // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.

@@ -120,12 +120,13 @@ pub(crate) struct Format {
     pub(crate) name: &'static str,
     /// The files that are such a table where nobody has declared one.
     pub(super) files: Option<FileKind>,
-    at: fn(&str, &Arc<AllowList>) -> Result<Arc<dyn TableProvider>>,
-    declared: fn(&CreateExternalTable, &Arc<AllowList>) -> Result<Arc<dyn TableProvider>>,
+    at: fn(&str, &Arc<AllowList>) -> MadeTable,
+    declared: fn(&CreateExternalTable, &Arc<AllowList>) -> MadeTable,
     pub(super) partitioned: fn(&dyn TableProvider) -> Option<&dyn PartitionedTable>,
 }
 
-type MakeTable = fn(&[FunctionArg], &mut dyn RelationPlannerContext, &Arc<AllowList>) -> Result<Arc<dyn TableProvider>>;
+type MadeTable = Result<Arc<dyn TableProvider>>;
+type MakeTable = fn(&[FunctionArg], &mut dyn RelationPlannerContext, &Arc<AllowList>) -> MadeTable;
 
 impl Source {
     /// A source that is a table function alone.
