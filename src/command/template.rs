@@ -120,25 +120,25 @@ impl Template {
     /// The statements with every `${name}` replaced. In a quoted text, quotes of the value are doubled; comments stay.
     pub(super) fn sql(&self) -> Result<String, String> {
         let mut sql = String::with_capacity(self.text.len());
-        let mut place = Place::Code;
+        let mut place = TextPart::Code;
         let mut rest = self.text.as_str();
         while let Some(character) = rest.chars().next() {
-            if let (Some(tail), false) = (rest.strip_prefix("${"), place == Place::Comment) {
+            if let (Some(tail), false) = (rest.strip_prefix("${"), place == TextPart::Comment) {
                 let Some((name, tail)) = tail.split_once('}') else {
                     return Err("'${' without a '}' behind it".to_string());
                 };
                 let value = self.value(name.trim())?;
                 match place {
-                    Place::Text => sql.push_str(&value.replace('\'', "''")),
-                    Place::Code | Place::Comment => sql.push_str(value),
+                    TextPart::Text => sql.push_str(&value.replace('\'', "''")),
+                    TextPart::Code | TextPart::Comment => sql.push_str(value),
                 }
                 rest = tail;
                 continue;
             }
             place = match (place, character) {
-                (Place::Code, '\'') => Place::Text,
-                (Place::Code, '-') if rest.starts_with("--") => Place::Comment,
-                (Place::Text, '\'') | (Place::Comment, '\n') => Place::Code,
+                (TextPart::Code, '\'') => TextPart::Text,
+                (TextPart::Code, '-') if rest.starts_with("--") => TextPart::Comment,
+                (TextPart::Text, '\'') | (TextPart::Comment, '\n') => TextPart::Code,
                 (place, _) => place,
             };
             sql.push(character);
@@ -163,7 +163,7 @@ impl Template {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum TextPart {
     Code,
     Text,
     Comment,

@@ -25,7 +25,7 @@ use crate::words::quoted;
 /// What a statement does besides giving rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
-    /// Nothing.
+    /// Nothing: it only gives rows.
     Query,
     /// It writes files or rows, and says so in rows.
     Write,

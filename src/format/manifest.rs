@@ -27,7 +27,7 @@ pub struct Manifest {
     pub pixmill_version: String,
     /// The JPEG codec that it was built with.
     pub jpeg_codec: String,
-    /// All records.
+    /// The records of all shards together.
     pub records: u64,
     /// The bytes of all shards.
     pub bytes: u64,
@@ -102,7 +102,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
 pub struct Reject {
     /// The file, where the query's rows come from files.
     pub path: Option<String>,
-    /// Why.
+    /// What the sink could not write, in words.
     pub reason: String,
 }
 

@@ -11,7 +11,7 @@ pub(super) struct Wish {
 
 /// A column of the table as it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ColumnPlace {
     /// Which column it is; `None` stands for those that are hidden here.
     pub(super) column: Option<usize>,
     pub(super) width: usize,
@@ -25,8 +25,8 @@ const AROUND: usize = 3;
 const LEAST_TABLE: usize = 12;
 
 /// Places for the columns. What doesn't fit is cut first, the widest most; then columns in the middle are hidden.
-pub(super) fn laid_out(wishes: &[Wish], most: Option<usize>) -> Vec<Place> {
-    let whole = |(column, wish): (usize, &Wish)| Place { column: Some(column), width: wish.width };
+pub(super) fn laid_out(wishes: &[Wish], most: Option<usize>) -> Vec<ColumnPlace> {
+    let whole = |(column, wish): (usize, &Wish)| ColumnPlace { column: Some(column), width: wish.width };
     let Some(most) = most.map(|most| most.max(LEAST_TABLE)) else {
         return wishes.iter().enumerate().map(whole).collect();
     };
@@ -41,14 +41,14 @@ pub(super) fn laid_out(wishes: &[Wish], most: Option<usize>) -> Vec<Place> {
     let mut next = 0;
     for column in shown {
         if column > next {
-            places.push(Place { column: None, width: 1 });
+            places.push(ColumnPlace { column: None, width: 1 });
         }
         let width = wishes[column].width.min(cap.max(least[column])).min(room);
-        places.push(Place { column: Some(column), width });
+        places.push(ColumnPlace { column: Some(column), width });
         next = column + 1;
     }
     if next < wishes.len() {
-        places.push(Place { column: None, width: 1 });
+        places.push(ColumnPlace { column: None, width: 1 });
     }
     places
 }
@@ -101,7 +101,7 @@ mod tests {
     fn what_fits_is_left_as_it_is() {
         assert_eq!(places(&[10, 20], 37), [(Some(0), 10), (Some(1), 20)]);
         let wide = [Wish { width: 1000, whole: 0 }];
-        assert_eq!(laid_out(&wide, None), [Place { column: Some(0), width: 1000 }]);
+        assert_eq!(laid_out(&wide, None), [ColumnPlace { column: Some(0), width: 1000 }]);
     }
 
     #[test]

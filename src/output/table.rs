@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Schema};
 
 use super::Look;
 use super::cells::{ArrowResult, NULL, texts};
-use super::layout::{Place, Wish, laid_out};
+use super::layout::{ColumnPlace, Wish, laid_out};
 use super::types::type_name;
 use crate::words::{beginning, counted, cut, cut_between, padded, printable, width};
 
@@ -115,10 +115,10 @@ impl Table {
         &self,
         out: &mut impl Write,
         drawing: &Drawing,
-        places: &[Place],
+        places: &[ColumnPlace],
         cell: impl Fn(usize) -> Cell<'a>,
     ) -> io::Result<()> {
-        let lines = |place: &Place| -> (Vec<String>, bool, bool) {
+        let lines = |place: &ColumnPlace| -> (Vec<String>, bool, bool) {
             match place.column {
                 None => (vec![HIDDEN.to_string()], false, true),
                 Some(column) => {
@@ -169,7 +169,7 @@ impl Table {
         style.force_styling(self.look.colour).apply_to(text)
     }
 
-    fn tell_hidden(&self, out: &mut impl Write, rows: u64, places: &[Place]) -> io::Result<usize> {
+    fn tell_hidden(&self, out: &mut impl Write, rows: u64, places: &[ColumnPlace]) -> io::Result<usize> {
         if self.kept_rows as u64 != rows {
             let shown = counted(self.kept_rows as u64, "row");
             let text = format!("the first {shown} are shown; a file or a pipe gets all of them, OFFSET shows others");
@@ -233,7 +233,7 @@ const UNICODE: Drawing =
     };
 
 impl Drawing {
-    fn rule(&self, out: &mut impl Write, places: &[Place], [start, cross, end]: [&str; 3]) -> io::Result<()> {
+    fn rule(&self, out: &mut impl Write, places: &[ColumnPlace], [start, cross, end]: [&str; 3]) -> io::Result<()> {
         let parts: Vec<String> = places.iter().map(|place| self.line.repeat(place.width + 2)).collect();
         writeln!(out, "{start}{}{end}", parts.join(cross))
     }

@@ -1,6 +1,6 @@
 //! Averages of throughput by each parameter, of all measurements behind each.
 
-use super::query::Rows;
+use super::query::QueryRows;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -53,7 +53,7 @@ async fn by(engine: &Engine, parameter: &str) -> Result<Vec<Average>> {
         )
     });
     // Means of means would give combinations with few repetitions the weight of those with many: here each measurement counts once.
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         &format!(
             "SELECT series, parameter, count(*) AS n, {}
@@ -75,7 +75,7 @@ async fn by(engine: &Engine, parameter: &str) -> Result<Vec<Average>> {
     Ok((0..rows.len()).map(average).collect())
 }
 
-fn spreads(rows: &Rows, measure: &str, n: &[Option<i64>]) -> Result<Vec<Spread>> {
+fn spreads(rows: &QueryRows, measure: &str, n: &[Option<i64>]) -> Result<Vec<Spread>> {
     let column = |what: &str| rows.numbers(&format!("{measure}_{what}"));
     let (mean, deviation, min, max) = (column("mean")?, column("deviation")?, column("min")?, column("max")?);
     let spread = |row: usize| Spread {

@@ -1,6 +1,6 @@
 //! Files against shards: pairs of the same parameters.
 
-use super::query::Rows;
+use super::query::QueryRows;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -58,7 +58,7 @@ impl Ratios {
 impl Comparison {
     /// Pairs what was read in the same way; the size that files are resized to is no difference, as shards were written in theirs.
     pub(super) async fn of(engine: &Engine) -> Result<Self> {
-        let rows = Rows::of(
+        let rows = QueryRows::of(
             engine,
             "WITH means AS (
                  SELECT format, decode, concurrent, batch_size, batch_number, avg(images_per_second) AS images_per_second,

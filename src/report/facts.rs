@@ -1,6 +1,6 @@
 //! What was measured: runs, parameters, machines, cache, and what failed or stopped early.
 
-use super::query::{Rows, only};
+use super::query::{QueryRows, only};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -64,7 +64,7 @@ pub(super) struct Failed {
 
 impl Facts {
     pub(super) async fn of(engine: &Engine) -> Result<Self> {
-        let totals = Rows::of(
+        let totals = QueryRows::of(
             engine,
             "SELECT count(*) AS measured, sum(images) AS images, sum(bytes) AS bytes, sum(rejected) AS rejected,
                     to_char(min(started_at), '%Y-%m-%d %H:%M:%S') AS first,
@@ -72,7 +72,7 @@ impl Facts {
         )
         .await?;
         let total = |name: &str| -> Result<u64> { Ok(only(&totals.integers(name)?).unwrap_or(0).unsigned_abs()) };
-        let repetitions = Rows::of(
+        let repetitions = QueryRows::of(
             engine,
             "SELECT min(n) AS fewest, max(n) AS most
              FROM (SELECT count(*) AS n FROM measured GROUP BY series, batch_size, batch_number)",
@@ -108,16 +108,16 @@ async fn distinct(engine: &Engine, column: &str) -> Result<Vec<String>> {
         "SELECT CAST({column} AS VARCHAR) AS value FROM (SELECT DISTINCT {column} FROM measured)
          WHERE {column} IS NOT NULL ORDER BY {column}"
     );
-    Ok(Rows::of(engine, &sql).await?.texts("value")?.into_iter().flatten().collect())
+    Ok(QueryRows::of(engine, &sql).await?.texts("value")?.into_iter().flatten().collect())
 }
 
 async fn values(engine: &Engine, column: &str) -> Result<Vec<i64>> {
     let sql = format!("SELECT DISTINCT {column} AS value FROM measured ORDER BY value");
-    Ok(Rows::of(engine, &sql).await?.integers("value")?.into_iter().flatten().collect())
+    Ok(QueryRows::of(engine, &sql).await?.integers("value")?.into_iter().flatten().collect())
 }
 
 async fn runs(engine: &Engine) -> Result<Vec<Run>> {
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT coalesce(run, 'not named') AS run, count(*) FILTER (WHERE is_measured) AS measured,
                 count(*) FILTER (WHERE NOT is_measured) AS failed,
@@ -139,7 +139,7 @@ async fn runs(engine: &Engine) -> Result<Vec<Run>> {
 }
 
 async fn cache(engine: &Engine) -> Result<Vec<Cache>> {
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT series, cache AS state, count(*) AS n, avg(images_per_second) AS images_per_second,
                 sum(disk_bytes) / nullif(CAST(sum(bytes) FILTER (WHERE disk_bytes IS NOT NULL) AS DOUBLE), 0) AS from_disk
@@ -159,7 +159,7 @@ async fn cache(engine: &Engine) -> Result<Vec<Cache>> {
 }
 
 async fn failed(engine: &Engine) -> Result<Vec<Failed>> {
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT coalesce(source, 'not named') AS source, batch_size, batch_number, repetition,
                 coalesce(executor, host, '') AS executor, coalesce(error, 'a measure is missing') AS reason
@@ -182,7 +182,7 @@ async fn failed(engine: &Engine) -> Result<Vec<Failed>> {
 
 async fn notes(engine: &Engine) -> Result<Vec<(String, u64)>> {
     let sql = "SELECT note, count(*) AS n FROM measured WHERE note IS NOT NULL AND note <> '' GROUP BY note ORDER BY n DESC, note";
-    let rows = Rows::of(engine, sql).await?;
+    let rows = QueryRows::of(engine, sql).await?;
     let counts = rows.integers("n")?.into_iter().map(|n| n.unwrap_or(0).unsigned_abs());
     Ok(rows.texts("note")?.into_iter().flatten().zip(counts).collect())
 }

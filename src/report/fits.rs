@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::measurements::Measurement;
-use super::query::Rows;
+use super::query::QueryRows;
 use super::series::Series;
 use super::spread::mean;
 use crate::engine::Engine;
@@ -48,7 +48,7 @@ pub(super) async fn fits(engine: &Engine, y: &str, predictors: &[&str]) -> Resul
          FROM (SELECT series, linear_regression({y}, {}) AS fit FROM measured GROUP BY series)",
         predictors.join(", ")
     );
-    let rows = Rows::of(engine, &sql).await?;
+    let rows = QueryRows::of(engine, &sql).await?;
     let (series, intercept, r2) = (rows.integers("series")?, rows.numbers("intercept")?, rows.numbers("r2")?);
     let (coefficients, standard_errors) = (rows.lists("coefficients")?, rows.lists("standard_errors")?);
     let intercept_error = rows.numbers("intercept_standard_error")?;

@@ -1,6 +1,6 @@
 //! Measurements one by one, for charts and for what fits leave unexplained.
 
-use super::query::Rows;
+use super::query::QueryRows;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -34,7 +34,7 @@ impl Measurement {
 /// All measurements, series by series.
 pub(super) async fn all(engine: &Engine) -> Result<Vec<Measurement>> {
     // A process is named by its executor; where there is none, by the machine.
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT series, batch_size, batch_number, images, bytes, seconds, images_per_second, first_batch_seconds,
                 CASE WHEN executor = 'local' OR executor IS NULL THEN coalesce(host, 'not known') ELSE executor END AS executor,

@@ -12,9 +12,9 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// All rows of a query.
-pub(super) struct Rows(RecordBatch);
+pub(super) struct QueryRows(RecordBatch);
 
-impl Rows {
+impl QueryRows {
     /// Runs a query.
     ///
     /// # Errors

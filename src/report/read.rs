@@ -11,7 +11,7 @@ use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::columns;
-use super::query::{Rows, arrow, only};
+use super::query::{QueryRows, arrow, only};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::storage::Location;
@@ -58,10 +58,11 @@ pub(super) async fn read(engine: &Engine, location: &str, run: Option<&str>) -> 
 /// Whether there is anything to report.
 async fn check_rows(engine: &Engine, location: &str, run: Option<&str>) -> Result<()> {
     let counts = "SELECT count(*) AS all_rows, count(*) FILTER (WHERE is_measured) AS measured FROM results";
-    let counts = Rows::of(engine, counts).await?;
+    let counts = QueryRows::of(engine, counts).await?;
     let all = only(&counts.integers("all_rows")?).unwrap_or(0);
     if let (0, Some(run)) = (all, run) {
-        let runs = Rows::of(engine, "SELECT DISTINCT run FROM every_result WHERE run IS NOT NULL ORDER BY run").await?;
+        let runs =
+            QueryRows::of(engine, "SELECT DISTINCT run FROM every_result WHERE run IS NOT NULL ORDER BY run").await?;
         let runs: Vec<String> = runs.texts("run")?.into_iter().flatten().collect();
         let there =
             if runs.is_empty() { "no row names one".to_string() } else { format!("there are {}", runs.join(", ")) };
@@ -69,7 +70,7 @@ async fn check_rows(engine: &Engine, location: &str, run: Option<&str>) -> Resul
     }
     if only(&counts.integers("measured")?).unwrap_or(0) == 0 {
         let reason = "SELECT error FROM results WHERE error IS NOT NULL ORDER BY started_at LIMIT 1";
-        let reason = Rows::of(engine, reason).await?.texts("error")?.into_iter().flatten().next();
+        let reason = QueryRows::of(engine, reason).await?.texts("error")?.into_iter().flatten().next();
         let reason = reason.map(|reason| format!("; the first: {reason}")).unwrap_or_default();
         let all = counted(all.unsigned_abs(), "row");
         return Err(Error::Failed(format!("nothing to report: '{location}' has {all}, and all failed{reason}")));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::query::Rows;
+use super::query::QueryRows;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -59,7 +59,7 @@ impl Series {
 
 /// All series, files before shards.
 pub(super) async fn all(engine: &Engine) -> Result<Vec<Series>> {
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT series, first_value(source) AS source, first_value(format) AS format, first_value(decode) AS decode,
                 first_value(width) AS width, first_value(height) AS height, first_value(concurrent) AS concurrent,

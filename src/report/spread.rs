@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::measurements::Measurement;
-use super::query::{Rows, only};
+use super::query::{QueryRows, only};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -67,7 +67,7 @@ impl Spreads {
 /// Repetitions that are as much alike as there are, so that what differs by executor or cache isn't counted here.
 async fn repetitions(engine: &Engine) -> Result<Option<Repetitions>> {
     for (alike, is_alike) in [(", host, executor, cache, run", true), ("", false)] {
-        let rows = Rows::of(
+        let rows = QueryRows::of(
             engine,
             &format!(
                 "WITH spreads AS (
@@ -95,7 +95,7 @@ async fn repetitions(engine: &Engine) -> Result<Option<Repetitions>> {
 }
 
 async fn first_by_later(engine: &Engine) -> Result<Option<f64>> {
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT exp(avg(ln(first / later))) AS ratio FROM (
              SELECT avg(images_per_second) FILTER (WHERE repetition = 1) AS first,
@@ -135,7 +135,7 @@ pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 async fn first_batches(engine: &Engine) -> Result<Vec<FirstBatch>> {
-    let rows = Rows::of(
+    let rows = QueryRows::of(
         engine,
         "SELECT series, count(*) AS n, median(first_batch_seconds) AS median, min(first_batch_seconds) AS min,
                 max(first_batch_seconds) AS max

@@ -20,7 +20,7 @@ use super::statements::Underway;
 pub(super) const MESSAGE_BYTES: usize = 2 << 20;
 
 /// What clients are answered with.
-pub(super) type Rows = Response<BoxStream<'static, Result<FlightData, Status>>>;
+pub(super) type RowStream = Response<BoxStream<'static, Result<FlightData, Status>>>;
 
 /// The columns as clients are sent them: no dictionaries and no views, which not every client knows.
 pub(super) fn plain_schema(schema: &Schema) -> SchemaRef {
@@ -29,12 +29,12 @@ pub(super) fn plain_schema(schema: &Schema) -> SchemaRef {
 }
 
 /// Rows that are there.
-pub(super) fn of_batches(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Rows {
+pub(super) fn of_batches(schema: &SchemaRef, batches: Vec<RecordBatch>) -> RowStream {
     stream(plain_schema(schema), futures::stream::iter(batches.into_iter().map(Ok)))
 }
 
 /// Rows as a statement gives them. What isn't fetched is not computed.
-pub(super) fn of_statement(promised: &Schema, underway: Underway) -> Rows {
+pub(super) fn of_statement(promised: &Schema, underway: Underway) -> RowStream {
     let schema = promise(promised, &underway.running().schema());
     let batches = futures::stream::unfold(Some(underway), async |underway| {
         let mut underway = underway?;
@@ -46,7 +46,7 @@ pub(super) fn of_statement(promised: &Schema, underway: Underway) -> Rows {
     stream(schema, batches)
 }
 
-fn stream(schema: SchemaRef, batches: impl Stream<Item = Result<RecordBatch, Status>> + Send + 'static) -> Rows {
+fn stream(schema: SchemaRef, batches: impl Stream<Item = Result<RecordBatch, Status>> + Send + 'static) -> RowStream {
     let promised = Arc::clone(&schema);
     let parts = batches
         .map(move |batch| parts(&promised, batch?))

@@ -28,7 +28,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::Token;
-use super::answer::{self, Rows, plain_schema};
+use super::answer::{self, RowStream, plain_schema};
 use super::clients::Client;
 use super::metadata::{self, Metadata};
 use super::statements::{Underway, Waiting};
@@ -85,7 +85,7 @@ impl FlightSqlService for Service {
         info(request, &plain_schema(&schema), &ticket(handle))
     }
 
-    async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> Answer<RowStream> {
         let client = client(&request)?;
         let handle = text(&ticket.statement_handle)?;
         match client.statements.take(&handle)? {
@@ -184,7 +184,7 @@ impl FlightSqlService for Service {
         &self,
         query: CommandPreparedStatementQuery,
         request: Request<Ticket>,
-    ) -> Answer<Rows> {
+    ) -> Answer<RowStream> {
         let client = client(&request)?;
         let statement = client.statements.prepared(&text(&query.prepared_statement_handle)?)?;
         let (_, handle) = run::answer(&client, run::bound(&statement)?).await?;
@@ -228,7 +228,7 @@ impl FlightSqlService for Service {
         info(request, &query.into_builder().schema(), &query)
     }
 
-    async fn do_get_catalogs(&self, query: CommandGetCatalogs, request: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_catalogs(&self, query: CommandGetCatalogs, request: Request<Ticket>) -> Answer<RowStream> {
         described(metadata::catalogs(client(&request)?.session.context(), query))
     }
 
@@ -236,7 +236,7 @@ impl FlightSqlService for Service {
         info(request, &query.clone().into_builder().schema(), &query)
     }
 
-    async fn do_get_schemas(&self, query: CommandGetDbSchemas, request: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_schemas(&self, query: CommandGetDbSchemas, request: Request<Ticket>) -> Answer<RowStream> {
         described(metadata::schemas(client(&request)?.session.context(), query))
     }
 
@@ -244,7 +244,7 @@ impl FlightSqlService for Service {
         info(request, &query.clone().into_builder().schema(), &query)
     }
 
-    async fn do_get_tables(&self, query: CommandGetTables, request: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_tables(&self, query: CommandGetTables, request: Request<Ticket>) -> Answer<RowStream> {
         described(metadata::tables(client(&request)?.session.context(), query).await)
     }
 
@@ -256,7 +256,7 @@ impl FlightSqlService for Service {
         info(request, &query.into_builder().schema(), &query)
     }
 
-    async fn do_get_table_types(&self, query: CommandGetTableTypes, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_table_types(&self, query: CommandGetTableTypes, _: Request<Ticket>) -> Answer<RowStream> {
         described(metadata::table_types(query))
     }
 
@@ -264,7 +264,7 @@ impl FlightSqlService for Service {
         info(request, &self.metadata.server.schema(), &query)
     }
 
-    async fn do_get_sql_info(&self, query: CommandGetSqlInfo, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_sql_info(&self, query: CommandGetSqlInfo, _: Request<Ticket>) -> Answer<RowStream> {
         described(query.into_builder(&self.metadata.server).build())
     }
 
@@ -276,7 +276,7 @@ impl FlightSqlService for Service {
         info(request, &self.metadata.types.schema(), &query)
     }
 
-    async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_xdbc_type_info(&self, query: CommandGetXdbcTypeInfo, _: Request<Ticket>) -> Answer<RowStream> {
         described(query.into_builder(&self.metadata.types).build())
     }
 
@@ -288,7 +288,7 @@ impl FlightSqlService for Service {
         info(request, &metadata::primary_keys(), &query)
     }
 
-    async fn do_get_primary_keys(&self, _: CommandGetPrimaryKeys, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_primary_keys(&self, _: CommandGetPrimaryKeys, _: Request<Ticket>) -> Answer<RowStream> {
         Ok(no_rows(metadata::primary_keys()))
     }
 
@@ -300,7 +300,7 @@ impl FlightSqlService for Service {
         info(request, &metadata::foreign_keys(), &query)
     }
 
-    async fn do_get_exported_keys(&self, _: CommandGetExportedKeys, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_exported_keys(&self, _: CommandGetExportedKeys, _: Request<Ticket>) -> Answer<RowStream> {
         Ok(no_rows(metadata::foreign_keys()))
     }
 
@@ -312,7 +312,7 @@ impl FlightSqlService for Service {
         info(request, &metadata::foreign_keys(), &query)
     }
 
-    async fn do_get_imported_keys(&self, _: CommandGetImportedKeys, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_imported_keys(&self, _: CommandGetImportedKeys, _: Request<Ticket>) -> Answer<RowStream> {
         Ok(no_rows(metadata::foreign_keys()))
     }
 
@@ -324,11 +324,11 @@ impl FlightSqlService for Service {
         info(request, &metadata::foreign_keys(), &query)
     }
 
-    async fn do_get_cross_reference(&self, _: CommandGetCrossReference, _: Request<Ticket>) -> Answer<Rows> {
+    async fn do_get_cross_reference(&self, _: CommandGetCrossReference, _: Request<Ticket>) -> Answer<RowStream> {
         Ok(no_rows(metadata::foreign_keys()))
     }
 
-    async fn do_get_fallback(&self, _: Request<Ticket>, message: Any) -> Answer<Rows> {
+    async fn do_get_fallback(&self, _: Request<Ticket>, message: Any) -> Answer<RowStream> {
         Err(Status::unimplemented(format!("tickets of {} are not known here", message.type_url)))
     }
 
@@ -364,11 +364,11 @@ fn encoded(schema: &Schema) -> Answer<Bytes> {
     Ok(message.0)
 }
 
-fn described(rows: Result<RecordBatch, arrow_flight::error::FlightError>) -> Answer<Rows> {
+fn described(rows: Result<RecordBatch, arrow_flight::error::FlightError>) -> Answer<RowStream> {
     let rows = rows.map_err(Status::from)?;
     Ok(answer::of_batches(&rows.schema(), vec![rows]))
 }
 
-fn no_rows(schema: SchemaRef) -> Rows {
+fn no_rows(schema: SchemaRef) -> RowStream {
     answer::of_batches(&schema, Vec::new())
 }

@@ -117,7 +117,7 @@ const KEYS: &[[&str; 2]] = &[
 
 /// A command and its argument.
 pub(super) struct Command<'a> {
-    /// Which.
+    /// What it does.
     pub(super) action: Action,
     /// Its argument, without quotes around it; empty where there is none.
     pub(super) argument: &'a str,

@@ -16,9 +16,9 @@ pub(super) enum Output {
     Terminal,
     /// To a file.
     File {
-        /// Which.
+        /// Its name, as it was given.
         path: PathBuf,
-        /// It, open.
+        /// What is open for writing.
         file: BufWriter<File>,
     },
 }

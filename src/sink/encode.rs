@@ -15,7 +15,7 @@ pub(crate) trait Encoder: Sized + Send + 'static {
     fn start(target: &Target) -> Result<Self>;
 
     /// Makes a batch ready to be read row by row.
-    fn prepare(target: &Target, batch: &RecordBatch, place: Place) -> Result<Self::Rows>;
+    fn prepare(target: &Target, batch: &RecordBatch, place: FirstRow) -> Result<Self::Rows>;
 
     /// Why a row can't be a record of this format.
     fn rejection(rows: &Self::Rows, row: usize) -> Option<Rejection>;
@@ -41,7 +41,7 @@ pub(crate) trait Encoder: Sized + Send + 'static {
 
 /// Where a batch's first row stands in the dataset.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct FirstRow {
     /// The part of the dataset whose rows make one shard, or one in each directory.
     pub(crate) part: usize,
     pub(crate) row: u64,

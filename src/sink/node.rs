@@ -21,7 +21,7 @@ pub struct WriteShardsNode {
     pub input: Arc<LogicalPlan>,
     /// The directory or `file://` URL.
     pub target: String,
-    /// How.
+    /// Format, names and number of the shards, and what becomes of rows without an image.
     pub options: SinkOptions,
     /// Columns that name directories.
     pub partition_by: Vec<String>,

@@ -14,7 +14,7 @@ use indicatif::HumanBytes;
 use tokio::runtime::Handle;
 
 use super::attempt::Attempt;
-use super::encode::{Encoder, Place, Rejection};
+use super::encode::{Encoder, FirstRow, Rejection};
 use super::report::Report;
 use super::shard::ShardWriter;
 use super::{OnReject, Target};
@@ -192,7 +192,7 @@ impl<E: Encoder> PartitionWriter<E> {
     /// Writes some rows of this part.
     pub(super) async fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let target = Arc::clone(&self.target);
-        let rows = E::prepare(&target, batch, Place { part: self.part, row: self.rows })?;
+        let rows = E::prepare(&target, batch, FirstRow { part: self.part, row: self.rows })?;
         self.rows += batch.num_rows() as u64;
         let directories = target.directories(batch)?;
         for row in 0..batch.num_rows() {

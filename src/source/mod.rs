@@ -52,16 +52,16 @@ pub enum Partitions {
 pub enum Sample {
     /// Each row with this probability, 0 to 1.
     Fraction {
-        /// The probability.
+        /// The probability of each row, 0 to 1.
         fraction: f64,
-        /// The seed.
+        /// Another seed chooses other rows.
         seed: u64,
     },
     /// This many rows.
     Rows {
-        /// How many.
+        /// The number of rows; all where there are fewer.
         rows: usize,
-        /// The seed.
+        /// Another seed chooses other rows.
         seed: u64,
     },
 }

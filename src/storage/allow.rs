@@ -20,12 +20,12 @@ use crate::error::Error;
 /// that a link is changed between the look and the opening is not prevented.
 #[derive(Debug, Clone, Default)]
 pub struct AllowList {
-    places: Option<Vec<Place>>,
+    places: Option<Vec<Allowed>>,
 }
 
 /// A location that may be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum Allowed {
     /// A directory or a file of this machine, links followed.
     Local(PathBuf),
     /// Objects of a store: its scheme and host, and what their paths begin with.
@@ -78,7 +78,7 @@ impl AllowList {
     pub(crate) fn check_object(&self, url: &Url, path: &ObjectPath) -> Result<()> {
         let Some(places) = &self.places else { return Ok(()) };
         let key = store_key(url);
-        let holds = |place: &Place| matches!(place, Place::Objects { store, prefix } if *store == key && path.prefix_matches(prefix));
+        let holds = |place: &Allowed| matches!(place, Allowed::Objects { store, prefix } if *store == key && path.prefix_matches(prefix));
         if places.iter().any(holds) { Ok(()) } else { self.refuse(&format!("{key}/{path}")) }
     }
 
@@ -86,7 +86,7 @@ impl AllowList {
         let resolved = resolve(path).map_err(|error| {
             plan_datafusion_err!("cannot tell where '{shown}' leads: {error}; this process may reach {self} (--allow)")
         })?;
-        let holds = |place: &Place| matches!(place, Place::Local(allowed) if resolved.starts_with(allowed));
+        let holds = |place: &Allowed| matches!(place, Allowed::Local(allowed) if resolved.starts_with(allowed));
         if self.places.iter().flatten().any(holds) { Ok(()) } else { self.refuse(shown) }
     }
 
@@ -100,7 +100,7 @@ impl FromStr for AllowList {
 
     /// Reads a list such as `/data,s3://bucket/prefix`. A comma in a URL is `%2C`.
     fn from_str(text: &str) -> std::result::Result<Self, Error> {
-        let places: std::result::Result<Vec<Place>, String> =
+        let places: std::result::Result<Vec<Allowed>, String> =
             text.split(',').map(|entry| place(entry.trim())).collect();
         match places {
             Ok(places) => Ok(Self { places: Some(places) }),
@@ -122,7 +122,7 @@ impl fmt::Display for AllowList {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(path) => {
@@ -135,21 +135,21 @@ impl fmt::Display for Place {
 }
 
 /// An entry of a list, or what is wrong with it.
-fn place(entry: &str) -> std::result::Result<Place, String> {
+fn place(entry: &str) -> std::result::Result<Allowed, String> {
     if entry.is_empty() {
         return Err("an entry is empty".to_string());
     }
     if let Some(path) = local_path(entry) {
         let path =
             path.canonicalize().map_err(|error| format!("'{entry}' must be a directory that is there: {error}"))?;
-        return Ok(Place::Local(path));
+        return Ok(Allowed::Local(path));
     }
     if is_file_url(entry) {
         return Err(format!("'{entry}' is no local directory: a file URL has no host, as in file:///data/"));
     }
     let url = Url::parse(entry).map_err(|error| format!("'{entry}' is no URL: {error}"))?;
     match object_path(&url) {
-        Some(prefix) => Ok(Place::Objects { store: store_key(&url), prefix }),
+        Some(prefix) => Ok(Allowed::Objects { store: store_key(&url), prefix }),
         None => Err(format!("'{entry}' names no host or bucket")),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use twox_hash::XxHash3_64;
 
-use super::report::{Fault, FaultKind, Place};
+use super::report::{Fault, FaultKind, FaultPlace};
 
 /// Where an image is, and its hash. Two of ten million different images share a hash once in 400,000 datasets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ impl Duplicates {
         let fault = |duplicate: &Duplicate| {
             let Duplicate { first, again, .. } = duplicate;
             let message = format!("the same image as {}, record {}", first.path, first.record);
-            let place = Place { record: again.record, offset: None };
+            let place = FaultPlace { record: again.record, offset: None };
             Fault::new(&again.path, Some(place), FaultKind::Duplicate, message)
         };
         self.listed.iter().map(fault).collect()

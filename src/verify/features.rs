@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::Serializer;
 
-use super::report::{Fault, FaultKind, Place, ShardReport};
+use super::report::{Fault, FaultKind, FaultPlace, ShardReport};
 
 /// A feature of a shard, or of all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct FeatureReport {
     /// Its kinds, each with the first record that has it.
     #[serde(serialize_with = "names")]
-    pub(crate) kinds: BTreeMap<String, Place>,
+    pub(crate) kinds: BTreeMap<String, FaultPlace>,
     /// Records that have it.
     pub(crate) records: u64,
     /// How many values a record, or a step of a feature list, has.
@@ -28,7 +28,7 @@ pub(crate) struct Span {
     pub(crate) max: u64,
 }
 
-fn names<S: Serializer>(kinds: &BTreeMap<String, Place>, serializer: S) -> Result<S::Ok, S::Error> {
+fn names<S: Serializer>(kinds: &BTreeMap<String, FaultPlace>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(kinds.keys())
 }
 
@@ -50,7 +50,7 @@ impl Span {
 
 impl FeatureReport {
     /// Notes a kind of value, and where it was seen first.
-    pub(super) fn add_kind(&mut self, kind: &str, place: Place) {
+    pub(super) fn add_kind(&mut self, kind: &str, place: FaultPlace) {
         if !self.kinds.contains_key(kind) {
             self.kinds.insert(kind.to_string(), place);
         }
@@ -77,7 +77,7 @@ impl FeatureReport {
 /// The features of all shards, and a fault for each shard where a feature is of another kind than where it was seen first.
 pub(super) fn merge(shards: &[ShardReport]) -> (BTreeMap<String, FeatureReport>, Vec<Fault>) {
     let mut merged: BTreeMap<String, FeatureReport> = BTreeMap::new();
-    let mut first: BTreeMap<&str, (&str, Place, &str)> = BTreeMap::new();
+    let mut first: BTreeMap<&str, (&str, FaultPlace, &str)> = BTreeMap::new();
     let mut faults = Vec::new();
     for shard in shards {
         for (name, feature) in &shard.features {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn ragged_and_absent_features_are_described() {
-        let place = Place { record: 0, offset: Some(0) };
+        let place = FaultPlace { record: 0, offset: Some(0) };
         let mut feature = FeatureReport { records: 7, ..FeatureReport::default() };
         feature.add_kind("float_list", place);
         widen(&mut feature.values, Span::of(0));

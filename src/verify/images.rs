@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::report::Place;
+use super::report::FaultPlace;
 
 /// A format and a size, and how many images have them.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -65,7 +65,7 @@ pub(super) struct BytesFeature {
     images: u64,
     others: u64,
     /// The first values that are no images, and why not.
-    listed: Vec<(Place, String)>,
+    listed: Vec<(FaultPlace, String)>,
 }
 
 impl BytesFeature {
@@ -73,7 +73,7 @@ impl BytesFeature {
         self.images += 1;
     }
 
-    pub(super) fn add_other(&mut self, place: Place, value: &[u8]) {
+    pub(super) fn add_other(&mut self, place: FaultPlace, value: &[u8]) {
         self.others += 1;
         if self.listed.len() < MOST_OTHERS
             && let Some(reason) = pixmill_udfs::image_error(value.get(..16).unwrap_or(value))
@@ -83,7 +83,7 @@ impl BytesFeature {
     }
 
     /// The values that should be images, as most of the feature's are; how many more there are that aren't listed.
-    pub(super) fn broken(self) -> (Vec<(Place, String)>, u64) {
+    pub(super) fn broken(self) -> (Vec<(FaultPlace, String)>, u64) {
         if self.images <= self.others {
             return (Vec::new(), 0);
         }

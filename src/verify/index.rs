@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::report::{FaultKind, Place};
+use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 use crate::format::tfrecord::index::paths_beside;
 
@@ -16,7 +16,7 @@ struct OneIndex {
     lines: BufReader<File>,
     line: String,
     /// What is wrong, and with which record.
-    fault: Option<(Option<Place>, String)>,
+    fault: Option<(Option<FaultPlace>, String)>,
     /// Whether the records behind can't be read.
     is_stopped: bool,
 }
@@ -36,7 +36,7 @@ impl IndexCheck {
     }
 
     /// The next record is at `place` and takes so many bytes with its frame.
-    pub(super) fn compare(&mut self, place: Place, size: u64) {
+    pub(super) fn compare(&mut self, place: FaultPlace, size: u64) {
         for index in &mut self.0 {
             if index.fault.is_none() {
                 index.compare(place, size);
@@ -64,7 +64,7 @@ impl IndexCheck {
 }
 
 impl OneIndex {
-    fn compare(&mut self, place: Place, size: u64) {
+    fn compare(&mut self, place: FaultPlace, size: u64) {
         let offset = place.offset.unwrap_or_default();
         if !self.next() {
             self.fault = Some((Some(place), "it ends before this record".to_string()));

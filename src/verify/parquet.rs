@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::labels::{self, Label};
-use super::report::{FaultKind, Place};
+use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 
 /// The most rows, and about the most bytes, that are read at once.
@@ -27,7 +27,7 @@ pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
         Err(panic) => format!("the Parquet reader panicked: {panic}"),
     };
     let records = shard.report.records;
-    let place = (records > 0).then_some(Place { record: records, offset: None });
+    let place = (records > 0).then_some(FaultPlace { record: records, offset: None });
     shard.fault(FaultKind::Corrupted, place, message);
 }
 
@@ -99,13 +99,13 @@ fn check_batch(batch: &RecordBatch, shard: &mut ShardCheck<'_>) -> Result<(), St
         let name = field.name();
         let kind = field.data_type().to_string();
         for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
-            let place = Place { record: first + row as u64, offset: None };
+            let place = FaultPlace { record: first + row as u64, offset: None };
             shard.add_feature(name, &kind, place, value_count(column, row));
         }
         check_column(name, column, first, shard)?;
     }
     for row in 0..batch.num_rows() {
-        let place = Place { record: first + row as u64, offset: None };
+        let place = FaultPlace { record: first + row as u64, offset: None };
         shard.end_record(place, |label| batch.column_by_name(label).is_some_and(|column| column.is_valid(row)));
     }
     shard.report.records += batch.num_rows() as u64;
@@ -160,7 +160,7 @@ fn add_bytes(name: &str, column: &ArrayRef, first: u64, shard: &mut ShardCheck<'
     let bytes = cast(column, &DataType::LargeBinary).map_err(|error| error.to_string())?;
     for (row, value) in bytes.as_binary::<i64>().iter().enumerate() {
         if let Some(value) = value {
-            let place = Place { record: first + row as u64, offset: None };
+            let place = FaultPlace { record: first + row as u64, offset: None };
             shard.add_bytes(name, place, value, true);
             shard.add_label(name, || labels::text(value));
         }

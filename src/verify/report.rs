@@ -68,14 +68,14 @@ pub(crate) struct Summary {
 
 /// Where in a file something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Place {
+pub(crate) struct FaultPlace {
     /// Counted from 0.
     pub(crate) record: u64,
     /// Where the record starts in the uncompressed file; `None` in formats whose rows have no place of their own.
     pub(crate) offset: Option<u64>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FaultPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "record {}", self.record)?;
         self.offset.map_or(Ok(()), |offset| write!(f, " at byte {offset}"))
@@ -117,7 +117,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(path: &str, place: Option<Place>, kind: FaultKind, message: String) -> Self {
+    pub(crate) fn new(path: &str, place: Option<FaultPlace>, kind: FaultKind, message: String) -> Self {
         let (record, offset) = (place.map(|place| place.record), place.and_then(|place| place.offset));
         Self { path: path.to_string(), record, offset, kind, message }
     }
@@ -132,7 +132,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.path)?;
         if let Some(record) = self.record {
-            write!(f, "{}: ", Place { record, offset: self.offset })?;
+            write!(f, "{}: ", FaultPlace { record, offset: self.offset })?;
         }
         f.write_str(&self.message)
     }

@@ -7,7 +7,7 @@ use super::duplicates::HashedImage;
 use super::features::{FeatureReport, Span, widen};
 use super::images::{BytesFeature, SizeCounts, looks_like_an_image};
 use super::labels::{Label, LabelCounts};
-use super::report::{Fault, FaultKind, MOST_LISTED, Place, ShardReport};
+use super::report::{Fault, FaultKind, FaultPlace, MOST_LISTED, ShardReport};
 use crate::words::counted;
 
 /// A shard while it is checked.
@@ -22,7 +22,7 @@ pub(super) struct ShardCheck<'a> {
     sizes: SizeCounts,
     images: Vec<HashedImage>,
     /// Records without the label that the user named: the first, and how many.
-    unlabelled: (Option<Place>, u64),
+    unlabelled: (Option<FaultPlace>, u64),
 }
 
 /// What a checked shard adds to its dataset.
@@ -60,7 +60,7 @@ impl<'a> ShardCheck<'a> {
     }
 
     /// Counts a fault, and lists it where not too many are.
-    pub(super) fn fault(&mut self, kind: FaultKind, place: Option<Place>, message: String) {
+    pub(super) fn fault(&mut self, kind: FaultKind, place: Option<FaultPlace>, message: String) {
         self.report.faults += 1;
         if self.faults.len() < MOST_LISTED {
             self.faults.push(Fault::new(&self.report.path, place, kind, message));
@@ -77,7 +77,7 @@ impl<'a> ShardCheck<'a> {
     }
 
     /// A record has a feature of this kind, with so many values.
-    pub(super) fn add_feature(&mut self, name: &str, kind: &str, place: Place, values: Option<usize>) {
+    pub(super) fn add_feature(&mut self, name: &str, kind: &str, place: FaultPlace, values: Option<usize>) {
         let feature = self.feature(name);
         feature.records += 1;
         feature.add_kind(kind, place);
@@ -88,11 +88,11 @@ impl<'a> ShardCheck<'a> {
 
     /// All records have a column of this kind, NULL or not.
     pub(super) fn add_column(&mut self, name: &str, kind: &str) {
-        self.feature(name).add_kind(kind, Place { record: 0, offset: None });
+        self.feature(name).add_kind(kind, FaultPlace { record: 0, offset: None });
     }
 
     /// A step of a feature list has so many values of this kind.
-    pub(super) fn add_step(&mut self, name: &str, kind: &str, place: Place, values: usize) {
+    pub(super) fn add_step(&mut self, name: &str, kind: &str, place: FaultPlace, values: usize) {
         let feature = self.feature(name);
         feature.add_kind(kind, place);
         widen(&mut feature.values, Span::of(values));
@@ -111,7 +111,7 @@ impl<'a> ShardCheck<'a> {
     }
 
     /// A record is read; `has` tells whether it has a feature.
-    pub(super) fn end_record(&mut self, place: Place, has: impl Fn(&str) -> bool) {
+    pub(super) fn end_record(&mut self, place: FaultPlace, has: impl Fn(&str) -> bool) {
         let Some(label) = &self.options.label else { return };
         if !has(label) {
             let (first, count) = &mut self.unlabelled;
@@ -121,7 +121,7 @@ impl<'a> ShardCheck<'a> {
     }
 
     /// A feature's bytes, which may be an image; of a scalar, duplicates are looked for.
-    pub(super) fn add_bytes(&mut self, feature: &str, place: Place, value: &[u8], is_scalar: bool) {
+    pub(super) fn add_bytes(&mut self, feature: &str, place: FaultPlace, value: &[u8], is_scalar: bool) {
         if !self.bytes_features.contains_key(feature) {
             self.bytes_features.insert(feature.to_string(), BytesFeature::default());
         }
@@ -135,7 +135,7 @@ impl<'a> ShardCheck<'a> {
     }
 
     /// Bytes that are said to be an image.
-    pub(super) fn add_image(&mut self, feature: &str, place: Place, content: &[u8], is_scalar: bool) {
+    pub(super) fn add_image(&mut self, feature: &str, place: FaultPlace, content: &[u8], is_scalar: bool) {
         self.report.images += 1;
         self.sizes.add(content);
         if is_scalar && self.options.duplicates.are_looked_for() && !content.is_empty() {

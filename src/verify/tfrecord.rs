@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::index::IndexCheck;
 use super::labels::{self, Label};
-use super::report::{FaultKind, Place};
+use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 use crate::format::tfrecord::{
-    Encoding, Entry, FramingError, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message,
-    read_record,
+    Encoding, Entry, FeatureKind, FramingError, MessageType, RawFeature, RecordFile, RecordReader, WireError,
+    is_message, read_record,
 };
 use crate::words::counted;
 
@@ -30,7 +30,7 @@ pub(super) fn check<F: Read + Seek>(path: &Path, open: impl Fn() -> io::Result<F
     let mut types = RecordTypes::default();
     let mut reader = RecordReader::new(input);
     loop {
-        let place = Place { record: shard.report.records, offset: Some(reader.offset()) };
+        let place = FaultPlace { record: shard.report.records, offset: Some(reader.offset()) };
         match reader.next() {
             Ok(None) => break,
             Ok(Some(data)) => {
@@ -101,14 +101,14 @@ fn lost<F: Read + Seek>(offset: u64, encoding: Encoding, bytes: u64, open: &impl
 struct RecordTypes {
     examples: u64,
     sequences: u64,
-    first_sequence: Option<Place>,
+    first_sequence: Option<FaultPlace>,
     others: u64,
     /// The first records that are neither.
-    strays: Vec<(Place, String)>,
+    strays: Vec<(FaultPlace, String)>,
 }
 
 impl RecordTypes {
-    fn add(&mut self, data: &[u8], place: Place, shard: &mut ShardCheck<'_>) {
+    fn add(&mut self, data: &[u8], place: FaultPlace, shard: &mut ShardCheck<'_>) {
         let message_type = if is_message(data, MessageType::Example) {
             self.examples += 1;
             MessageType::Example
@@ -175,7 +175,7 @@ fn stray_reason(data: &[u8]) -> String {
 fn add_message(
     data: &[u8],
     message_type: MessageType,
-    place: Place,
+    place: FaultPlace,
     shard: &mut ShardCheck<'_>,
 ) -> Result<(), WireError> {
     let mut entries = BTreeMap::new();
@@ -189,7 +189,7 @@ fn add_message(
         match entry {
             // Pixels as they are, which nobody can tell from a broken image.
             Entry::Feature(feature) if is_raw && *name == ENCODED => {
-                shard.add_feature(name, feature.kind().map_or("", Kind::name), place, feature.count().ok());
+                shard.add_feature(name, feature.kind().map_or("", FeatureKind::name), place, feature.count().ok());
             }
             Entry::Feature(feature) => add_feature(name, feature, place, shard)?,
             Entry::List(list) => {
@@ -214,7 +214,7 @@ fn says_raw(entry: &Entry<'_>) -> bool {
     let mut is_raw = false;
     let Entry::Feature(feature) = entry else { return false };
     let read = feature.each_bytes(|value| is_raw = value.eq_ignore_ascii_case(b"raw"));
-    feature.kind() == Some(Kind::Bytes) && read.is_ok() && is_raw
+    feature.kind() == Some(FeatureKind::Bytes) && read.is_ok() && is_raw
 }
 
 fn has_value(entry: &Entry<'_>) -> bool {
@@ -227,7 +227,7 @@ fn has_value(entry: &Entry<'_>) -> bool {
 fn add_feature(
     name: &str,
     feature: &RawFeature<'_>,
-    place: Place,
+    place: FaultPlace,
     shard: &mut ShardCheck<'_>,
 ) -> Result<(), WireError> {
     let Some(kind) = feature.kind() else { return Ok(()) };
@@ -237,7 +237,7 @@ fn add_feature(
 }
 
 /// A step of a feature list.
-fn add_step(name: &str, step: &RawFeature<'_>, place: Place, shard: &mut ShardCheck<'_>) -> Result<(), WireError> {
+fn add_step(name: &str, step: &RawFeature<'_>, place: FaultPlace, shard: &mut ShardCheck<'_>) -> Result<(), WireError> {
     let Some(kind) = step.kind() else { return Ok(()) };
     let count = step.count()?;
     shard.add_step(name, kind.name(), place, count);
@@ -247,17 +247,19 @@ fn add_step(name: &str, step: &RawFeature<'_>, place: Place, shard: &mut ShardCh
 fn add_values(
     name: &str,
     feature: &RawFeature<'_>,
-    kind: Kind,
+    kind: FeatureKind,
     is_scalar: bool,
-    place: Place,
+    place: FaultPlace,
     shard: &mut ShardCheck<'_>,
 ) -> Result<(), WireError> {
     match kind {
-        Kind::Bytes => feature.each_bytes(|value| {
+        FeatureKind::Bytes => feature.each_bytes(|value| {
             shard.add_bytes(name, place, value, is_scalar);
             shard.add_label(name, || labels::text(value));
         }),
-        Kind::Int64 => feature.each_int64(|value| shard.add_label(name, || Some(Label::Number(value)))),
-        Kind::Float => feature.each_float(|value| shard.add_label(name, || Some(Label::Text(value.to_string())))),
+        FeatureKind::Int64 => feature.each_int64(|value| shard.add_label(name, || Some(Label::Number(value)))),
+        FeatureKind::Float => {
+            feature.each_float(|value| shard.add_label(name, || Some(Label::Text(value.to_string()))))
+        }
     }
 }

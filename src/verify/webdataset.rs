@@ -8,7 +8,7 @@ use tar::{Archive, EntryType};
 use twox_hash::XxHash3_64;
 
 use super::labels;
-use super::report::{FaultKind, Place};
+use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 use crate::format::webdataset::{member_content, sample_member};
 use crate::words::counted;
@@ -74,7 +74,7 @@ fn check_members(input: impl Read, samples: &mut Samples<'_>, shard: &mut ShardC
 const END_BYTES: u64 = 1024;
 
 /// Whether an archive has an end, and nothing behind it, which no reader would see.
-fn check_end(mut tail: Tail<impl Read>, place: Place, shard: &mut ShardCheck<'_>) {
+fn check_end(mut tail: Tail<impl Read>, place: FaultPlace, shard: &mut ShardCheck<'_>) {
     let end = tail.bytes;
     match io::copy(&mut tail, &mut io::sink()) {
         Err(error) => shard.fault(FaultKind::Corrupted, Some(place), format!("behind this sample: {error}")),
@@ -113,7 +113,7 @@ fn read_member<R: Read>(
     Ok(())
 }
 
-fn check_content(extension: &str, stated: Option<&str>, place: Place, content: &[u8], shard: &mut ShardCheck<'_>) {
+fn check_content(extension: &str, stated: Option<&str>, place: FaultPlace, content: &[u8], shard: &mut ShardCheck<'_>) {
     shard.add_feature(extension, "bytes", place, None);
     let ending = extension.rsplit('.').next().unwrap_or_default();
     match ending {
@@ -137,8 +137,8 @@ fn check_content(extension: &str, stated: Option<&str>, place: Place, content: &
 }
 
 /// Where a member of the sample under way is.
-fn place(shard: &ShardCheck<'_>, offset: u64) -> Place {
-    Place { record: shard.report.records.saturating_sub(1), offset: Some(offset) }
+fn place(shard: &ShardCheck<'_>, offset: u64) -> FaultPlace {
+    FaultPlace { record: shard.report.records.saturating_sub(1), offset: Some(offset) }
 }
 
 /// The samples of an archive, as far as it is read.
@@ -165,14 +165,14 @@ impl Samples<'_> {
             self.key = Some(key.to_string());
             let sample = shard.report.records;
             shard.report.records += 1;
-            let place = Place { record: sample, offset: Some(offset) };
+            let place = FaultPlace { record: sample, offset: Some(offset) };
             if let Some(other) = self.keys.insert(XxHash3_64::oneshot(key.as_bytes()), sample) {
                 let message = format!("the key '{key}' is that of record {other}, too: its members aren't adjacent");
                 shard.fault(FaultKind::Record, Some(place), message);
             }
         }
         if !self.extensions.insert(extension.to_string()) {
-            let place = Place { record: shard.report.records - 1, offset: Some(offset) };
+            let place = FaultPlace { record: shard.report.records - 1, offset: Some(offset) };
             let message = format!("the member '{key}.{extension}' is there twice");
             shard.fault(FaultKind::Record, Some(place), message);
         }
@@ -181,7 +181,7 @@ impl Samples<'_> {
     fn end_sample(&mut self, shard: &mut ShardCheck<'_>) {
         let Some(key) = self.key.take() else { return };
         let extensions = std::mem::take(&mut self.extensions);
-        let place = Place { record: shard.report.records - 1, offset: Some(self.offset) };
+        let place = FaultPlace { record: shard.report.records - 1, offset: Some(self.offset) };
         shard.end_record(place, |label| extensions.contains(label));
         let Some(expected) = &self.expected else {
             self.expected = Some(extensions);

@@ -24,7 +24,7 @@ pub(crate) struct Index {
 
 /// Where to begin reading so as to come to a record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct RecordOffset {
     /// A record starts at this byte.
     pub(crate) offset: u64,
     /// So many records are to be passed over.
@@ -44,11 +44,11 @@ impl Index {
     }
 
     /// Where reading begins for a record.
-    pub(crate) fn place(&self, record: u64) -> Place {
+    pub(crate) fn place(&self, record: u64) -> RecordOffset {
         let known = usize::try_from(record / STRIDE).ok().and_then(|index| self.places.get(index));
         match known {
-            Some(offset) => Place { offset: *offset, skip: record % STRIDE },
-            None => Place { offset: 0, skip: record },
+            Some(offset) => RecordOffset { offset: *offset, skip: record % STRIDE },
+            None => RecordOffset { offset: 0, skip: record },
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(sizes.len(), 5);
         assert_eq!(walked, parsed);
         assert_eq!(parsed.records(), 200);
-        let Place { offset, skip } = parsed.place(130);
+        let RecordOffset { offset, skip } = parsed.place(130);
         assert_eq!(skip, 2);
         let mut reader = RecordReader::at(&bytes[offset as usize..], offset);
         for _ in 0..skip {

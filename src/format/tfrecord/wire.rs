@@ -131,7 +131,7 @@ fn message(value: Value<'_>) -> Result<&[u8]> {
 
 /// The kinds of values that a feature can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Kind {
+pub enum FeatureKind {
     /// Strings of bytes.
     Bytes,
     /// Single-precision numbers.
@@ -140,7 +140,7 @@ pub enum Kind {
     Int64,
 }
 
-impl Kind {
+impl FeatureKind {
     /// TensorFlow's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -154,7 +154,7 @@ impl Kind {
 /// A feature: its kind and its values, still encoded.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RawFeature<'a> {
-    kind: Option<Kind>,
+    kind: Option<FeatureKind>,
     /// The message of the values.
     list: &'a [u8],
     /// Its further parts: a message that is written twice is one.
@@ -163,7 +163,7 @@ pub(crate) struct RawFeature<'a> {
 
 impl<'a> RawFeature<'a> {
     /// The kind; `None` where the writer set none, which is as good as no feature.
-    pub(crate) fn kind(&self) -> Option<Kind> {
+    pub(crate) fn kind(&self) -> Option<FeatureKind> {
         self.kind
     }
 
@@ -172,9 +172,9 @@ impl<'a> RawFeature<'a> {
         let mut fields = Fields { bytes: feature };
         while let Some((number, value)) = fields.next()? {
             let kind = match number {
-                1 => Kind::Bytes,
-                2 => Kind::Float,
-                3 => Kind::Int64,
+                1 => FeatureKind::Bytes,
+                2 => FeatureKind::Float,
+                3 => FeatureKind::Int64,
                 _ => continue,
             };
             let list = message(value)?;
@@ -243,9 +243,9 @@ impl<'a> RawFeature<'a> {
         let mut count = 0;
         match self.kind {
             None => {}
-            Some(Kind::Bytes) => self.each_bytes(|_| count += 1)?,
-            Some(Kind::Float) => self.each_float(|_| count += 1)?,
-            Some(Kind::Int64) => self.each_int64(|_| count += 1)?,
+            Some(FeatureKind::Bytes) => self.each_bytes(|_| count += 1)?,
+            Some(FeatureKind::Float) => self.each_float(|_| count += 1)?,
+            Some(FeatureKind::Int64) => self.each_int64(|_| count += 1)?,
         }
         Ok(count)
     }
@@ -402,15 +402,15 @@ mod tests {
         let (mut bytes, mut floats, mut integers) = (Vec::new(), Vec::new(), Vec::new());
         let values = match feature.kind() {
             None => None,
-            Some(Kind::Bytes) => {
+            Some(FeatureKind::Bytes) => {
                 feature.each_bytes(|value| bytes.push(value.to_vec().into()))?;
                 Some(Values::Bytes(BytesList { value: bytes }))
             }
-            Some(Kind::Float) => {
+            Some(FeatureKind::Float) => {
                 feature.each_float(|value| floats.push(value))?;
                 Some(Values::Float(FloatList { value: floats }))
             }
-            Some(Kind::Int64) => {
+            Some(FeatureKind::Int64) => {
                 feature.each_int64(|value| integers.push(value))?;
                 Some(Values::Int64(Int64List { value: integers }))
             }

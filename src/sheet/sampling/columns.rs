@@ -32,7 +32,7 @@ pub(super) struct Columns {
 }
 
 /// What is shown of some rows.
-pub(super) struct Rows {
+pub(super) struct ImageRows {
     /// Images or the bytes of image files.
     pub(super) images: ArrayRef,
     pub(super) labels: Vec<Option<String>>,
@@ -82,7 +82,7 @@ impl Columns {
     }
 
     /// Takes rows apart. Class numbers become the names in `classes`.
-    pub(super) fn rows(&self, rows: &RecordBatch, classes: Option<&[String]>) -> Result<Rows> {
+    pub(super) fn rows(&self, rows: &RecordBatch, classes: Option<&[String]>) -> Result<ImageRows> {
         let column = rows.column(self.image);
         let (images, inner_paths) = match column.as_struct_opt() {
             Some(parts) if *column.data_type() != pixmill_udfs::image_type() => {
@@ -110,7 +110,7 @@ impl Columns {
             (None, None) => none(),
         };
         let labels = self.label.map(|label| texts(rows.column(label), classes)).transpose()?;
-        Ok(Rows { images, labels: labels.unwrap_or_else(none), paths })
+        Ok(ImageRows { images, labels: labels.unwrap_or_else(none), paths })
     }
 }
 

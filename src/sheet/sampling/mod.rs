@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::Int64Type;
 use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast;
 
-use self::columns::{Asked, Columns, Rows};
+use self::columns::{Asked, Columns, ImageRows};
 use self::sample::Sample;
 pub(crate) use self::show::show;
 use self::source::Source;
@@ -237,7 +237,13 @@ impl Sampling {
     }
 
     /// Counts the labels of some rows, and makes thumbnails of those that are in the sample by now.
-    async fn offer(&self, engine: &Engine, rows: &Rows, labels: &mut Labels, sample: &mut Sample<Cell>) -> Result<()> {
+    async fn offer(
+        &self,
+        engine: &Engine,
+        rows: &ImageRows,
+        labels: &mut Labels,
+        sample: &mut Sample<Cell>,
+    ) -> Result<()> {
         for label in &rows.labels {
             labels.add(label.as_deref(), 1);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use twox_hash::XxHash3_64;
 
-use super::columns::Rows;
+use super::columns::ImageRows;
 
 /// A row of the sample: the hash that chooses it, that of its path, and its number among all rows.
 ///
@@ -27,7 +27,7 @@ impl<T> Sample<T> {
     }
 
     /// Looks at some rows and tells the positions of those that are in the sample by now; [`Self::put`] takes what they become.
-    pub(super) fn offer(&mut self, rows: &Rows) -> BTreeMap<usize, Key> {
+    pub(super) fn offer(&mut self, rows: &ImageRows) -> BTreeMap<usize, Key> {
         let mut taken = BTreeMap::new();
         for row in 0..rows.images.len() {
             let path = rows.paths[row].as_deref().unwrap_or_default();
@@ -66,7 +66,7 @@ impl<T> Sample<T> {
 }
 
 /// A stable hash of what a row is, wherever it comes from.
-fn hash(seed: u64, rows: &Rows, row: usize) -> u64 {
+fn hash(seed: u64, rows: &ImageRows, row: usize) -> u64 {
     let image = XxHash3_64::oneshot_with_seed(seed, bytes_of(&rows.images, row));
     XxHash3_64::oneshot_with_seed(image, rows.labels[row].as_deref().unwrap_or_default().as_bytes())
 }
@@ -96,7 +96,7 @@ mod tests {
             let values: Vec<[u8; 4]> = part.iter().map(|number| number.to_be_bytes()).collect();
             let images: ArrayRef = Arc::new(BinaryArray::from_iter_values(values));
             let none = vec![None; part.len()];
-            let rows = Rows { images, labels: none.clone(), paths: none };
+            let rows = ImageRows { images, labels: none.clone(), paths: none };
             for (position, key) in sample.offer(&rows) {
                 sample.put(key, part[position]);
             }
@@ -123,7 +123,7 @@ mod tests {
             let mut sample = Sample::new(10, 1);
             let images: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..100_u32).map(u32::to_be_bytes)));
             let paths = (0..100).map(|number| Some(format!("{directory}{number}.jpg"))).collect();
-            let rows = Rows { images, labels: vec![None; 100], paths };
+            let rows = ImageRows { images, labels: vec![None; 100], paths };
             for (position, key) in sample.offer(&rows) {
                 sample.put(key, position);
             }

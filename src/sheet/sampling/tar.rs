@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, BinaryArray};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::columns::{Asked, Rows};
+use super::columns::{Asked, ImageRows};
 use crate::error::{Error, Result};
 use crate::format::kind::{IMAGE_EXTENSIONS, LABEL_COLUMNS};
 use crate::format::webdataset::{Sample, each_sample};
@@ -27,7 +27,7 @@ pub(super) struct Members {
 }
 
 /// Reads archives on a thread of its own; rows come as they are taken.
-pub(super) fn read(paths: Vec<PathBuf>, members: Members) -> Receiver<Result<Rows>> {
+pub(super) fn read(paths: Vec<PathBuf>, members: Members) -> Receiver<Result<ImageRows>> {
     let (sender, receiver) = channel(1);
     std::thread::spawn(move || {
         let mut samples = Samples { members, sender, batch: Vec::new(), bytes: 0 };
@@ -57,7 +57,7 @@ struct Shown {
 
 struct Samples {
     members: Members,
-    sender: Sender<Result<Rows>>,
+    sender: Sender<Result<ImageRows>>,
     batch: Vec<Shown>,
     bytes: usize,
 }
@@ -113,6 +113,6 @@ impl Samples {
         self.bytes = 0;
         let images: ArrayRef = Arc::new(batch.iter().map(|sample| sample.image.as_deref()).collect::<BinaryArray>());
         let (labels, paths) = batch.into_iter().map(|sample| (sample.label, Some(sample.key))).unzip();
-        self.sender.blocking_send(Ok(Rows { images, labels, paths })).is_ok()
+        self.sender.blocking_send(Ok(ImageRows { images, labels, paths })).is_ok()
     }
 }

@@ -7,7 +7,7 @@ use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{Int32Type, Int64Type};
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 
-use super::columns::Rows;
+use super::columns::ImageRows;
 use super::sample::bytes_of;
 use crate::engine::Session;
 use crate::sheet::{Cell, Thumbnail};
@@ -21,7 +21,7 @@ const ROWS: &str = "contact_sheet_rows";
 /// A query that fails; an image that is broken is none.
 pub(super) async fn made(
     session: &Session,
-    rows: &Rows,
+    rows: &ImageRows,
     positions: &[usize],
     side: u32,
 ) -> crate::error::Result<Vec<(usize, Cell)>> {

@@ -16,7 +16,7 @@ use datafusion::parquet::schema::types::ColumnPath;
 use super::features::{file_schema, image_fields, is_image};
 use super::options::ParquetOptions;
 use crate::sink::cast::cast;
-use crate::sink::encode::{Encoder, Place, Rejection};
+use crate::sink::encode::{Encoder, FirstRow, Rejection};
 use crate::sink::{FormatOptions, Target, is_tensor};
 
 /// The most rows of a row group, for rows of few bytes.
@@ -65,7 +65,7 @@ impl Encoder for ParquetEncoder {
         })
     }
 
-    fn prepare(target: &Target, batch: &RecordBatch, _: Place) -> Result<FileRows> {
+    fn prepare(target: &Target, batch: &RecordBatch, _: FirstRow) -> Result<FileRows> {
         target.check_classes(batch)?;
         let options = options(target)?;
         let schema = Arc::new(file_schema(target, options)?);

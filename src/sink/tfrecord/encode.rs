@@ -8,7 +8,7 @@ use super::features::FeatureColumn;
 use super::options::is_tfds;
 use crate::format::tfrecord::{Example, Features, append_record};
 use crate::sink::Target;
-use crate::sink::encode::{Encoder, Place, Rejection};
+use crate::sink::encode::{Encoder, FirstRow, Rejection};
 
 /// Writes each row as a record.
 pub(crate) struct TfRecordEncoder;
@@ -27,7 +27,7 @@ impl Encoder for TfRecordEncoder {
         Ok(Self)
     }
 
-    fn prepare(target: &Target, batch: &RecordBatch, _: Place) -> Result<Records> {
+    fn prepare(target: &Target, batch: &RecordBatch, _: FirstRow) -> Result<Records> {
         target.check_classes(batch)?;
         let schema = batch.schema();
         let column = |index: usize| FeatureColumn::try_new(schema.field(index), batch.column(index));

@@ -17,13 +17,13 @@ use crate::sink::{holds_images, is_of_an_image};
 
 /// What a column's values are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ListKind {
     Bytes,
     Float,
     Int64,
 }
 
-impl Kind {
+impl ListKind {
     fn of(data_type: &DataType) -> Option<Self> {
         use DataType::{
             Binary, BinaryView, Boolean, Date32, Date64, FixedSizeBinary, Float16, Float32, Float64, LargeBinary,
@@ -68,10 +68,10 @@ pub(super) fn element_type(data_type: &DataType) -> Option<&DataType> {
     }
 }
 
-fn kind_of(field: &Field) -> Option<Kind> {
+fn kind_of(field: &Field) -> Option<ListKind> {
     match field.data_type() {
-        DataType::Dictionary(_, values) => Kind::of(values),
-        data_type => Kind::of(element_type(data_type).unwrap_or(data_type)),
+        DataType::Dictionary(_, values) => ListKind::of(values),
+        data_type => ListKind::of(element_type(data_type).unwrap_or(data_type)),
     }
 }
 
@@ -125,19 +125,19 @@ pub(crate) fn feature_kinds(schema: &Schema) -> BTreeMap<String, String> {
 
 /// The kind of a column's feature, in TensorFlow's own word.
 pub(super) fn kind_name(field: &Field) -> &'static str {
-    kind_of(field).map_or("", Kind::name)
+    kind_of(field).map_or("", ListKind::name)
 }
 
 /// A batch's column, ready to be read row by row.
 pub(crate) struct FeatureColumn {
     name: String,
-    kind: Kind,
+    kind: ListKind,
     rejects_null: bool,
     /// The rows: values themselves, or lists of values.
-    rows: Rows,
+    rows: FeatureValues,
 }
 
-enum Rows {
+enum FeatureValues {
     Scalars(ArrayRef),
     Lists(Vec<Option<ArrayRef>>),
 }
@@ -149,7 +149,7 @@ impl FeatureColumn {
             return plan_err!("column '{}' can't be a feature", field.name());
         };
         let rows = match element_type(field.data_type()) {
-            None => Rows::Scalars(cast_to(field.name(), column, kind)?),
+            None => FeatureValues::Scalars(cast_to(field.name(), column, kind)?),
             Some(_) => {
                 let lists = cast_lists(field.name(), column, kind)?;
                 let lists: Vec<Option<ArrayRef>> = lists.iter().collect();
@@ -160,7 +160,7 @@ impl FeatureColumn {
                         field.name()
                     );
                 }
-                Rows::Lists(lists)
+                FeatureValues::Lists(lists)
             }
         };
         Ok(Self { name: field.name().clone(), kind, rejects_null: is_of_an_image(field), rows })
@@ -169,15 +169,15 @@ impl FeatureColumn {
     /// Whether a row of this column rejects the record.
     pub(crate) fn is_rejected(&self, row: usize) -> bool {
         let is_null = match &self.rows {
-            Rows::Scalars(array) => array.is_null(row),
-            Rows::Lists(lists) => lists[row].is_none(),
+            FeatureValues::Scalars(array) => array.is_null(row),
+            FeatureValues::Lists(lists) => lists[row].is_none(),
         };
         self.rejects_null && is_null
     }
 
     /// Whether a row has no value where there is one of most rows; a list may be of none.
     pub(crate) fn is_missing(&self, row: usize) -> bool {
-        matches!(&self.rows, Rows::Scalars(array) if array.is_null(row))
+        matches!(&self.rows, FeatureValues::Scalars(array) if array.is_null(row))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -187,8 +187,8 @@ impl FeatureColumn {
     /// The feature of a row; `None` for NULL, which is a feature that isn't there.
     pub(crate) fn feature(&self, row: usize) -> Option<(String, Feature)> {
         let values = match &self.rows {
-            Rows::Scalars(array) => array.is_valid(row).then(|| self.values(array, row..row + 1)),
-            Rows::Lists(lists) => lists[row].as_ref().map(|list| self.values(list, 0..list.len())),
+            FeatureValues::Scalars(array) => array.is_valid(row).then(|| self.values(array, row..row + 1)),
+            FeatureValues::Lists(lists) => lists[row].as_ref().map(|list| self.values(list, 0..list.len())),
         };
         values.map(|values| (self.name.clone(), Feature { values: Some(values) }))
     }
@@ -196,15 +196,15 @@ impl FeatureColumn {
     fn values(&self, array: &ArrayRef, rows: std::ops::Range<usize>) -> Values {
         // None of these rows is NULL: NULL is no feature, and a list with NULLs in it is refused above.
         match self.kind {
-            Kind::Int64 => {
+            ListKind::Int64 => {
                 let array = array.as_primitive::<Int64Type>();
                 Values::Int64(Int64List { value: array.values()[rows].to_vec() })
             }
-            Kind::Float => {
+            ListKind::Float => {
                 let array = array.as_primitive::<Float32Type>();
                 Values::Float(FloatList { value: array.values()[rows].to_vec() })
             }
-            Kind::Bytes => {
+            ListKind::Bytes => {
                 let array = array.as_binary::<i32>();
                 // The bytes stay where they are: slices of the array's buffer.
                 let buffer = Bytes::from_owner(Owned(array.values().clone()));
@@ -227,7 +227,7 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-fn cast_to(name: &str, column: &ArrayRef, kind: Kind) -> Result<ArrayRef> {
+fn cast_to(name: &str, column: &ArrayRef, kind: ListKind) -> Result<ArrayRef> {
     let column = match column.data_type() {
         // Text is bytes, but Arrow casts it only by way of its own offsets' width.
         DataType::Utf8View | DataType::LargeUtf8 => cast(name, column, &DataType::Utf8)?,
@@ -239,7 +239,7 @@ fn cast_to(name: &str, column: &ArrayRef, kind: Kind) -> Result<ArrayRef> {
 }
 
 /// The values cast on their own, the lists around them kept.
-fn cast_lists(name: &str, column: &ArrayRef, kind: Kind) -> Result<ListArray> {
+fn cast_lists(name: &str, column: &ArrayRef, kind: ListKind) -> Result<ListArray> {
     let element = element_type(column.data_type()).cloned().unwrap_or(DataType::Null);
     let lists = cast(name, column, &DataType::new_list(element, true))?;
     let lists = lists.as_list::<i32>();

@@ -9,7 +9,7 @@ use super::key::{Keys, readable};
 use super::member::{Member, key_column};
 use crate::sink::Target;
 use crate::sink::cast::cast;
-use crate::sink::encode::{ChangedKeys, Encoder, Place, Rejection};
+use crate::sink::encode::{ChangedKeys, Encoder, FirstRow, Rejection};
 
 /// Writes each row as neighbouring members with one key.
 pub(crate) struct WebDatasetEncoder {
@@ -31,7 +31,7 @@ enum SampleKeys {
         keys: ArrayRef,
     },
     /// Partition and row, which no other row of the dataset has.
-    Counted(Place),
+    Counted(FirstRow),
 }
 
 impl Samples {
@@ -53,7 +53,7 @@ impl Encoder for WebDatasetEncoder {
         Ok(Self { tar: Builder::new(Vec::new()), keys: Keys::default() })
     }
 
-    fn prepare(target: &Target, batch: &RecordBatch, place: Place) -> Result<Samples> {
+    fn prepare(target: &Target, batch: &RecordBatch, place: FirstRow) -> Result<Samples> {
         let schema = batch.schema();
         let columns: Vec<usize> = target.feature_columns().collect();
         let key = key_column(columns.iter().map(|index| schema.field(*index).name().as_str()));

@@ -22,13 +22,13 @@ const JSON: [&str; 2] = ["json", "jsn"];
 
 /// What a column's values are in a file of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MemberKind {
     Bytes,
     Text,
     Json,
 }
 
-impl Kind {
+impl MemberKind {
     fn of(data_type: &DataType) -> Option<Self> {
         use DataType::{
             Binary, BinaryView, Boolean, Date32, Date64, Dictionary, FixedSizeBinary, LargeBinary, LargeUtf8, Time32,
@@ -66,7 +66,7 @@ fn is_json(data_type: &DataType) -> bool {
         | DataType::Map(item, _) => is_json(item.data_type()),
         DataType::Struct(fields) => fields.iter().all(|field| is_json(field.data_type())),
         DataType::Null => true,
-        scalar => Kind::of(scalar) == Some(Kind::Text),
+        scalar => MemberKind::of(scalar) == Some(MemberKind::Text),
     }
 }
 
@@ -89,7 +89,7 @@ fn columns(schema: &Schema) -> (Option<usize>, impl Iterator<Item = &FieldRef>) 
 pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
     let (key, members) = columns(schema);
     if let Some(field) = key.map(|key| schema.field(key))
-        && Kind::of(field.data_type()) != Some(Kind::Text)
+        && MemberKind::of(field.data_type()) != Some(MemberKind::Text)
     {
         return plan_err!(
             "column '{}' holds the keys of samples, which are text, got {}; cast it: CAST(... AS VARCHAR)",
@@ -100,7 +100,7 @@ pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
     let mut extensions: Vec<String> = Vec::new();
     for field in members {
         let (name, extension) = (field.name(), field.name().to_lowercase());
-        if Kind::of(field.data_type()).is_none() {
+        if MemberKind::of(field.data_type()).is_none() {
             let advice = match field.data_type() {
                 data_type if *data_type == pixmill_udfs::image_type() => "encode the image: image_encode(image) AS jpg",
                 data_type if data_type.is_nested() => {
@@ -122,7 +122,7 @@ pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
             );
         }
         let last = extension.rsplit('.').next().unwrap_or(&extension);
-        if BYTES.contains(&last) && Kind::of(field.data_type()) != Some(Kind::Bytes) {
+        if BYTES.contains(&last) && MemberKind::of(field.data_type()) != Some(MemberKind::Bytes) {
             return plan_err!(
                 "column '{name}' of type {} would be decoded as {last}, which is bytes; encode the image: image_encode(image) AS \
                  {last}, or rename it: AS txt",
@@ -144,7 +144,7 @@ pub(crate) fn check_schema(schema: &Schema) -> Result<()> {
 pub(crate) fn member_kinds(schema: &Schema) -> BTreeMap<String, String> {
     let (_, members) = columns(schema);
     let kinds = members.filter_map(|field| {
-        let kind = Kind::of(field.data_type())?;
+        let kind = MemberKind::of(field.data_type())?;
         Some((field.name().to_lowercase(), kind.name().to_string()))
     });
     kinds.collect()
@@ -164,13 +164,13 @@ impl Member {
     pub(super) fn try_new(field: &FieldRef, column: &ArrayRef) -> Result<Self> {
         let name = field.name();
         let mut not_json = BTreeMap::new();
-        let contents = match Kind::of(field.data_type()) {
-            Some(Kind::Bytes) => cast(name, column, &DataType::Binary)?.as_binary::<i32>().clone(),
-            Some(Kind::Text) => {
+        let contents = match MemberKind::of(field.data_type()) {
+            Some(MemberKind::Bytes) => cast(name, column, &DataType::Binary)?.as_binary::<i32>().clone(),
+            Some(MemberKind::Text) => {
                 let texts = cast(name, column, &DataType::Utf8)?;
                 cast(name, &texts, &DataType::Binary)?.as_binary::<i32>().clone()
             }
-            Some(Kind::Json) => {
+            Some(MemberKind::Json) => {
                 not_json = infinite(column);
                 json(field, column)?
             }
@@ -178,7 +178,7 @@ impl Member {
         };
         let extension = field.name().to_lowercase();
         let is_json = JSON.iter().any(|json| extension.rsplit('.').next() == Some(json));
-        if is_json && Kind::of(field.data_type()) == Some(Kind::Text) {
+        if is_json && MemberKind::of(field.data_type()) == Some(MemberKind::Text) {
             not_json = faulty(&contents);
         }
         let is_image = crate::sink::is_of_an_image(field);

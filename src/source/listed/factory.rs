@@ -13,7 +13,7 @@ use datafusion::datasource::provider::DefaultTableFactory;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
-use super::files::{Files, Place};
+use super::files::{Files, ListedPlace};
 use super::table::{FilesTable, dictionaries, listing};
 use super::{schema, url};
 use crate::exec::boxed_create;
@@ -61,7 +61,7 @@ fn named(command: &CreateExternalTable) -> String {
 
 /// A place of a table, and what is there if it is to be looked for.
 struct Found {
-    place: Place,
+    place: ListedPlace,
     files: Option<Files>,
 }
 
@@ -81,9 +81,9 @@ fn look(locations: &[String], allow: &Arc<AllowList>) -> Result<Vec<Found>> {
         found.push(match is_glob(location) {
             true => {
                 let files = Files::find(location, None, allow)?;
-                Found { place: Place::Found { location: location.clone(), format: None }, files: Some(files) }
+                Found { place: ListedPlace::Found { location: location.clone(), format: None }, files: Some(files) }
             }
-            false => Found { place: Place::Named(ListingTableUrl::try_new(url(location)?, None)?), files: None },
+            false => Found { place: ListedPlace::Named(ListingTableUrl::try_new(url(location)?, None)?), files: None },
         });
     }
     Ok(found)
@@ -98,7 +98,9 @@ async fn table(
     let is_declared = !command.schema.fields().is_empty();
     let extension = match found.as_slice() {
         // Of a directory whose columns aren't declared only files are read whose names say what they are.
-        [Found { place: Place::Named(url), .. }] if url.is_collection() && !is_declared => extension(&format, command),
+        [Found { place: ListedPlace::Named(url), .. }] if url.is_collection() && !is_declared => {
+            extension(&format, command)
+        }
         _ => String::new(),
     };
     let options = ListingOptions::new(format).with_file_extension(extension);
@@ -118,10 +120,10 @@ async fn table(
             .with_constraints(command.constraints.clone())
             .with_column_defaults(command.column_defaults.clone())
     };
-    let places: Vec<Place> = found.into_iter().map(|found| found.place).collect();
+    let places: Vec<ListedPlace> = found.into_iter().map(|found| found.place).collect();
     let named = places.iter().map(|place| match place {
-        Place::Named(url) => Some(url.clone()),
-        Place::Found { .. } => None,
+        ListedPlace::Named(url) => Some(url.clone()),
+        ListedPlace::Found { .. } => None,
     });
     match named.collect::<Option<Vec<ListingTableUrl>>>() {
         Some(urls) => {
@@ -142,7 +144,7 @@ async fn inferred(
     let mut urls = Vec::new();
     for Found { place, files } in found {
         match (place, files) {
-            (Place::Found { location, .. }, Some(files)) => urls.extend(files.urls(location, options)?),
+            (ListedPlace::Found { location, .. }, Some(files)) => urls.extend(files.urls(location, options)?),
             (place, _) => urls.extend(place.urls(options, &AllowList::of(state.config()))?),
         }
     }
@@ -178,10 +180,12 @@ async fn partition_columns(
         return checked(state, options, columns, found).await;
     }
     match found.first() {
-        Some(Found { place: Place::Found { location, .. }, files: Some(files) }) => {
+        Some(Found { place: ListedPlace::Found { location, .. }, files: Some(files) }) => {
             Ok(dictionaries(files.partition_columns(location)?))
         }
-        Some(Found { place: Place::Named(url), .. }) => Ok(dictionaries(options.infer_partitions(state, url).await?)),
+        Some(Found { place: ListedPlace::Named(url), .. }) => {
+            Ok(dictionaries(options.infer_partitions(state, url).await?))
+        }
         _ => Ok(Vec::new()),
     }
 }
@@ -195,7 +199,7 @@ async fn checked(
 ) -> Result<Vec<(String, DataType)>> {
     let options = options.clone().with_table_partition_cols(columns);
     for found in found {
-        if let Place::Named(url) = &found.place {
+        if let ListedPlace::Named(url) = &found.place {
             options.validate_partitions(state, url).await?;
         }
     }

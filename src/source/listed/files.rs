@@ -13,14 +13,14 @@ use crate::storage::{AllowList, Location, is_nameable, literal_url, tell_unnamea
 
 /// Where files of a table are.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) enum ListedPlace {
     /// What a URL names, for DataFusion to list.
     Named(ListingTableUrl),
     /// What is found by a location, of one format or all.
     Found { location: String, format: Option<ListedFormat> },
 }
 
-impl Place {
+impl ListedPlace {
     /// The URLs of what is there now, and which are to be scanned.
     pub(super) fn urls(&self, options: &ListingOptions, allow: &Arc<AllowList>) -> Result<Vec<ListingTableUrl>> {
         match self {

@@ -17,7 +17,7 @@ pub(crate) use table::{FilesTable, with_files_of_now};
 
 use crate::format::listed::ListedFormat;
 use crate::storage::{AllowList, literal_url};
-use files::{Files, Place};
+use files::{Files, ListedPlace};
 use table::{dictionaries, listing};
 
 /// The table of a file, directory or glob that nobody has declared.
@@ -47,7 +47,7 @@ pub(crate) async fn table_by_name(
     if files.is_one_file {
         return Ok(Arc::new(listing(urls, &options, &schema)?));
     }
-    let places = vec![Place::Found { location: name.to_string(), format: Some(format) }];
+    let places = vec![ListedPlace::Found { location: name.to_string(), format: Some(format) }];
     Ok(Arc::new(FilesTable::try_new(places, options, schema)?))
 }
 

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use url::Url;
 
-use super::files::Place;
+use super::files::ListedPlace;
 use crate::exec::{boxed_insert_into, boxed_scan};
 use crate::storage::{AllowList, literal_url};
 
@@ -23,7 +23,7 @@ use crate::storage::{AllowList, literal_url};
 /// DataFusion's own globs match other files than ours do, and are lost on the way to a cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct FilesTable {
-    places: Vec<Place>,
+    places: Vec<ListedPlace>,
     options: ListingOptions,
     schema: SchemaRef,
     /// What everything but the files is asked of.
@@ -31,7 +31,7 @@ pub(crate) struct FilesTable {
 }
 
 impl FilesTable {
-    pub(super) fn try_new(places: Vec<Place>, options: ListingOptions, schema: SchemaRef) -> Result<Self> {
+    pub(super) fn try_new(places: Vec<ListedPlace>, options: ListingOptions, schema: SchemaRef) -> Result<Self> {
         let nowhere = ListingTableUrl::try_new(root()?, None)?;
         let table = listing(vec![nowhere], &options, &schema)?;
         Ok(Self { places, options, schema, table })
@@ -117,7 +117,7 @@ impl FilesTable {
         input: Arc<dyn ExecutionPlan>,
         operation: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let [Place::Found { location, .. }] = self.places.as_slice() else {
+        let [ListedPlace::Found { location, .. }] = self.places.as_slice() else {
             return plan_err!("INSERT INTO takes a table of one directory; name one, as in LOCATION 'rows/'");
         };
         let url = literal_url(location)?.filter(|url| url.path().ends_with('/'));

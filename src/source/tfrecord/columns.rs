@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
-use crate::format::tfrecord::{Entry, Kind, RawFeature, RawList, WireError};
+use crate::format::tfrecord::{Entry, FeatureKind, RawFeature, RawList, WireError};
 
 /// What a column of the table is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) enum Column {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FeatureColumn {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: FeatureKind,
     pub(super) shape: Shape,
     /// Bytes are text.
     pub(super) is_text: bool,
@@ -55,10 +55,10 @@ pub(super) enum Shape {
 impl FeatureColumn {
     fn value_type(&self) -> DataType {
         match self.kind {
-            Kind::Int64 => DataType::Int64,
-            Kind::Float => DataType::Float32,
-            Kind::Bytes if self.is_text => DataType::Utf8,
-            Kind::Bytes => DataType::Binary,
+            FeatureKind::Int64 => DataType::Int64,
+            FeatureKind::Float => DataType::Float32,
+            FeatureKind::Bytes if self.is_text => DataType::Utf8,
+            FeatureKind::Bytes => DataType::Binary,
         }
     }
 
@@ -156,11 +156,11 @@ fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
 }
 
 impl Values {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: FeatureKind) -> Self {
         match kind {
-            Kind::Int64 => Self::Int64(Vec::new()),
-            Kind::Float => Self::Float(Vec::new()),
-            Kind::Bytes => Self::Bytes { bytes: Vec::new(), ends: Vec::new() },
+            FeatureKind::Int64 => Self::Int64(Vec::new()),
+            FeatureKind::Float => Self::Float(Vec::new()),
+            FeatureKind::Bytes => Self::Bytes { bytes: Vec::new(), ends: Vec::new() },
         }
     }
 
@@ -265,7 +265,7 @@ impl ColumnBuilder {
 
     /// Whether values may be whole image files.
     pub(super) fn holds_bytes(&self) -> bool {
-        self.column.kind == Kind::Bytes && !self.column.is_text
+        self.column.kind == FeatureKind::Bytes && !self.column.is_text
     }
 
     /// Sets the row's value; a second time replaces it.

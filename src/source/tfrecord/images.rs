@@ -12,9 +12,9 @@ use super::columns::{Column, FeatureColumn, Misfit, Shape};
 use super::infer::infer;
 use super::options::{OnCorrupt, RecordType, TfRecordReadOptions};
 use super::read::Reading;
-use super::rows::Rows;
+use super::rows::RecordRows;
 use crate::format::kind::IMAGE_COLUMNS;
-use crate::format::tfrecord::{Kind, RecordFile, RecordReader};
+use crate::format::tfrecord::{FeatureKind, RecordFile, RecordReader};
 use crate::source::shards::{Shards, find};
 use crate::storage::{AllowList, local_path};
 
@@ -67,7 +67,7 @@ fn image_feature(location: &str, named: Option<&str>, files: &Shards) -> Result<
         let names: Vec<&str> = features.iter().map(|feature| feature.name.as_str()).collect();
         format!("its features are {}", names.join(", "))
     };
-    let can_be_image = |feature: &&FeatureColumn| feature.kind == Kind::Bytes && feature.shape == Shape::Scalar;
+    let can_be_image = |feature: &&FeatureColumn| feature.kind == FeatureKind::Bytes && feature.shape == Shape::Scalar;
     let candidates = || features.iter().copied().filter(can_be_image);
     if let Some(named) = named {
         return match candidates().any(|feature| feature.name == named) {
@@ -117,7 +117,7 @@ impl RecordImages {
     pub(in crate::source) fn new(paths: Vec<String>, image: &str) -> Self {
         let column = FeatureColumn {
             name: image.to_string(),
-            kind: Kind::Bytes,
+            kind: FeatureKind::Bytes,
             shape: Shape::Scalar,
             is_text: false,
             cast: None,
@@ -140,7 +140,7 @@ impl RecordImages {
     /// # Errors
     /// A file or record that can't be read, both checksums checked.
     pub(in crate::source) fn next(&mut self, most_images: usize, most_bytes: usize) -> Result<Option<BinaryArray>> {
-        let mut rows = Rows::new(&self.reading);
+        let mut rows = RecordRows::new(&self.reading);
         while rows.len() < most_images && (rows.len() == 0 || rows.bytes() < most_bytes) {
             let mut current = match self.current.take() {
                 Some(current) => current,
@@ -177,7 +177,7 @@ fn open(path: String) -> Result<Current> {
 
 impl Current {
     /// Reads a record into `rows`; `false` at the end.
-    fn step(&mut self, rows: &mut Rows) -> Result<bool> {
+    fn step(&mut self, rows: &mut RecordRows) -> Result<bool> {
         let (record, offset) = (self.records, self.reader.offset());
         let at = |reason: String| exec_datafusion_err!("{}: record {record}: {reason}", self.path);
         let data = match self.reader.next() {

@@ -7,7 +7,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 use super::columns::{Column, FeatureColumn, Shape};
 use super::options::{OnCorrupt, RecordType, SKIP_ADVICE, TfRecordReadOptions, is_listed};
 use crate::format::tfrecord::{
-    Entry, Kind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
+    Entry, FeatureKind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
 };
 use crate::source::shards::{ShardPath, Shards};
 
@@ -102,7 +102,7 @@ struct Sample {
 /// What was seen of a feature: for each kind how many values, and where first.
 #[derive(Default)]
 struct Seen {
-    kinds: BTreeMap<Kind, Counts>,
+    kinds: BTreeMap<FeatureKind, Counts>,
     /// It is a feature list.
     is_list: Option<bool>,
     is_both: bool,
@@ -210,7 +210,7 @@ impl Seen {
         }
         // Lists without a value go with any kind.
         let with_values = self.kinds.iter().filter(|(_, counts)| counts.most > 0);
-        let with_values: Vec<(&Kind, &Counts)> = with_values.collect();
+        let with_values: Vec<(&FeatureKind, &Counts)> = with_values.collect();
         if let [(first, here), (second, there), ..] = with_values.as_slice() {
             return plan_err!(
                 "feature '{name}' is {} in {} and {} in {}; read the files apart, or give the table columns and use on_corrupt \
@@ -231,7 +231,7 @@ impl Seen {
             (_, true) => Shape::Scalar,
             (_, false) => Shape::List,
         };
-        let is_text = kind == Kind::Bytes && is_listed(&options.text, &name);
+        let is_text = kind == FeatureKind::Bytes && is_listed(&options.text, &name);
         Ok(Some(FeatureColumn { name, kind, shape, is_text, cast: None }))
     }
 }

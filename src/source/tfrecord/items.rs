@@ -8,7 +8,7 @@ use datafusion::common::{Result, exec_err};
 
 use super::options::{OnCorrupt, SKIP_ADVICE};
 use crate::format::tfrecord::index::paths_beside;
-use crate::format::tfrecord::{Index, Place};
+use crate::format::tfrecord::{Index, RecordOffset};
 use crate::source::Partitions;
 use crate::source::shards::{ShardPath, Shards};
 use crate::source::work::group;
@@ -24,7 +24,7 @@ pub(super) struct Item {
     /// Bytes of the file that this item stands for, in what progress shows.
     pub(super) bytes: u64,
     /// Reading begins here, where a record starts.
-    pub(super) place: Place,
+    pub(super) place: RecordOffset,
     /// The number of the first record that is read.
     pub(super) first: u64,
     /// How many there are, where that is known.
@@ -89,7 +89,7 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Vec<Item> {
     let item = |row: usize| Item {
         path: batch.column(0).as_string::<i32>().value(row).to_string(),
         bytes: integer(1, row).unwrap_or(0),
-        place: Place { offset: integer(2, row).unwrap_or(0), skip: integer(3, row).unwrap_or(0) },
+        place: RecordOffset { offset: integer(2, row).unwrap_or(0), skip: integer(3, row).unwrap_or(0) },
         first: integer(4, row).unwrap_or(0),
         records: integer(5, row),
         reads_on: batch.column(6).as_boolean().value(row),
@@ -109,7 +109,7 @@ pub(super) fn partition(
     let whole = |file: &ShardPath| Item {
         path: file.shown.clone(),
         bytes: file.bytes,
-        place: Place { offset: 0, skip: 0 },
+        place: RecordOffset { offset: 0, skip: 0 },
         first: 0,
         records: file.records,
         reads_on: true,
@@ -215,7 +215,7 @@ mod tests {
         Item {
             path: path.to_string(),
             bytes,
-            place: Place { offset: 0, skip: 0 },
+            place: RecordOffset { offset: 0, skip: 0 },
             first: 0,
             records: None,
             reads_on: true,

@@ -32,7 +32,7 @@ use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
-use crate::format::tfrecord::Kind;
+use crate::format::tfrecord::FeatureKind;
 use crate::storage::AllowList;
 use columns::{Column, FeatureColumn, Shape};
 use read::Reading;
@@ -204,12 +204,14 @@ fn declared(field: &Field, record_type: RecordType, is_feature_list: Option<bool
     };
     let value = inner.or(outer).unwrap_or_else(|| field.data_type().clone());
     let (kind, is_text) = match &value {
-        data_type if data_type.is_integer() => (Kind::Int64, false),
-        DataType::Boolean | DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => (Kind::Int64, false),
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => (Kind::Float, false),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => (Kind::Bytes, true),
+        data_type if data_type.is_integer() => (FeatureKind::Int64, false),
+        DataType::Boolean | DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
+            (FeatureKind::Int64, false)
+        }
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => (FeatureKind::Float, false),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => (FeatureKind::Bytes, true),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            (Kind::Bytes, false)
+            (FeatureKind::Bytes, false)
         }
         _ => {
             return plan_err!(

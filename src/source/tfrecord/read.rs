@@ -11,7 +11,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use super::columns::{Column, Misfit};
 use super::items::Item;
 use super::options::{OnCorrupt, RecordType, SKIP_ADVICE};
-use super::rows::{MOST_ROWS, Rows};
+use super::rows::{MOST_ROWS, RecordRows};
 use crate::format::tfrecord::{FramingError, RecordFile, RecordReader};
 use crate::source::batch::cut_by_decoded_size;
 use crate::storage;
@@ -242,7 +242,7 @@ impl PartitionReader {
 
     /// Reads the next batch of an item; the first fault ends it.
     fn read_strictly(&self, cursor: &mut Cursor) -> std::result::Result<(), Fault> {
-        let mut rows = Rows::new(&self.reading);
+        let mut rows = RecordRows::new(&self.reading);
         let most = rows.most(self.bounds);
         while rows.len() < most && rows.bytes() < self.bounds.bytes {
             if !cursor.step(&mut rows)? {
@@ -261,7 +261,7 @@ impl PartitionReader {
         if reading.is_of_frames() {
             return self.count(cursor);
         }
-        let mut rows = Rows::new(reading);
+        let mut rows = RecordRows::new(reading);
         let most = rows.most(self.bounds).min(self.left);
         while rows.len() < most && rows.bytes() < self.bounds.bytes {
             match cursor.step(&mut rows) {
@@ -279,7 +279,7 @@ impl PartitionReader {
 
     /// Passes over records, of which there is nothing to be read.
     fn count(&self, cursor: &mut Cursor) -> Result<RecordBatch> {
-        let mut rows = Rows::new(&self.reading);
+        let mut rows = RecordRows::new(&self.reading);
         while rows.len() < MOST_ROWS.min(self.left) && !cursor.has_all() {
             let offset = cursor.reader.offset();
             match cursor.reader.skip() {
@@ -364,7 +364,7 @@ impl Cursor {
     }
 
     /// Reads one record into `rows`; `false` at the end.
-    fn step(&mut self, rows: &mut Rows) -> std::result::Result<bool, Fault> {
+    fn step(&mut self, rows: &mut RecordRows) -> std::result::Result<bool, Fault> {
         if self.is_at_end || self.has_all() {
             self.is_at_end = true;
             return Ok(false);

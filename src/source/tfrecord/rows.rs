@@ -20,7 +20,7 @@ use crate::format::tfrecord::{MessageType, read_record};
 pub(super) const MOST_ROWS: usize = 8192;
 
 /// Rows being built.
-pub(super) struct Rows {
+pub(super) struct RecordRows {
     message_type: Option<MessageType>,
     builders: Vec<ColumnBuilder>,
     by_name: HashMap<String, usize>,
@@ -31,7 +31,7 @@ pub(super) struct Rows {
     places: Vec<(u64, u64)>,
 }
 
-impl Rows {
+impl RecordRows {
     pub(super) fn new(reading: &Reading) -> Self {
         let features = reading.columns.iter().filter_map(|column| match column {
             Column::Feature(feature) => Some(ColumnBuilder::new(feature.clone())),
@@ -179,14 +179,14 @@ mod tests {
 
     use super::super::columns::{FeatureColumn, Shape};
     use super::*;
-    use crate::format::tfrecord::{BytesList, Example, Feature, Features, FloatList, Int64List, Kind, Values};
+    use crate::format::tfrecord::{BytesList, Example, Feature, FeatureKind, Features, FloatList, Int64List, Values};
 
     fn reading() -> Reading {
         let columns = [
-            ("integers", Kind::Int64, Shape::List),
-            ("float", Kind::Float, Shape::Scalar),
-            ("texts", Kind::Bytes, Shape::List),
-            ("bytes", Kind::Bytes, Shape::Scalar),
+            ("integers", FeatureKind::Int64, Shape::List),
+            ("float", FeatureKind::Float, Shape::Scalar),
+            ("texts", FeatureKind::Bytes, Shape::List),
+            ("bytes", FeatureKind::Bytes, Shape::Scalar),
         ];
         let columns = columns.map(|(name, kind, shape)| FeatureColumn {
             name: name.to_string(),
@@ -274,7 +274,7 @@ mod tests {
         #[test]
         fn no_value_leaks_from_one_row_to_the_next(records in prop::collection::vec(ragged(), 0..12)) {
             let reading = reading();
-            let mut rows = Rows::new(&reading);
+            let mut rows = RecordRows::new(&reading);
             for (number, record) in records.iter().enumerate() {
                 let fits = rows.push(&record.record(), (number as u64, 0));
                 prop_assert_eq!(fits.is_err(), record.is_unfit);

@@ -165,7 +165,7 @@ fn number(content: &[u8]) -> Option<i64> {
 }
 
 /// Rows being built.
-pub(super) struct Rows<'a> {
+pub(super) struct SampleRows<'a> {
     columns: &'a [Column],
     schema: SchemaRef,
     builders: Vec<Builder>,
@@ -181,7 +181,7 @@ enum Builder {
     Nothing,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> SampleRows<'a> {
     pub(super) fn new(columns: &'a [Column], schema: &SchemaRef) -> Self {
         let builder = |column: &Column| match column {
             Column::Key | Column::Place | Column::Member { value: Value::Text, .. } => {

@@ -15,7 +15,7 @@ use futures::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Sender, channel};
 
-use super::columns::{Column, Rows};
+use super::columns::{Column, SampleRows};
 use super::options::{OnCorrupt, SKIP_ADVICE};
 use crate::config::PixmillOptions;
 use crate::exec::Task;
@@ -270,7 +270,7 @@ impl Work {
         }
         self.allow.check(&shard.shown)?;
         let reading = self.reading.as_ref();
-        let mut batch = Rows::new(&reading.columns, &reading.schema);
+        let mut batch = SampleRows::new(&reading.columns, &reading.schema);
         let (mut failed, mut since) = (None, Instant::now());
         let is_wanted = |wanted: &str| {
             let is_it = |column: &Column| matches!(column, Column::Member { extension, .. } if extension == wanted);
@@ -285,7 +285,7 @@ impl Work {
             *left -= 1;
             let is_full = batch.len() >= self.batch_rows || batch.bytes >= self.batch_bytes;
             if is_full || *left == 0 {
-                let full = std::mem::replace(&mut batch, Rows::new(&reading.columns, &reading.schema));
+                let full = std::mem::replace(&mut batch, SampleRows::new(&reading.columns, &reading.schema));
                 if self.send(full, shard, rows, &mut since)?.is_break() || *left == 0 {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -320,7 +320,13 @@ impl Work {
     }
 
     /// Hands rows over, unless nobody wants them any more.
-    fn send(&self, batch: Rows<'_>, shard: &ShardPath, rows: &Rest, since: &mut Instant) -> Result<ControlFlow<()>> {
+    fn send(
+        &self,
+        batch: SampleRows<'_>,
+        shard: &ShardPath,
+        rows: &Rest,
+        since: &mut Instant,
+    ) -> Result<ControlFlow<()>> {
         let batch = batch.finish(shard)?;
         self.records_read.add(batch.num_rows());
         let contents: Vec<_> = batch.columns().iter().filter_map(|column| column.as_binary_opt::<i32>()).collect();
