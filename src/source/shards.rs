@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{Column, DFSchema, Result, exec_datafusion_err, plan_err};
@@ -101,6 +101,26 @@ pub(super) fn pushed_down(
         false => TableProviderFilterPushDown::Unsupported,
     };
     filters.iter().map(support).collect()
+}
+
+/// The columns of a table with hidden ones behind them (where a row is, NULL, NULL), and the names of those that tell a row's place, its
+/// image and why that could not be read. Of several binary columns nobody knows which one was not decoded.
+pub(super) fn with_hidden_columns(
+    schema: &Schema,
+    hidden: [&str; 3],
+    projection: Option<&[usize]>,
+) -> (SchemaRef, [String; 3]) {
+    let types = [DataType::Utf8, DataType::Binary, DataType::Utf8];
+    let fields = hidden.into_iter().zip(types).map(|(name, data_type)| Arc::new(Field::new(name, data_type, true)));
+    let fields: Vec<_> = schema.fields().iter().cloned().chain(fields).collect();
+    let mut columns = hidden.map(str::to_string);
+    let is_read = |index: usize| projection.is_none_or(|projection| projection.contains(&index));
+    let read = schema.fields().iter().enumerate().filter(|(index, _)| is_read(*index));
+    let binary: Vec<_> = read.filter(|(_, field)| *field.data_type() == DataType::Binary).collect();
+    if let [(_, content)] = binary.as_slice() {
+        columns[1] = content.name().clone();
+    }
+    (Arc::new(Schema::new(fields)), columns)
 }
 
 /// Finds the shards of a location.

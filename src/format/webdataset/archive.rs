@@ -33,7 +33,7 @@ pub(crate) fn sample_member<R: Read>(entry: &Entry<'_, R>) -> Option<(String, St
     Some((key.to_string(), extension))
 }
 
-/// The content of a member, as far as it may go.
+/// The content of a member, of one that is too large its beginning.
 ///
 /// # Errors
 /// A member that ends before its size says, and what the system answers.
@@ -43,11 +43,15 @@ pub(crate) fn member_content<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Ve
     let mut content = Vec::new();
     let read = entry.take(MOST_MEMBER_BYTES).read_to_end(&mut content)? as u64;
     if read < size.min(MOST_MEMBER_BYTES) {
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = shown(entry);
         let message = format!("truncated member '{name}': {read} of {size} bytes");
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     }
     Ok(content)
+}
+
+fn shown<R: Read>(entry: &Entry<'_, R>) -> String {
+    String::from_utf8_lossy(&entry.path_bytes()).into_owned()
 }
 
 /// An archive, plain or gzip, by its first bytes.
@@ -86,6 +90,11 @@ pub(crate) fn each_sample(
         if is_wanted(&extension)
             && let Some(sample) = &mut sample
         {
+            if entry.size() > MOST_MEMBER_BYTES {
+                let (name, size) = (shown(&entry), entry.size());
+                let message = format!("member '{name}' has {size} bytes, and at most {MOST_MEMBER_BYTES} have a place");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+            }
             sample.members.push((extension, member_content(&mut entry)?));
         }
     }
@@ -130,6 +139,22 @@ mod tests {
         let (samples, end) = samples(file.path());
         assert_eq!(samples, ["a/1: jpg cls", "a/2: left.jpg", "a/1: txt"]);
         assert!(end.is_ok_and(|end| end.is_continue()));
+    }
+
+    #[test]
+    fn a_member_that_has_no_place_is_an_error_and_not_cut() {
+        let file = archive(&["1.txt"]);
+        let mut archive = tar::Builder::new(file.reopen().expect("a file"));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(MOST_MEMBER_BYTES + 1);
+        header.set_path("1.jpg").expect("a name");
+        header.set_cksum();
+        // Of the content nothing is there, and nothing of it is read.
+        archive.append(&header, io::empty()).expect("a member");
+        let (read, end) = samples(file.path());
+        assert!(read.is_empty());
+        let message = "member '1.jpg' has 1073741825 bytes, and at most 1073741824 have a place";
+        assert_eq!(end.expect_err("too large").to_string(), message);
     }
 
     #[test]

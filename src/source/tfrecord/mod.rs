@@ -27,7 +27,7 @@ pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
 use super::format::{FileTable, Function, SourceTable, called_at};
 use super::node::{ReadExec, Reader};
-use super::shards::{ShardKind, find, pushed_down};
+use super::shards::{ShardKind, find, pushed_down, with_hidden_columns};
 use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
@@ -303,19 +303,9 @@ impl PartitionedTable for TfRecordTable {
 
     fn with_hidden(&self, projection: Option<&[usize]>) -> Result<Option<Hidden>> {
         let mut table = self.clone();
-        let types = [DataType::Utf8, DataType::Binary, DataType::Utf8];
-        let hidden = HIDDEN.into_iter().zip(types).map(|(name, data_type)| Field::new(name, data_type, true));
-        let fields: Vec<_> = self.schema.fields().iter().map(|field| field.as_ref().clone()).chain(hidden).collect();
-        table.schema = Arc::new(Schema::new(fields));
+        let (schema, columns) = with_hidden_columns(&self.schema, HIDDEN, projection);
+        table.schema = schema;
         table.columns.extend([Column::Place, Column::Nothing, Column::Nothing]);
-        let mut columns = HIDDEN.map(str::to_string);
-        // Of several binary features nobody knows which one was not decoded.
-        let is_read = |index: &usize| projection.is_none_or(|projection| projection.contains(index));
-        let read = (0..self.columns.len()).filter(is_read).map(|index| self.schema.field(index));
-        let binary: Vec<&Field> = read.filter(|field| *field.data_type() == DataType::Binary).collect();
-        if let [content] = binary.as_slice() {
-            columns[1] = content.name().clone();
-        }
         Ok(Some(Hidden { table: Arc::new(table), columns }))
     }
 }

@@ -6,7 +6,7 @@ mod read;
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
@@ -21,7 +21,7 @@ use self::columns::{Column, HIDDEN, infer};
 use self::read::{Reading, SampleReader, SampleReaderMessage, items_schema, to_batch};
 use super::format::{FileTable, Function, SourceTable, called_at};
 use super::node::{ReadExec, Reader};
-use super::shards::{ShardKind, ShardPath, find, pushed_down};
+use super::shards::{ShardKind, ShardPath, find, pushed_down, with_hidden_columns};
 use super::wire::Columns;
 use super::work::group;
 use super::{Hidden, PartitionedTable, Partitions};
@@ -163,19 +163,9 @@ impl PartitionedTable for WebDatasetTable {
 
     fn with_hidden(&self, projection: Option<&[usize]>) -> Result<Option<Hidden>> {
         let mut table = self.clone();
-        let types = [DataType::Utf8, DataType::Binary, DataType::Utf8];
-        let hidden = HIDDEN.into_iter().zip(types).map(|(name, data_type)| Field::new(name, data_type, true));
-        let fields: Vec<_> = self.schema.fields().iter().map(|field| field.as_ref().clone()).chain(hidden).collect();
-        table.schema = Arc::new(Schema::new(fields));
+        let (schema, columns) = with_hidden_columns(&self.schema, HIDDEN, projection);
+        table.schema = schema;
         table.columns.extend([Column::Place, Column::Nothing, Column::Nothing]);
-        let mut columns = HIDDEN.map(str::to_string);
-        // Of several binary members nobody knows which one was not decoded.
-        let is_read = |index: &usize| projection.is_none_or(|projection| projection.contains(index));
-        let read = (0..self.columns.len()).filter(is_read).map(|index| self.schema.field(index));
-        let binary: Vec<&Field> = read.filter(|field| *field.data_type() == DataType::Binary).collect();
-        if let [content] = binary.as_slice() {
-            columns[1] = content.name().clone();
-        }
         Ok(Some(Hidden { table: Arc::new(table), columns }))
     }
 }

@@ -254,7 +254,12 @@ impl Work {
     fn run(self, shards: Vec<ShardPath>, fetch: usize, rows: &Rest) {
         let read = std::panic::AssertUnwindSafe(|| {
             let mut left = fetch;
-            shards.iter().try_for_each(|shard| self.read(shard, &mut left, rows))
+            for shard in &shards {
+                if self.read(shard, &mut left, rows)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
         });
         let ended = std::panic::catch_unwind(read);
         let ended = ended.unwrap_or_else(|_| exec_err!("internal error: reading an archive panicked"));
@@ -264,9 +269,10 @@ impl Work {
         }
     }
 
-    fn read(&self, shard: &ShardPath, left: &mut usize, rows: &Rest) -> Result<()> {
-        if *left == 0 {
-            return Ok(());
+    /// Reads an archive, unless enough was read or nobody wants the rows any more.
+    fn read(&self, shard: &ShardPath, left: &mut usize, rows: &Rest) -> Result<ControlFlow<()>> {
+        if *left == 0 || rows.is_closed() {
+            return Ok(ControlFlow::Break(()));
         }
         self.allow.check(&shard.shown)?;
         let reading = self.reading.as_ref();
@@ -304,7 +310,7 @@ impl Work {
         }
         // What comes before a fault is given.
         if batch.len() > 0 && self.send(batch, shard, rows, &mut since)?.is_break() {
-            return Ok(());
+            return Ok(ControlFlow::Break(()));
         }
         if let Err(error) = end {
             if reading.on_corrupt == OnCorrupt::Error {
@@ -316,7 +322,7 @@ impl Work {
         self.read_time.add_elapsed(since);
         self.files_read.add(1);
         self.bytes_read.add(usize::try_from(shard.bytes).unwrap_or(0));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Hands rows over, unless nobody wants them any more.
