@@ -1,20 +1,15 @@
 //! `image_center_crop`: the centre of an image.
 
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::Documentation;
 use datafusion_macros::user_doc;
+use fast_image_resize::Resizer;
 
-use crate::support::arguments::{Options, check_constants, coerce, signature};
-use crate::support::fuse::fuse;
-use crate::support::image_array::image_type;
-use crate::support::rows::transform_rows;
-use crate::support::step::{CenterCrop, Transform};
+use crate::support::arguments::{Kind, Parameter, Values, required};
+use crate::support::function::Function;
+use crate::support::pixels::{Pixels, PixelsRef};
+use crate::support::resize::center_crop;
+use crate::support::step::{Step, Transform};
 
 /// The SQL function `image_center_crop`.
 #[user_doc(
@@ -34,55 +29,47 @@ always has that size: a smaller image gets a border of 0 in every channel.",
     argument(name = "width", description = "Pixels, 1 to 65535."),
     argument(name = "height", description = "Pixels, 1 to 65535.")
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageCenterCrop {
-    signature: Signature,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CenterCrop {
+    width: u32,
+    height: u32,
 }
 
-impl Default for ImageCenterCrop {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageCenterCrop {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(CenterCrop::PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageCenterCrop {
-    fn name(&self) -> &str {
-        CenterCrop::FUNCTION
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), CenterCrop::PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(image_type())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        check_constants::<CenterCrop>(&args)?;
-        Ok(Arc::new(Field::new(self.name(), image_type(), true)))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        transform_rows::<CenterCrop>(&args)
-    }
-
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        fuse(args, |pipeline, options: CenterCrop| pipeline.transforms.push(Transform::CenterCrop(options)))
-    }
+impl Function for CenterCrop {
+    const NAME: &'static str = "image_center_crop";
+    const PARAMETERS: &'static [Parameter] =
+        &[required("image", Kind::Image), required("width", Kind::Integer), required("height", Kind::Integer)];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn from_values(values: &Values<'_>) -> Result<Self> {
+        let (width, height) = values.size()?;
+        Ok(Self { width, height })
+    }
+}
+
+impl Step for CenterCrop {
+    fn options(&self) -> String {
+        format!("{}, {}", self.width, self.height)
+    }
+}
+
+impl Transform for CenterCrop {
+    fn apply(&self, image: PixelsRef<'_>, _: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
+        Ok(center_crop(image, self.width, self.height, buffer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::testing::{gray, transformed};
+
+    #[test]
+    fn an_odd_rest_is_cut_from_the_right_and_from_the_bottom() {
+        let image = gray(4, 2, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(transformed::<CenterCrop>(image, "image_center_crop(1, 1)").values, [2]);
     }
 }

@@ -1,20 +1,15 @@
-//! `image_crop`: a region of an image.
+//! `image_crop`: a part of an image.
 
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::Result;
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::logical_expr::Documentation;
 use datafusion_macros::user_doc;
+use fast_image_resize::Resizer;
 
-use crate::support::arguments::{Options, check_constants, coerce, signature};
-use crate::support::fuse::fuse;
-use crate::support::image_array::image_type;
-use crate::support::rows::transform_rows;
-use crate::support::step::{Crop, Transform};
+use crate::support::arguments::{Kind, Parameter, Values, required};
+use crate::support::function::Function;
+use crate::support::pixels::{Pixels, PixelsRef};
+use crate::support::resize::crop;
+use crate::support::step::{Step, Transform};
 
 /// The SQL function `image_crop`.
 #[user_doc(
@@ -36,55 +31,60 @@ that size: what lies outside the image is 0 in every channel.",
     argument(name = "width", description = "Pixels, 1 to 65535."),
     argument(name = "height", description = "Pixels, 1 to 65535.")
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageCrop {
-    signature: Signature,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Crop {
+    x: i32,
+    y: i32,
+    width: u32,
+    height: u32,
 }
 
-impl Default for ImageCrop {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageCrop {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(Crop::PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageCrop {
-    fn name(&self) -> &str {
-        Crop::FUNCTION
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), Crop::PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(image_type())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        check_constants::<Crop>(&args)?;
-        Ok(Arc::new(Field::new(self.name(), image_type(), true)))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        transform_rows::<Crop>(&args)
-    }
-
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        fuse(args, |pipeline, options: Crop| pipeline.transforms.push(Transform::Crop(options)))
-    }
+impl Function for Crop {
+    const NAME: &'static str = "image_crop";
+    const PARAMETERS: &'static [Parameter] = &[
+        required("image", Kind::Image),
+        required("x", Kind::Integer),
+        required("y", Kind::Integer),
+        required("width", Kind::Integer),
+        required("height", Kind::Integer),
+    ];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn from_values(values: &Values<'_>) -> Result<Self> {
+        let (width, height) = values.size()?;
+        let offset = |name: &str| {
+            let offset = values.integer(name, -65_535..=65_535, " pixels", None)?;
+            i32::try_from(offset).map_err(|error| plan_datafusion_err!("{name}: {error}"))
+        };
+        Ok(Self { x: offset("x")?, y: offset("y")?, width, height })
+    }
+}
+
+impl Step for Crop {
+    fn options(&self) -> String {
+        format!("{}, {}, {}, {}", self.x, self.y, self.width, self.height)
+    }
+}
+
+impl Transform for Crop {
+    fn apply(&self, image: PixelsRef<'_>, _: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
+        let start = (i64::from(self.x), i64::from(self.y));
+        Ok(crop(image, start, (self.width, self.height), buffer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::testing::{gray, transformed};
+
+    #[test]
+    fn what_lies_outside_of_the_image_is_black() {
+        let image = gray(2, 2, &[1, 2, 3, 4]);
+        assert_eq!(transformed::<Crop>(image, "image_crop(-1, 1, 3, 2)").values, [0, 3, 4, 0, 0, 0]);
+        assert_eq!(transformed::<Crop>(image, "image_crop(5, 5, 1, 1)").values, [0]);
     }
 }

@@ -1,18 +1,30 @@
 //! `image_decode`: from the bytes of an image file to pixels.
 
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{Options, check_constants, coerce, signature};
+use crate::support::arguments::{Choice, Kind, Parameter, Values, optional, required};
+use crate::support::decode::Exif;
+use crate::support::function::{Function, Scalar};
 use crate::support::image_array::image_type;
-use crate::support::rows::decode_rows;
-use crate::support::step::Decode;
+use crate::support::kernels::Kernels;
+use crate::support::pixels::{Mode, Pixels};
+use crate::support::rows::{Images, for_each_content};
+use crate::support::step::Step;
+
+/// What becomes of a row whose image can't be decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum OnError {
+    #[default]
+    Null,
+    Raise,
+}
+
+impl Choice for OnError {
+    const CHOICES: &'static [(&'static str, Self)] = &[("null", Self::Null), ("raise", Self::Raise)];
+}
 
 /// The SQL function `image_decode`.
 #[user_doc(
@@ -43,51 +55,92 @@ values (width x height x channels) and more, is NULL; `image_error` says why.",
         description = "'null' (default) or 'raise', which fails the query at the first bad image."
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageDecode {
-    signature: Signature,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Decode {
+    mode: Mode,
+    exif: Exif,
+    on_error: OnError,
 }
 
-impl Default for ImageDecode {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageDecode {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(Decode::PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageDecode {
-    fn name(&self) -> &str {
-        Decode::FUNCTION
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), Decode::PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(image_type())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        check_constants::<Decode>(&args)?;
-        Ok(Arc::new(Field::new(self.name(), image_type(), true)))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        decode_rows(&args)
-    }
+impl Function for Decode {
+    const NAME: &'static str = "image_decode";
+    const PARAMETERS: &'static [Parameter] = &[
+        required("content", Kind::Content),
+        optional("mode", Kind::Text),
+        optional("exif", Kind::Text),
+        optional("on_error", Kind::Text),
+    ];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn from_values(values: &Values<'_>) -> Result<Self> {
+        Ok(Self {
+            mode: values.choice("mode", Mode::Rgb)?,
+            exif: values.choice("exif", Exif::Apply)?,
+            on_error: values.choice("on_error", OnError::Null)?,
+        })
+    }
+}
+
+impl Step for Decode {
+    fn options(&self) -> String {
+        format!("{}, {}, {}", self.mode.word(), self.exif.word(), self.on_error.word())
+    }
+}
+
+impl Decode {
+    /// Decodes; `None` for a bad image that is not to stop the query.
+    ///
+    /// # Errors
+    /// A bad image that is.
+    pub(crate) fn decode(&self, content: &[u8], kernels: &mut Kernels) -> Result<Option<Pixels>> {
+        match kernels.decode(content, self.mode, self.exif) {
+            Ok(pixels) => Ok(Some(pixels)),
+            Err(_) if self.on_error == OnError::Null => Ok(None),
+            Err(reason) => exec_err!(
+                "image_decode: {reason}; use on_error => 'null' to keep the row and image_error(content) to find it"
+            ),
+        }
+    }
+}
+
+impl Scalar for Decode {
+    fn data_type(_: &ReturnFieldArgs<'_>) -> Result<DataType> {
+        Ok(image_type())
+    }
+
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut images = Images::default();
+        for_each_content::<Self>(args, |row| {
+            let image = match row {
+                Some((content, decode)) => decode.decode(content, &mut images.kernels)?,
+                None => None,
+            };
+            images.append(image)
+        })?;
+        images.finish(args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::step::parse;
+    use crate::support::testing::png;
+
+    #[test]
+    fn a_bad_image_is_null_or_an_error() {
+        let photo = png(4, 3);
+        let half = &photo[..photo.len() / 2];
+        let decode = |step: &str, content: &[u8]| {
+            parse::<Decode>(step).expect("a step").decode(content, &mut Kernels::default())
+        };
+        let pixels = decode("image_decode(gray, apply, null)", &photo).expect("no failure").expect("an image");
+        assert_eq!((pixels.width, pixels.height, pixels.channels), (4, 3, 1));
+        assert_eq!(decode("image_decode(rgb, apply, null)", half).expect("no failure"), None);
+        let error = decode("image_decode(rgb, apply, raise)", half).expect_err("a bad image").strip_backtrace();
+        assert!(error.contains("image_decode: broken png"), "{error}");
     }
 }

@@ -1,19 +1,17 @@
 //! `image_encode`: from pixels to the bytes of an image file.
 
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::simplify::ExprSimplifyResult;
+use datafusion::logical_expr::{ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{Options, check_constants, coerce, signature};
+use crate::support::arguments::{Choice, Kind, Parameter, Values, optional, required};
+use crate::support::encode::{Encoding, Format, Subsampling};
+use crate::support::function::{Function, Scalar};
 use crate::support::fuse::fuse;
-use crate::support::rows::encode_rows;
-use crate::support::step::Encode;
+use crate::support::rows::{Files, for_each_image};
+use crate::support::step::Step;
 
 /// The SQL function `image_encode`.
 #[user_doc(
@@ -38,55 +36,76 @@ use crate::support::step::Encode;
         description = "Whether each JPEG gets Huffman tables of its own: smaller files, more time; true by default."
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageEncode {
-    signature: Signature,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Encode {
+    pub(crate) encoding: Encoding,
 }
 
-impl Default for ImageEncode {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageEncode {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(Encode::PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageEncode {
-    fn name(&self) -> &str {
-        Encode::FUNCTION
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), Encode::PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Binary)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        check_constants::<Encode>(&args)?;
-        Ok(Arc::new(Field::new(self.name(), DataType::Binary, true)))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        encode_rows(&args)
-    }
-
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        fuse(args, |pipeline, options: Encode| pipeline.encode = Some(options))
-    }
+impl Function for Encode {
+    const NAME: &'static str = "image_encode";
+    const PARAMETERS: &'static [Parameter] = &[
+        required("image", Kind::Image),
+        optional("format", Kind::Text),
+        optional("quality", Kind::Integer),
+        optional("subsampling", Kind::Text),
+        optional("optimize", Kind::Boolean),
+    ];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn from_values(values: &Values<'_>) -> Result<Self> {
+        let encoding = Encoding {
+            format: values.choice("format", Format::Jpeg)?,
+            quality: values.integer("quality", 1..=100, "", Some(95))? as u8,
+            subsampling: values.choice("subsampling", Subsampling::Full)?,
+            optimize: values.boolean("optimize", true)?,
+        };
+        Ok(Self { encoding })
+    }
+}
+
+impl Step for Encode {
+    fn options(&self) -> String {
+        let Encoding { format, quality, subsampling, optimize } = self.encoding;
+        format!("{}, {quality}, {}, {optimize}", format.word(), subsampling.word())
+    }
+}
+
+impl Scalar for Encode {
+    fn data_type(_: &ReturnFieldArgs<'_>) -> Result<DataType> {
+        Ok(DataType::Binary)
+    }
+
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut files = Files::default();
+        for_each_image::<Self>(args, |row| {
+            files.append(row.as_ref().map(|(image, encode)| (*image, &encode.encoding)))
+        })?;
+        files.finish(args)
+    }
+
+    fn simplify(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
+        fuse::<Self>(args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::decode::sniff;
+    use crate::support::kernels::Kernels;
+    use crate::support::step::parse;
+    use crate::support::testing::gray;
+
+    #[test]
+    fn each_format_is_told_by_its_first_bytes() {
+        for (format, _) in Format::CHOICES.iter().map(|(word, format)| (*word, format)) {
+            let step: Encode = parse(&format!("image_encode({format}, 90, 4:2:0, false)")).expect("a step");
+            let mut kernels = Kernels::default();
+            let file = kernels.encode(gray(2, 2, &[1, 2, 3, 4]), &step.encoding).expect("a file");
+            assert_eq!(sniff(file).map(|(_, name)| name), Ok(format));
+        }
     }
 }

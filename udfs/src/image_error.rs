@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, StringBuilder};
+use datafusion::arrow::array::StringBuilder;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{Contents, Kind, Parameter, coerce, columnar, required, signature};
-use crate::support::decode::decode;
+use crate::support::arguments::{Kind, Parameter, columnar, required};
+use crate::support::decode::{Exif, decode};
+use crate::support::function::{Function, Scalar};
 use crate::support::jpeg::JpegCodec;
 use crate::support::pixels::Mode;
-use crate::support::rows::row_count;
-use crate::support::step::{Decode, Exif, OnError};
-
-const PARAMETERS: &[Parameter] = &[required("content", Kind::Content)];
+use crate::support::rows::for_each_content;
 
 /// The SQL function `image_error`.
 #[user_doc(
@@ -32,54 +30,30 @@ const PARAMETERS: &[Parameter] = &[required("content", Kind::Content)];
 ```"#,
     argument(name = "content", description = "The bytes of an image file.")
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageError {
-    signature: Signature,
-}
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ImageError;
 
-impl Default for ImageError {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageError {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageError {
-    fn name(&self) -> &str {
-        "image_error"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = row_count(&args);
-        let contents = Contents::try_new(self.name(), &args.args[0], rows)?;
-        let mut reasons = StringBuilder::new();
-        for row in 0..rows {
-            reasons.append_option(contents.get(row).and_then(image_error));
-        }
-        let reasons: ArrayRef = Arc::new(reasons.finish());
-        columnar(&args.args, reasons)
-    }
+impl Function for ImageError {
+    const NAME: &'static str = "image_error";
+    const PARAMETERS: &'static [Parameter] = &[required("content", Kind::Content)];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+}
+
+impl Scalar for ImageError {
+    fn data_type(_: &ReturnFieldArgs<'_>) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut reasons = StringBuilder::new();
+        for_each_content::<Self>(args, |row| {
+            reasons.append_option(row.and_then(|(content, _)| image_error(content)));
+            Ok(())
+        })?;
+        columnar(&args.args, Arc::new(reasons.finish()))
     }
 }
 
@@ -89,7 +63,6 @@ impl ScalarUDFImpl for ImageError {
 /// assert_eq!(pixmill_udfs::image_error(b"").as_deref(), Some("empty file (0 bytes)"));
 /// ```
 pub fn image_error(content: &[u8]) -> Option<String> {
-    let options = Decode { mode: Mode::Native, exif: Exif::Ignore, on_error: OnError::Null };
-    let result = decode(content, &options, &mut JpegCodec::default(), Vec::new());
+    let result = decode(content, Mode::Native, Exif::Ignore, &mut JpegCodec::default(), Vec::new());
     result.err().map(|reason| reason.to_string())
 }

@@ -6,14 +6,13 @@ use datafusion::arrow::array::{ArrayRef, BooleanBuilder, Int32Builder, StringBui
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{Contents, Kind, Parameter, coerce, columnar, required, signature};
-use crate::support::header::header;
-use crate::support::rows::row_count;
-
-const PARAMETERS: &[Parameter] = &[required("content", Kind::Content)];
+use crate::support::arguments::{Kind, Parameter, columnar, required};
+use crate::support::function::{Function, Scalar};
+use crate::support::header::{Header, header};
+use crate::support::rows::for_each_content;
 
 /// The SQL function `image_info`.
 #[user_doc(
@@ -32,49 +31,30 @@ progressive JPEG and interlaced PNG. NULL where there is no readable header.",
 ```"#,
     argument(name = "content", description = "The bytes of an image file.")
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageInfo {
-    signature: Signature,
-}
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ImageInfo;
 
-impl Default for ImageInfo {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageInfo {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageInfo {
-    fn name(&self) -> &str {
-        "image_info"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Struct(fields()))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = row_count(&args);
-        let contents = Contents::try_new(self.name(), &args.args[0], rows)?;
-        columnar(&args.args, info_rows(&contents, rows)?)
-    }
+impl Function for ImageInfo {
+    const NAME: &'static str = "image_info";
+    const PARAMETERS: &'static [Parameter] = &[required("content", Kind::Content)];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+}
+
+impl Scalar for ImageInfo {
+    fn data_type(_: &ReturnFieldArgs<'_>) -> Result<DataType> {
+        Ok(DataType::Struct(fields()))
+    }
+
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut infos = Infos::default();
+        for_each_content::<Self>(args, |row| {
+            infos.append(row.and_then(|(content, _)| header(content).ok()));
+            Ok(())
+        })?;
+        columnar(&args.args, infos.finish()?)
     }
 }
 
@@ -92,16 +72,19 @@ fn fields() -> Fields {
     ])
 }
 
-fn info_rows(contents: &Contents, rows: usize) -> Result<ArrayRef> {
-    let mut formats = StringBuilder::new();
-    let mut integers: [Int32Builder; 6] = Default::default();
-    let mut progressive = BooleanBuilder::new();
-    let mut valid = Vec::with_capacity(rows);
-    for row in 0..rows {
-        let header = contents.get(row).and_then(|content| header(content).ok());
-        valid.push(header.is_some());
-        formats.append_option(header.as_ref().map(|header| header.format));
-        progressive.append_option(header.as_ref().map(|header| header.is_progressive));
+#[derive(Default)]
+struct Infos {
+    formats: StringBuilder,
+    integers: [Int32Builder; 6],
+    progressive: BooleanBuilder,
+    valid: Vec<bool>,
+}
+
+impl Infos {
+    fn append(&mut self, header: Option<Header>) {
+        self.valid.push(header.is_some());
+        self.formats.append_option(header.as_ref().map(|header| header.format));
+        self.progressive.append_option(header.as_ref().map(|header| header.is_progressive));
         let values = header.map(|header| {
             [
                 header.width,
@@ -112,16 +95,17 @@ fn info_rows(contents: &Contents, rows: usize) -> Result<ArrayRef> {
                 header.frames,
             ]
         });
-        for (index, builder) in integers.iter_mut().enumerate() {
-            let value = values.and_then(|values| i32::try_from(values[index]).ok());
-            builder.append_option(value);
+        for (index, builder) in self.integers.iter_mut().enumerate() {
+            builder.append_option(values.and_then(|values| i32::try_from(values[index]).ok()));
         }
     }
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(formats.finish())];
-    for builder in &mut integers {
-        columns.push(Arc::new(builder.finish()));
+
+    fn finish(mut self) -> Result<ArrayRef> {
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.formats.finish())];
+        for builder in &mut self.integers {
+            columns.push(Arc::new(builder.finish()));
+        }
+        columns.push(Arc::new(self.progressive.finish()));
+        Ok(Arc::new(StructArray::try_new(fields(), columns, Some(NullBuffer::from(self.valid)))?))
     }
-    columns.push(Arc::new(progressive.finish()));
-    let info = StructArray::try_new(fields(), columns, Some(NullBuffer::from(valid)))?;
-    Ok(Arc::new(info))
 }

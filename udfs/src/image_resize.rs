@@ -1,20 +1,15 @@
 //! `image_resize`: to another size.
 
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::Result;
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::Documentation;
 use datafusion_macros::user_doc;
+use fast_image_resize::Resizer;
 
-use crate::support::arguments::{Options, check_constants, coerce, signature};
-use crate::support::fuse::fuse;
-use crate::support::image_array::image_type;
-use crate::support::rows::transform_rows;
-use crate::support::step::{Resize, Transform};
+use crate::support::arguments::{Choice, Kind, Parameter, Values, optional, required};
+use crate::support::function::Function;
+use crate::support::pixels::{Pixels, PixelsRef};
+use crate::support::resize::{Filter, Fit, Resampling, resize};
+use crate::support::step::{Step, Transform};
 
 /// The SQL function `image_resize`.
 #[user_doc(
@@ -43,55 +38,65 @@ before the centre is cut, as in TensorFlow's tutorials.",
         description = "Whether the filter widens with the ratio when shrinking; true by default. 'bicubic' and 'lanczos3' must; 'area', which weighs parts of pixels as OpenCV's INTER_AREA does, always averages; 'nearest' never."
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageResize {
-    signature: Signature,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Resize {
+    width: u32,
+    height: u32,
+    resampling: Resampling,
 }
 
-impl Default for ImageResize {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ImageResize {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(Resize::PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageResize {
-    fn name(&self) -> &str {
-        Resize::FUNCTION
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.name(), Resize::PARAMETERS, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(image_type())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        check_constants::<Resize>(&args)?;
-        Ok(Arc::new(Field::new(self.name(), image_type(), true)))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        transform_rows::<Resize>(&args)
-    }
-
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        fuse(args, |pipeline, options: Resize| pipeline.transforms.push(Transform::Resize(options)))
-    }
+impl Function for Resize {
+    const NAME: &'static str = "image_resize";
+    const PARAMETERS: &'static [Parameter] = &[
+        required("image", Kind::Image),
+        required("width", Kind::Integer),
+        required("height", Kind::Integer),
+        optional("fit", Kind::Text),
+        optional("filter", Kind::Text),
+        optional("antialias", Kind::Boolean),
+    ];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
+    }
+
+    fn from_values(values: &Values<'_>) -> Result<Self> {
+        let (width, height) = values.size()?;
+        let filter = values.choice("filter", Filter::Bilinear)?;
+        let antialias = values.boolean("antialias", true)?;
+        // fast_image_resize 6.1 reads outside of the image when it interpolates without widening these filters.
+        if !antialias && matches!(filter, Filter::Bicubic | Filter::Lanczos3) {
+            return plan_err!("image_resize: antialias must be true with filter '{}', got false", filter.word());
+        }
+        let fit = values.choice("fit", Fit::Stretch)?;
+        Ok(Self { width, height, resampling: Resampling { fit, filter, antialias } })
+    }
+}
+
+impl Step for Resize {
+    fn options(&self) -> String {
+        let Self { width, height, resampling: Resampling { fit, filter, antialias } } = self;
+        format!("{width}, {height}, {}, {}, {antialias}", fit.word(), filter.word())
+    }
+}
+
+impl Transform for Resize {
+    fn apply(&self, image: PixelsRef<'_>, resizer: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
+        resize(image, (self.width, self.height), self.resampling, resizer, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::testing::{gray, transformed};
+
+    #[test]
+    fn each_fit_has_its_size() {
+        let image = gray(4, 2, &[9; 8]);
+        for (fit, size) in [("stretch", (3, 3)), ("cover", (3, 3)), ("pad", (3, 3)), ("inside", (3, 2))] {
+            let resized = transformed::<Resize>(image, &format!("image_resize(3, 3, {fit}, bilinear, true)"));
+            assert_eq!((resized.width, resized.height), size, "{fit}");
+        }
     }
 }

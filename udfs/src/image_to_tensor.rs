@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-};
+use datafusion::arrow::array::{ArrayRef, FixedSizeListArray, PrimitiveArray};
+use datafusion::arrow::buffer::{NullBuffer, ScalarBuffer};
+use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef, Float32Type, UInt8Type};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::{Options, check_constants, coerce, signature};
-use crate::support::tensor::{ToTensor, tensor_rows};
+use crate::support::arguments::{Kind, Parameter, Values, coerce, columnar, optional, required};
+use crate::support::function::{Function, Scalar};
+use crate::support::pixels::PixelsRef;
+use crate::support::rows::{for_each_image, row_count};
+use crate::support::tensor::{Dtype, Layout, Normalisation, counted};
 
 /// The SQL function `image_to_tensor`.
 #[user_doc(
@@ -51,35 +54,60 @@ an int64_list, and a row whose tensor is NULL is rejected as one whose image is.
         description = "What the difference is divided by: a number, or a list of one for each channel; 1 by default."
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ImageToTensor {
-    signature: Signature,
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ToTensor {
+    width: u32,
+    height: u32,
+    channels: u8,
+    dtype: Dtype,
+    layout: Layout,
+    /// The float32 value of each pixel value, channel by channel; none for uint8.
+    values: Arc<[[f32; 256]]>,
 }
 
-impl Default for ImageToTensor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+impl Function for ToTensor {
+    const NAME: &'static str = "image_to_tensor";
+    const PARAMETERS: &'static [Parameter] = &[
+        required("image", Kind::Image),
+        required("width", Kind::Integer),
+        required("height", Kind::Integer),
+        optional("channels", Kind::Integer),
+        optional("dtype", Kind::Text),
+        optional("layout", Kind::Text),
+        optional("scale", Kind::Number),
+        optional("mean", Kind::Numbers),
+        optional("std", Kind::Numbers),
+    ];
 
-impl ImageToTensor {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: signature(ToTensor::PARAMETERS) }
-    }
-}
-
-impl ScalarUDFImpl for ImageToTensor {
-    fn name(&self) -> &str {
-        ToTensor::FUNCTION
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
+    fn documentation(&self) -> Option<&Documentation> {
+        self.doc()
     }
 
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let mut coerced = coerce(self.name(), ToTensor::PARAMETERS, types)?;
+    fn from_values(values: &Values<'_>) -> Result<Self> {
+        let (width, height) = values.size()?;
+        let channels = values.integer("channels", 1..=4, "", Some(3))? as u8;
+        let dtype = values.choice("dtype", Dtype::Float32)?;
+        let layout = values.choice("layout", Layout::Hwc)?;
+        let values = match dtype {
+            Dtype::Float32 => Normalisation::try_new(values, channels)?.values(Self::NAME)?,
+            Dtype::Uint8 => {
+                for name in ["scale", "mean", "std"] {
+                    if let Some([number, ..]) = values.numbers(name)?.as_deref() {
+                        return plan_err!(
+                            "{}: {name} must be left out with dtype 'uint8', which keeps the pixels' values, got {number}; \
+                             use dtype => 'float32'",
+                            Self::NAME
+                        );
+                    }
+                }
+                Arc::default()
+            }
+        };
+        Ok(Self { width, height, channels, dtype, layout, values })
+    }
+
+    fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
+        let mut coerced = coerce(Self::NAME, Self::PARAMETERS, types)?;
         // A NULL that is cast would no longer be a constant to read the type of the result from.
         for (coerced, given) in coerced.iter_mut().zip(types).skip(1) {
             if given.is_null() {
@@ -88,17 +116,14 @@ impl ScalarUDFImpl for ImageToTensor {
         }
         Ok(coerced)
     }
+}
 
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        internal_err!("image_to_tensor's type depends on its arguments")
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        check_constants::<ToTensor>(&args)?;
+impl Scalar for ToTensor {
+    fn data_type(args: &ReturnFieldArgs<'_>) -> Result<DataType> {
         // The other options may be expressions that the optimizer has yet to make constants of.
-        let mut of_the_type = vec![ScalarValue::Null; ToTensor::PARAMETERS.len()];
-        for (index, parameter) in ToTensor::PARAMETERS.iter().enumerate() {
-            if !ToTensor::OF_THE_TYPE.contains(&parameter.name) || index >= args.scalar_arguments.len() {
+        let mut of_the_type = vec![ScalarValue::Null; Self::PARAMETERS.len()];
+        for (index, parameter) in Self::PARAMETERS.iter().enumerate() {
+            if !Self::OF_THE_TYPE.contains(&parameter.name) || index >= args.scalar_arguments.len() {
                 continue;
             }
             match args.scalar_arguments[index] {
@@ -111,62 +136,118 @@ impl ScalarUDFImpl for ImageToTensor {
                 }
             }
         }
-        let data_type = ToTensor::from_scalars(&of_the_type)?.data_type();
-        Ok(Arc::new(Field::new(self.name(), data_type, true)))
+        Ok(Self::from_scalars(&of_the_type)?.tensor_type())
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        tensor_rows(&args)
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.return_type() {
+            DataType::FixedSizeList(item, _) if item.data_type() == &DataType::UInt8 => {
+                fill::<UInt8Type>(args, item, |options, image, tensor| match options.layout {
+                    Layout::Hwc => tensor.copy_from_slice(image.values),
+                    Layout::Chw => options.layout.write(image, tensor, |_, value| value),
+                })
+            }
+            DataType::FixedSizeList(item, _) => fill::<Float32Type>(args, item, |options, image, tensor| {
+                let value = |channel: usize, pixel: u8| options.values[channel][usize::from(pixel)];
+                options.layout.write(image, tensor, value);
+            }),
+            other => exec_err!("image_to_tensor: the result must be a tensor, got {other}"),
+        }
+    }
+}
+
+impl ToTensor {
+    /// The parameters that the type of the result is made of.
+    const OF_THE_TYPE: [&'static str; 4] = ["width", "height", "channels", "dtype"];
+
+    /// The type of the result: a list of width x height x channels values, none of them NULL.
+    fn tensor_type(&self) -> DataType {
+        let item = match self.dtype {
+            Dtype::Float32 => DataType::Float32,
+            Dtype::Uint8 => DataType::UInt8,
+        };
+        // At most 2^29 values: `Values::size` has seen to that.
+        let length = self.width * self.height * u32::from(self.channels);
+        DataType::FixedSizeList(Arc::new(Field::new_list_field(item, false)), length as i32)
     }
 
-    fn documentation(&self) -> Option<&Documentation> {
-        self.doc()
+    fn check(&self, image: PixelsRef<'_>) -> Result<()> {
+        let Self { width, height, channels, .. } = *self;
+        let has_size = (image.width, image.height) == (width, height);
+        if has_size && image.channels == channels {
+            return Ok(());
+        }
+        let advice = match (has_size, channels) {
+            (false, _) => format!("image_resize(image, {width}, {height})"),
+            (true, 1) => "image_decode(content, mode => 'gray')".to_string(),
+            (true, 3) => "image_decode(content, mode => 'rgb')".to_string(),
+            (true, 4) => "image_decode(content, mode => 'rgba')".to_string(),
+            (true, _) => format!("channels => {}", image.channels),
+        };
+        exec_err!(
+            "{}: image must have {width}x{height} pixels in {}, got {}x{} in {}; use {advice}",
+            Self::NAME,
+            counted(channels),
+            image.width,
+            image.height,
+            counted(image.channels)
+        )
     }
+}
+
+fn fill<T: ArrowPrimitiveType>(
+    args: &ScalarFunctionArgs,
+    item: &FieldRef,
+    write: impl Fn(&ToTensor, PixelsRef<'_>, &mut [T::Native]),
+) -> Result<ColumnarValue> {
+    let rows = row_count(args);
+    let DataType::FixedSizeList(_, length) = args.return_type() else {
+        return exec_err!("{}: the result must be a tensor, got {}", ToTensor::NAME, args.return_type());
+    };
+    let (length, list_length) = (length.unsigned_abs() as usize, *length);
+    let bytes = rows.saturating_mul(length).saturating_mul(size_of::<T::Native>());
+    // NULL rows take as much as the others: the size is known before a value is.
+    if i32::try_from(bytes).is_err() {
+        return exec_err!(
+            "a batch of tensors is over 2 GiB: {bytes} bytes in {rows} rows; use a smaller datafusion.execution.batch_size"
+        );
+    }
+    let mut values = vec![T::default_value(); rows * length];
+    let mut is_valid = Vec::with_capacity(rows);
+    let mut tensors = values.chunks_exact_mut(length);
+    for_each_image::<ToTensor>(args, |row| {
+        let tensor = tensors.next().unwrap_or_default();
+        is_valid.push(row.is_some());
+        if let Some((image, options)) = row {
+            options.check(image)?;
+            write(&options, image, tensor);
+        }
+        Ok(())
+    })?;
+    let values: ArrayRef = Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), None));
+    let nulls = NullBuffer::from(is_valid);
+    let tensors = FixedSizeListArray::try_new(Arc::clone(item), list_length, values, Some(nulls))?;
+    columnar(&args.args, Arc::new(tensors))
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-    use datafusion::arrow::datatypes::{Float32Type, UInt8Type};
-    use datafusion::config::ConfigOptions;
+    use datafusion::arrow::array::{Array, AsArray};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::support::image_array::{ImageBuilder, image_type};
     use crate::support::pixels::Pixels;
+    use crate::support::testing::{self, column};
 
     /// Images of one size, NULL where there are no values.
     fn images(width: u32, height: u32, channels: u8, rows: &[Option<&[u8]>]) -> ArrayRef {
-        let mut images = ImageBuilder::default();
-        for values in rows {
-            match values {
-                Some(values) => {
-                    let pixels = Pixels { width, height, channels, values: values.to_vec() };
-                    images.append(&pixels).expect("an image");
-                }
-                None => images.append_null(),
-            }
-        }
-        images.finish().expect("images")
+        column(rows.iter().map(|values| values.map(|values| PixelsRef { width, height, channels, values })))
     }
 
     /// Plans and evaluates a call; options are in the order of the parameters behind `image`.
     fn call(image: ColumnarValue, options: Vec<ScalarValue>) -> Result<ColumnarValue> {
-        let function = ImageToTensor::new();
-        let number_rows = match &image {
-            ColumnarValue::Array(array) => array.len(),
-            ColumnarValue::Scalar(_) => 1,
-        };
-        let types = std::iter::once(image_type()).chain(options.iter().map(ScalarValue::data_type));
-        let arg_fields: Vec<FieldRef> = types.map(|t| Arc::new(Field::new("argument", t, true))).collect();
-        let scalars: Vec<Option<&ScalarValue>> = std::iter::once(None).chain(options.iter().map(Some)).collect();
-        let planned = ReturnFieldArgs { arg_fields: &arg_fields, scalar_arguments: &scalars };
-        let return_field = function.return_field_from_args(planned)?;
-        let mut args = vec![image];
-        args.extend(options.into_iter().map(ColumnarValue::Scalar));
-        let config_options = Arc::new(ConfigOptions::default());
-        let args = ScalarFunctionArgs { args, arg_fields, number_rows, return_field, config_options };
-        function.invoke_with_args(args)
+        let options = options.into_iter().map(ColumnarValue::Scalar);
+        testing::call::<ToTensor>(std::iter::once(image).chain(options).collect())
     }
 
     fn array(image: ArrayRef, options: Vec<ScalarValue>) -> ArrayRef {

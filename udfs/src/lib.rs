@@ -28,54 +28,19 @@ mod image_to_tensor;
 mod length_in_bytes;
 mod linear_prediction;
 mod linear_regression;
+mod list;
 mod support;
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
-pub use image_center_crop::ImageCenterCrop;
-pub use image_crop::ImageCrop;
-pub use image_decode::ImageDecode;
-pub use image_encode::ImageEncode;
-pub use image_error::{ImageError, image_error};
-pub use image_info::ImageInfo;
-pub use image_pipeline::ImagePipeline;
-pub use image_resize::ImageResize;
-pub use image_to_tensor::ImageToTensor;
-pub use linear_prediction::LinearPrediction;
-pub use linear_regression::LinearRegression;
+pub use image_error::image_error;
+pub use list::{aggregates, all, extended, image_pipeline};
 pub use support::decode::formats;
 pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
 pub use support::work::{Work, measure};
-
-/// Every scalar SQL function of this crate: the one list.
-pub fn all() -> Vec<ScalarUDF> {
-    vec![
-        ScalarUDF::from(ImageCenterCrop::new()),
-        ScalarUDF::from(ImageCrop::new()),
-        ScalarUDF::from(ImageDecode::new()),
-        ScalarUDF::from(ImageEncode::new()),
-        ScalarUDF::from(ImageError::new()),
-        ScalarUDF::from(ImageInfo::new()),
-        ScalarUDF::from(ImagePipeline::new()),
-        ScalarUDF::from(ImageResize::new()),
-        ScalarUDF::from(ImageToTensor::new()),
-        ScalarUDF::from(LinearPrediction::new()),
-    ]
-}
-
-/// Every aggregate SQL function of this crate: the one list.
-pub fn aggregates() -> Vec<AggregateUDF> {
-    vec![AggregateUDF::from(LinearRegression::new())]
-}
-
-/// DataFusion's own functions that take more in this crate: `octet_length`, `bit_length` and `length` take BINARY, too.
-pub fn extended() -> Vec<ScalarUDF> {
-    length_in_bytes::of_binary()
-}
 
 /// Registers every function of this crate with a session.
 pub fn register_all(ctx: &SessionContext) {

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Float64Builder};
+use datafusion::arrow::array::{Array, AsArray, Float64Array, Float64Builder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::support::arguments::columnar;
+use crate::support::arguments::{Parameter, columnar};
+use crate::support::function::{Function, Scalar};
 use crate::support::linear_model::{Models, check_predictors, coerce_numbers, is_model, model_type, predictors};
 use crate::support::rows::row_count;
-
-const NAME: &str = "linear_prediction";
 
 /// The SQL function `linear_prediction`.
 #[user_doc(
@@ -35,60 +32,46 @@ in R's `predict`. NULL if the model or any predictor is NULL. Any struct with a 
     argument(name = "model", description = "A struct, from `linear_regression`."),
     argument(name = "x1, x2, ...", description = "As many numbers as the model has coefficients, in their order.")
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct LinearPrediction {
-    signature: Signature,
-}
+#[derive(Debug, Default)]
+pub(crate) struct LinearPrediction;
 
-impl Default for LinearPrediction {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+impl Function for LinearPrediction {
+    const NAME: &'static str = "linear_prediction";
+    const PARAMETERS: &'static [Parameter] = &[];
 
-impl LinearPrediction {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for LinearPrediction {
-    fn name(&self) -> &str {
-        NAME
+    fn documentation(&self) -> Option<&Documentation> {
+        self.doc()
     }
 
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        check_predictors(NAME, "a model", types.len())?;
+    fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
+        check_predictors(Self::NAME, "a model", types.len())?;
         let model = match &types[0] {
             DataType::Null => model_type(),
             given if is_model(given) => given.clone(),
             given => {
                 return plan_err!(
-                    "{NAME}: model must be a struct with intercept and coefficients, as linear_regression gives, got {given}"
+                    "linear_prediction: model must be a struct with intercept and coefficients, as linear_regression gives, got {given}"
                 );
             }
         };
-        let numbers = coerce_numbers(NAME, 1, &types[1..])?;
+        let numbers = coerce_numbers(Self::NAME, 1, &types[1..])?;
         Ok(std::iter::once(model).chain(numbers).collect())
     }
+}
 
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+impl Scalar for LinearPrediction {
+    fn data_type(_: &ReturnFieldArgs<'_>) -> Result<DataType> {
         Ok(DataType::Float64)
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = row_count(&args);
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = row_count(args);
         // One model for all rows is read once.
         let (models, step) = match &args.args[0] {
             ColumnarValue::Scalar(model) => (model.to_array()?, 0),
             ColumnarValue::Array(models) => (Arc::clone(models), 1),
         };
-        let models = Models::try_new(NAME, models)?;
+        let models = Models::try_new(Self::NAME, models)?;
         let mut columns: Vec<Float64Array> = Vec::with_capacity(args.args.len() - 1);
         for predictor in &args.args[1..] {
             let column = cast(&predictor.to_array(rows)?, &DataType::Float64)?;
@@ -102,17 +85,12 @@ impl ScalarUDFImpl for LinearPrediction {
             };
             if model.len != columns.len() {
                 let (has, got) = (coefficients(model.len), predictors(columns.len()));
-                return exec_err!("{NAME}: the model has {has}, got {got}");
+                return exec_err!("linear_prediction: the model has {has}, got {got}");
             }
             let values = columns.iter().map(|column| column.is_valid(row).then(|| column.value(row)));
             predictions.append_option(model.predict(values));
         }
-        let predictions: ArrayRef = Arc::new(predictions.finish());
-        columnar(&args.args, predictions)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.doc()
+        columnar(&args.args, Arc::new(predictions.finish()))
     }
 }
 
@@ -122,13 +100,12 @@ fn coefficients(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::datatypes::{Field, FieldRef};
     use datafusion::common::ScalarValue;
-    use datafusion::config::ConfigOptions;
 
     use super::*;
     use crate::support::least_squares::Fit;
     use crate::support::linear_model::model;
+    use crate::support::testing::call;
 
     fn scalar(intercept: f64, coefficients: &[Option<f64>]) -> ScalarValue {
         let fit = Fit {
@@ -155,24 +132,9 @@ mod tests {
         ColumnarValue::Array(Arc::new(Float64Array::from(values.to_vec())))
     }
 
-    fn call(args: Vec<ColumnarValue>) -> Result<ColumnarValue> {
-        let rows = args.iter().find_map(|arg| match arg {
-            ColumnarValue::Array(array) => Some(array.len()),
-            ColumnarValue::Scalar(_) => None,
-        });
-        let field = |data_type| -> FieldRef { Arc::new(Field::new("argument", data_type, true)) };
-        let arg_fields = args.iter().map(|arg| field(arg.data_type())).collect();
-        LinearPrediction::new().invoke_with_args(ScalarFunctionArgs {
-            args,
-            arg_fields,
-            number_rows: rows.unwrap_or(1),
-            return_field: field(DataType::Float64),
-            config_options: Arc::new(ConfigOptions::default()),
-        })
-    }
-
     fn predictions(args: Vec<ColumnarValue>) -> Vec<Option<f64>> {
-        let array = call(args).and_then(|predictions| predictions.into_array(1)).expect("predictions");
+        let array =
+            call::<LinearPrediction>(args).and_then(|predictions| predictions.into_array(1)).expect("predictions");
         array.as_primitive::<Float64Type>().iter().collect()
     }
 
@@ -190,7 +152,9 @@ mod tests {
         let array = predictions(vec![models(std::slice::from_ref(&model)), numbers(&[Some(5.0)])]);
         let mixed = predictions(vec![ColumnarValue::Scalar(model.clone()), numbers(&[Some(5.0)])]);
         let five = ColumnarValue::Scalar(ScalarValue::from(5.0));
-        let ColumnarValue::Scalar(scalar) = call(vec![ColumnarValue::Scalar(model), five]).expect("a number") else {
+        let ColumnarValue::Scalar(scalar) =
+            call::<LinearPrediction>(vec![ColumnarValue::Scalar(model), five]).expect("a number")
+        else {
             panic!("a scalar stays one");
         };
         assert_eq!((array, mixed, scalar), (vec![Some(11.0)], vec![Some(11.0)], ScalarValue::from(11.0)));
@@ -219,7 +183,7 @@ mod tests {
         let error = |coefficients: &[Option<f64>], count: usize| {
             let mut args = vec![models(&[null(), scalar(1.0, coefficients)])];
             args.resize_with(count + 1, || numbers(&[None, None]));
-            call(args).expect_err("a wrong number").strip_backtrace()
+            call::<LinearPrediction>(args).expect_err("a wrong number").strip_backtrace()
         };
         assert_eq!(
             error(&[Some(1.0), None], 1),
@@ -233,10 +197,9 @@ mod tests {
 
     #[test]
     fn only_models_and_numbers_are_taken() {
-        let function = LinearPrediction::new();
         let types = [DataType::Null, DataType::Decimal128(10, 2)];
-        assert_eq!(function.coerce_types(&types).expect("coerced"), [model_type(), DataType::Float64]);
-        let error = |types: &[DataType]| function.coerce_types(types).expect_err("refused").strip_backtrace();
+        assert_eq!(LinearPrediction::coerce(&types).expect("coerced"), [model_type(), DataType::Float64]);
+        let error = |types: &[DataType]| LinearPrediction::coerce(types).expect_err("refused").strip_backtrace();
         assert_eq!(
             error(&[DataType::Utf8, DataType::Int8]),
             "Error during planning: linear_prediction: model must be a struct with intercept and coefficients, as linear_regression gives, got Utf8"

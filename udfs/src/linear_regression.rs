@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::buffer::NullBuffer;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type};
-use datafusion::common::{Result, ScalarValue, internal_err, not_impl_err, plan_err};
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
-use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Documentation, Signature, Volatility};
+use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::logical_expr::{Accumulator, Documentation};
 use datafusion_macros::user_doc;
 
+use crate::support::arguments::Parameter;
+use crate::support::function::{Aggregate, Function};
 use crate::support::least_squares::{LeastSquares, Part, triangle_len};
 use crate::support::linear_model::{check_predictors, coerce_numbers, model, model_type, numbers, numbers_type};
-
-const NAME: &str = "linear_regression";
 
 /// The SQL function `linear_regression`.
 ///
@@ -47,72 +45,36 @@ partition by itself. Of NIST's certified results 13 digits are right for Longley
         description = "1 to 64 predictors, numbers: columns or expressions, such as `x` and `x * x`."
     )
 )]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct LinearRegression {
-    signature: Signature,
-}
+#[derive(Debug, Default)]
+pub(crate) struct LinearRegression;
 
-impl Default for LinearRegression {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl LinearRegression {
-    /// The function, ready to be registered.
-    pub fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
-    }
-}
-
-impl AggregateUDFImpl for LinearRegression {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        check_predictors(NAME, "y", types.len())?;
-        coerce_numbers(NAME, 0, types)
-    }
-
-    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
-        Ok(model_type())
-    }
-
-    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        refuse_distinct(args.is_distinct)?;
-        check_predictors(NAME, "y", args.exprs.len())?;
-        Ok(Box::new(Regression { squares: LeastSquares::new(args.exprs.len() - 1) }))
-    }
-
-    fn create_sliding_accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        not_impl_err!("{NAME}: the start of a window frame can't move; use UNBOUNDED PRECEDING")
-    }
-
-    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        refuse_distinct(args.is_distinct)?;
-        let field = |name, data_type| Arc::new(Field::new(format_state_name(args.name, name), data_type, true));
-        Ok(vec![field("n", DataType::Int64), field("means", numbers_type()), field("triangle", numbers_type())])
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        AggregateOrderSensitivity::Insensitive
-    }
+impl Function for LinearRegression {
+    const NAME: &'static str = "linear_regression";
+    const PARAMETERS: &'static [Parameter] = &[];
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
     }
+
+    fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
+        check_predictors(Self::NAME, "y", types.len())?;
+        coerce_numbers(Self::NAME, 0, types)
+    }
 }
 
-fn refuse_distinct(is_distinct: bool) -> Result<()> {
-    if is_distinct {
-        return plan_err!("{NAME}: DISTINCT is not supported; select distinct rows in a subquery");
+impl Aggregate for LinearRegression {
+    fn data_type() -> DataType {
+        model_type()
     }
-    Ok(())
+
+    fn state() -> Vec<(&'static str, DataType)> {
+        vec![("n", DataType::Int64), ("means", numbers_type()), ("triangle", numbers_type())]
+    }
+
+    fn accumulator(arguments: usize) -> Result<Box<dyn Accumulator>> {
+        check_predictors(Self::NAME, "y", arguments)?;
+        Ok(Box::new(Regression { squares: LeastSquares::new(arguments - 1) }))
+    }
 }
 
 /// The rows of a group, of a partition, or of parts of it.
@@ -124,9 +86,9 @@ struct Regression {
 impl Accumulator for Regression {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let columns: Vec<&Float64Array> = values.iter().filter_map(|column| column.as_primitive_opt()).collect();
-        let [y, predictors @ ..] = columns.as_slice() else { return internal_err!("{NAME}: no arguments") };
+        let [y, predictors @ ..] = columns.as_slice() else { return internal_err!("linear_regression: no arguments") };
         if predictors.len() != self.squares.predictors() {
-            return internal_err!("{NAME}: the arguments must be Float64");
+            return internal_err!("linear_regression: the arguments must be Float64");
         }
         let nulls = columns.iter().fold(None, |nulls, column| NullBuffer::union(nulls.as_ref(), column.nulls()));
         for row in 0..y.len() {
@@ -154,7 +116,7 @@ impl Accumulator for Regression {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let [rows, means, triangles] = states else {
-            return internal_err!("{NAME}: a state has 3 columns, got {}", states.len());
+            return internal_err!("linear_regression: a state has 3 columns, got {}", states.len());
         };
         let rows = rows.as_primitive::<Int64Type>();
         let (means, triangles) = (means.as_list::<i32>(), triangles.as_list::<i32>());
@@ -167,7 +129,10 @@ impl Accumulator for Regression {
                 triangle: triangle.as_primitive::<Float64Type>().values(),
             };
             if (part.means.len(), part.triangle.len()) != (2 * columns, triangle_len(columns)) {
-                return internal_err!("{NAME}: a state of {columns} columns can't have {} means", part.means.len());
+                return internal_err!(
+                    "linear_regression: a state of {columns} columns can't have {} means",
+                    part.means.len()
+                );
             }
             self.squares.merge(part);
         }
@@ -252,10 +217,9 @@ mod tests {
 
     #[test]
     fn only_numbers_are_taken() {
-        let function = LinearRegression::new();
         let types = [DataType::Decimal128(10, 2), DataType::UInt64, DataType::Null];
-        assert_eq!(function.coerce_types(&types).expect("coerced"), vec![DataType::Float64; 3]);
-        let error = |types: &[DataType]| function.coerce_types(types).expect_err("refused").strip_backtrace();
+        assert_eq!(LinearRegression::coerce(&types).expect("coerced"), vec![DataType::Float64; 3]);
+        let error = |types: &[DataType]| LinearRegression::coerce(types).expect_err("refused").strip_backtrace();
         assert_eq!(
             error(&[DataType::Int8, DataType::Float32, DataType::Utf8]),
             "Error during planning: linear_regression: x2 must be a number, got Utf8"

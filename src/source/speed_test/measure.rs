@@ -9,8 +9,7 @@ use datafusion::arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch};
 use datafusion::arrow::datatypes::Field;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl};
-use pixmill_udfs::ImagePipeline;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
 use super::Settings;
 use super::cache::{CacheState, disk_bytes, drop_cached};
@@ -140,7 +139,7 @@ impl Test {
             let rows = part.num_rows();
             let field = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
             let steps = ScalarValue::from(steps);
-            let images = ImagePipeline::new().invoke_with_args(ScalarFunctionArgs {
+            let images = pixmill_udfs::image_pipeline().invoke_with_args(ScalarFunctionArgs {
                 arg_fields: vec![
                     field("content", part.column(0).data_type().clone()),
                     field("steps", steps.data_type()),

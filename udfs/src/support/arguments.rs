@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, Signature, Volatility};
 
+use super::function::Function;
 use super::image_array::image_type;
 use super::pixels::checked_size;
 
@@ -61,6 +62,9 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
 pub(crate) fn signature(parameters: &'static [Parameter]) -> Signature {
     let names: Vec<String> = parameters.iter().map(|p| p.name.to_string()).collect();
     let signature = Signature::user_defined(Volatility::Immutable);
+    if names.is_empty() {
+        return signature;
+    }
     // Naming fails only for duplicate names, which `all()`'s test would show; positional calls still work then.
     signature.clone().with_parameter_names(names).unwrap_or(signature)
 }
@@ -204,6 +208,11 @@ impl Values<'_> {
         })
     }
 
+    /// A text, if one is given.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.try_as_str().flatten()
+    }
+
     /// True or false.
     pub(crate) fn boolean(&self, name: &str, default: bool) -> Result<bool> {
         match self.get(name) {
@@ -214,25 +223,9 @@ impl Values<'_> {
     }
 }
 
-/// What a function is told by its arguments beyond the image: its options.
-pub(crate) trait Options: Sized {
-    /// The SQL function's name.
-    const FUNCTION: &'static str;
-    /// Its parameters, the image or content first.
-    const PARAMETERS: &'static [Parameter];
-
-    /// Checks the values and reads the options from them.
-    fn from_values(values: &Values<'_>) -> Result<Self>;
-
-    /// Reads the options from scalars in the order of the parameters; the first stands for the image and is not looked at.
-    fn from_scalars(values: &[ScalarValue]) -> Result<Self> {
-        Self::from_values(&Values { function: Self::FUNCTION, parameters: Self::PARAMETERS, values })
-    }
-}
-
 /// Checks constant options while the query is planned; options that come from columns are checked row by row.
-pub(crate) fn check_constants<O: Options>(args: &ReturnFieldArgs<'_>) -> Result<()> {
-    constants(args.scalar_arguments).map_or(Ok(()), |values| O::from_scalars(&values).map(|_| ()))
+pub(crate) fn check_constants<F: Function>(args: &ReturnFieldArgs<'_>) -> Result<()> {
+    constants(args.scalar_arguments).map_or(Ok(()), |values| F::from_scalars(&values).map(|_| ()))
 }
 
 /// The values behind the first argument if all of them are constant, with NULL in the first place.
@@ -242,14 +235,14 @@ pub(crate) fn constants(arguments: &[Option<&ScalarValue>]) -> Option<Vec<Scalar
 }
 
 /// The options of every row of a batch.
-pub(crate) enum RowOptions<O> {
+pub(crate) enum RowOptions<F> {
     /// The same for all rows; `None` where a required option is NULL.
-    Constant(Option<O>),
+    Constant(Option<F>),
     /// The argument arrays to read each row's options from.
     PerRow(Vec<ArrayRef>),
 }
 
-impl<O: Options + Clone> RowOptions<O> {
+impl<F: Function + Clone> RowOptions<F> {
     /// Reads the options of a call from its arguments.
     pub(crate) fn try_new(args: &[ColumnarValue], rows: usize) -> Result<Self> {
         let scalars: Option<Vec<ScalarValue>> = args[1..]
@@ -260,35 +253,35 @@ impl<O: Options + Clone> RowOptions<O> {
             })
             .collect();
         if let Some(scalars) = scalars {
-            if required_options::<O>().zip(&scalars).any(|(is_required, value)| is_required && value.is_null()) {
+            if required_options::<F>().zip(&scalars).any(|(is_required, value)| is_required && value.is_null()) {
                 return Ok(Self::Constant(None));
             }
             let values: Vec<_> = std::iter::once(ScalarValue::Null).chain(scalars).collect();
-            return O::from_scalars(&values).map(|options| Self::Constant(Some(options)));
+            return F::from_scalars(&values).map(|options| Self::Constant(Some(options)));
         }
         let arrays: Result<Vec<ArrayRef>> = args[1..].iter().map(|arg| arg.to_array(rows)).collect();
         arrays.map(Self::PerRow)
     }
 
     /// The options of one row; NULL where a required option is NULL.
-    pub(crate) fn row(&self, row: usize) -> Result<Option<O>> {
+    pub(crate) fn row(&self, row: usize) -> Result<Option<F>> {
         let arrays = match self {
             Self::Constant(options) => return Ok(options.clone()),
             Self::PerRow(arrays) => arrays,
         };
-        if required_options::<O>().zip(arrays).any(|(is_required, array)| is_required && array.is_null(row)) {
+        if required_options::<F>().zip(arrays).any(|(is_required, array)| is_required && array.is_null(row)) {
             return Ok(None);
         }
         let mut values = vec![ScalarValue::Null];
         for array in arrays {
             values.push(ScalarValue::try_from_array(array, row)?);
         }
-        O::from_scalars(&values).map(Some)
+        F::from_scalars(&values).map(Some)
     }
 }
 
-fn required_options<O: Options>() -> impl Iterator<Item = bool> {
-    O::PARAMETERS.iter().skip(1).map(|parameter| parameter.is_required)
+fn required_options<F: Function>() -> impl Iterator<Item = bool> {
+    F::PARAMETERS.iter().skip(1).map(|parameter| parameter.is_required)
 }
 
 /// The bytes of image files in any of Arrow's binary types.

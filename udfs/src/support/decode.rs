@@ -7,12 +7,24 @@ use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
 };
 
+use super::arguments::Choice;
 use super::guard::guarded;
 use super::jpeg::JpegCodec;
 use super::jpeg_segments;
-use super::pixels::{BadImage, MAX_VALUES, Pixels, checked_size};
-use super::step::{Decode, Exif};
+use super::pixels::{BadImage, MAX_VALUES, Mode, Pixels, checked_size};
 use super::work::decoding;
+
+/// What to do with the EXIF orientation of a photo.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Exif {
+    #[default]
+    Apply,
+    Ignore,
+}
+
+impl Choice for Exif {
+    const CHOICES: &'static [(&'static str, Self)] = &[("apply", Self::Apply), ("ignore", Self::Ignore)];
+}
 
 /// The formats that can be decoded, with the words that name them.
 const FORMATS: [(ImageFormat, &str); 6] = [
@@ -46,25 +58,32 @@ pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadIm
 /// Decodes the first frame of an image file; a codec's panic is a bad image, too.
 pub(crate) fn decode(
     content: &[u8],
-    options: &Decode,
+    mode: Mode,
+    exif: Exif,
     jpeg: &mut JpegCodec,
     buffer: Vec<u8>,
 ) -> Result<Pixels, BadImage> {
     let (format, name) = sniff(content)?;
     let decode = || {
         let pixels = if format == ImageFormat::Jpeg {
-            decode_jpeg(content, options, jpeg, buffer)?
+            decode_jpeg(content, mode, exif, jpeg, buffer)?
         } else {
-            decode_other(content, format, name, options.exif)?
+            decode_other(content, format, name, exif)?
         };
-        Ok(pixels.into_mode(options.mode))
+        Ok(pixels.into_mode(mode))
     };
     decoding(|| guarded("decoder", decode))
 }
 
-fn decode_jpeg(content: &[u8], options: &Decode, jpeg: &mut JpegCodec, buffer: Vec<u8>) -> Result<Pixels, BadImage> {
-    let pixels = jpeg.decode(content, options.mode, buffer)?;
-    let orientation = match options.exif {
+fn decode_jpeg(
+    content: &[u8],
+    mode: Mode,
+    exif: Exif,
+    jpeg: &mut JpegCodec,
+    buffer: Vec<u8>,
+) -> Result<Pixels, BadImage> {
+    let pixels = jpeg.decode(content, mode, buffer)?;
+    let orientation = match exif {
         Exif::Ignore => None,
         Exif::Apply => jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk),
     };

@@ -7,20 +7,63 @@ use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
+use super::arguments::Choice;
 use super::guard::guarded;
 use super::jpeg::JpegCodec;
 use super::pixels::{BadImage, PixelsRef};
-use super::step::{Encode, Format};
-use super::work::encoding;
+use super::work;
+
+/// The file format of an encoded image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    #[default]
+    Jpeg,
+    Png,
+    Webp,
+}
+
+/// How many chroma values a JPEG keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Subsampling {
+    #[default]
+    Full,
+    HalfWidth,
+    Quarter,
+}
+
+impl Choice for Format {
+    const CHOICES: &'static [(&'static str, Self)] = &[("jpeg", Self::Jpeg), ("png", Self::Png), ("webp", Self::Webp)];
+}
+
+impl Choice for Subsampling {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("4:4:4", Self::Full), ("4:2:2", Self::HalfWidth), ("4:2:0", Self::Quarter)];
+}
+
+/// How an image becomes a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Encoding {
+    pub(crate) format: Format,
+    /// Of a JPEG, 1 to 100.
+    pub(crate) quality: u8,
+    pub(crate) subsampling: Subsampling,
+    /// Whether each JPEG gets Huffman tables of its own.
+    pub(crate) optimize: bool,
+}
 
 /// Appends the image, encoded, to `bytes`. JPEG has no alpha channel: it is dropped.
 ///
 /// # Errors
 /// An image that the format has no room for, such as a WebP image of more than 16383 pixels a side.
-pub(crate) fn encode(image: PixelsRef<'_>, options: &Encode, jpeg: &mut JpegCodec, bytes: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn encode(
+    image: PixelsRef<'_>,
+    encoding: &Encoding,
+    jpeg: &mut JpegCodec,
+    bytes: &mut Vec<u8>,
+) -> Result<()> {
     let encode = || {
-        match options.format {
-            Format::Jpeg => encode_jpeg(image, options, jpeg, bytes),
+        match encoding.format {
+            Format::Jpeg => encode_jpeg(image, encoding, jpeg, bytes),
             Format::Png => PngEncoder::new(bytes)
                 .write_image(image.values, image.width, image.height, color(image.channels))
                 .map_err(|error| error.to_string()),
@@ -30,7 +73,7 @@ pub(crate) fn encode(image: PixelsRef<'_>, options: &Encode, jpeg: &mut JpegCode
         }
         .map_err(BadImage)
     };
-    encoding(|| guarded("encoder", encode)).map_err(|reason| {
+    work::encoding(|| guarded("encoder", encode)).map_err(|reason| {
         exec_datafusion_err!(
             "image_encode: a {}x{} image can't be encoded: {reason}; resize it first or choose another format",
             image.width,
@@ -41,7 +84,7 @@ pub(crate) fn encode(image: PixelsRef<'_>, options: &Encode, jpeg: &mut JpegCode
 
 fn encode_jpeg(
     image: PixelsRef<'_>,
-    options: &Encode,
+    encoding: &Encoding,
     jpeg: &mut JpegCodec,
     bytes: &mut Vec<u8>,
 ) -> Result<(), String> {
@@ -51,7 +94,7 @@ fn encode_jpeg(
         _ => (3, Cow::Owned(image.with_channels(3))),
     };
     let image = PixelsRef { channels, values: &values, ..image };
-    jpeg.encode(image, options, bytes)
+    jpeg.encode(image, encoding, bytes)
 }
 
 fn color(channels: u8) -> ExtendedColorType {

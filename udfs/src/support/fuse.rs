@@ -7,45 +7,49 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::simplify::ExprSimplifyResult;
 use datafusion::logical_expr::{Expr, ScalarUDF, lit};
 
-use super::arguments::{Options, constants};
-use super::step::{Decode, Pipeline};
-use crate::image_pipeline::ImagePipeline;
+use super::arguments::constants;
+use super::function::{Function, udf};
+use super::step::{Step, text};
+use crate::image_decode::Decode;
+use crate::image_pipeline::Pipeline;
 
-static IMAGE_PIPELINE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(ScalarUDF::from(ImagePipeline::new())));
+static IMAGE_PIPELINE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Arc::new(udf::<Pipeline>()));
 
 /// Adds a step to the chain in the first argument, if that is one and all options are constant.
-pub(crate) fn fuse<O: Options>(args: Vec<Expr>, add: impl FnOnce(&mut Pipeline, O)) -> Result<ExprSimplifyResult> {
+pub(crate) fn fuse<S: Step>(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
     let chain = match args.first() {
         Some(Expr::ScalarFunction(inner)) => chain(inner)?,
         _ => None,
     };
-    let (Some((content, mut pipeline)), Some(options)) = (chain, literals(&args)) else {
+    let (Some((content, steps)), Some(options)) = (chain, literals(&args)) else {
         return Ok(ExprSimplifyResult::Original(args));
     };
     // A bad option is for the call itself to say, where it is planned or run.
-    let Ok(options) = O::from_scalars(&options) else {
+    let Ok(step) = S::from_scalars(&options) else {
         return Ok(ExprSimplifyResult::Original(args));
     };
-    add(&mut pipeline, options);
     let function = Arc::clone(&IMAGE_PIPELINE);
-    let call = ScalarFunction::new_udf(function, vec![content, lit(pipeline.to_string())]);
+    let call = ScalarFunction::new_udf(function, vec![content, lit(format!("{steps} | {}", text(&step)))]);
     Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(call)))
 }
 
 /// The content and the steps of a call that gives an image, where it starts with decoding.
-fn chain(call: &ScalarFunction) -> Result<Option<(Expr, Pipeline)>> {
+fn chain(call: &ScalarFunction) -> Result<Option<(Expr, String)>> {
     let (Some(content), Some(options)) = (call.args.first(), literals(&call.args)) else {
         return Ok(None);
     };
-    let pipeline = match (call.func.name(), options.as_slice()) {
-        (Decode::FUNCTION, options) => {
-            Pipeline { decode: Decode::from_scalars(options)?, transforms: Vec::new(), encode: None }
+    let steps = match (call.func.name(), options.as_slice()) {
+        (Decode::NAME, options) => text(&Decode::from_scalars(options)?),
+        (Pipeline::NAME, options) => {
+            let pipeline = Pipeline::from_scalars(options)?;
+            if pipeline.encode.is_some() {
+                return Ok(None);
+            }
+            pipeline.to_string()
         }
-        (ImagePipeline::NAME, [_, ScalarValue::Utf8(Some(steps))]) => Pipeline::parse(steps)?,
         _ => return Ok(None),
     };
-    let is_image = pipeline.encode.is_none();
-    Ok(is_image.then(|| (content.clone(), pipeline)))
+    Ok(Some((content.clone(), steps)))
 }
 
 fn literals(args: &[Expr]) -> Option<Vec<ScalarValue>> {

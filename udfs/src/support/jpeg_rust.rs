@@ -9,9 +9,9 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
+use super::encode::{Encoding, Subsampling};
 use super::jpeg_segments::{first_scan_components, frame, has_adobe_segment, has_end};
 use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size, cmyk_to_rgb};
-use super::step::{Encode, Subsampling};
 
 /// The libraries behind this codec, as a dataset's manifest names them.
 pub const JPEG_CODEC: &str = "zune-jpeg 0.5, jpeg-encoder 0.7";
@@ -43,14 +43,19 @@ impl JpegCodec {
     }
 
     /// Appends a JPEG of a grey or RGB image to `jpeg`.
-    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, options: &Encode, jpeg: &mut Vec<u8>) -> Result<(), String> {
-        let mut encoder = Encoder::new(jpeg, options.quality);
-        encoder.set_sampling_factor(match options.subsampling {
+    pub(crate) fn encode(
+        &mut self,
+        image: PixelsRef<'_>,
+        encoding: &Encoding,
+        jpeg: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let mut encoder = Encoder::new(jpeg, encoding.quality);
+        encoder.set_sampling_factor(match encoding.subsampling {
             Subsampling::Full => SamplingFactor::R_4_4_4,
             Subsampling::HalfWidth => SamplingFactor::R_4_2_2,
             Subsampling::Quarter => SamplingFactor::R_4_2_0,
         });
-        encoder.set_optimized_huffman_tables(options.optimize);
+        encoder.set_optimized_huffman_tables(encoding.optimize);
         encoder.set_density(PixelDensity::dpi(300));
         let color = if image.channels == 1 { ColorType::Luma } else { ColorType::Rgb };
         let (width, height) = (image.width as u16, image.height as u16);
@@ -154,7 +159,7 @@ fn is_truncation(error: &DecodeErrors) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::step::Format;
+    use crate::support::encode::Format;
     use crate::support::testing::picture;
 
     /// Optimised tables make jpeg-encoder write one scan for each component.
@@ -165,9 +170,9 @@ mod tests {
             let image = PixelsRef { width, height, channels: 3, values: picture.as_raw() };
             for subsampling in [Subsampling::Full, Subsampling::HalfWidth, Subsampling::Quarter] {
                 let decoded = [true, false].map(|optimize| {
-                    let options = Encode { format: Format::Jpeg, quality: 90, subsampling, optimize };
+                    let encoding = Encoding { format: Format::Jpeg, quality: 90, subsampling, optimize };
                     let mut jpeg = Vec::new();
-                    JpegCodec::default().encode(image, &options, &mut jpeg).expect("encoded");
+                    JpegCodec::default().encode(image, &encoding, &mut jpeg).expect("encoded");
                     JpegCodec::default().decode(&jpeg, Mode::Rgb, Vec::new()).expect("decoded").values
                 });
                 let differences = decoded[0].iter().zip(&decoded[1]).map(|(one, other)| one.abs_diff(*other));

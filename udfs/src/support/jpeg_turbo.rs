@@ -6,9 +6,9 @@ use std::ptr;
 
 use turbojpeg_sys as tj;
 
+use super::encode::{Encoding, Subsampling};
 use super::jpeg_segments::has_adobe_segment;
 use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size, cmyk_to_rgb};
-use super::step::{Encode, Subsampling};
 
 /// The libraries behind this codec, as a dataset's manifest names them.
 pub const JPEG_CODEC: &str = "libjpeg-turbo 3.1";
@@ -79,9 +79,14 @@ impl JpegCodec {
     }
 
     /// Appends a JPEG of a grey or RGB image to `jpeg`.
-    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, options: &Encode, jpeg: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn encode(
+        &mut self,
+        image: PixelsRef<'_>,
+        encoding: &Encoding,
+        jpeg: &mut Vec<u8>,
+    ) -> Result<(), String> {
         let handle = &self.compressor;
-        let (format, subsampling) = match (image.channels, options.subsampling) {
+        let (format, subsampling) = match (image.channels, encoding.subsampling) {
             (1, _) => (tj::TJPF_TJPF_GRAY, tj::TJSAMP_TJSAMP_GRAY),
             (_, Subsampling::Full) => (tj::TJPF_TJPF_RGB, tj::TJSAMP_TJSAMP_444),
             (_, Subsampling::HalfWidth) => (tj::TJPF_TJPF_RGB, tj::TJSAMP_TJSAMP_422),
@@ -89,9 +94,9 @@ impl JpegCodec {
         };
         let parameters = [
             (tj::TJPARAM_TJPARAM_NOREALLOC, 1),
-            (tj::TJPARAM_TJPARAM_QUALITY, c_int::from(options.quality)),
+            (tj::TJPARAM_TJPARAM_QUALITY, c_int::from(encoding.quality)),
             (tj::TJPARAM_TJPARAM_SUBSAMP, subsampling),
-            (tj::TJPARAM_TJPARAM_OPTIMIZE, c_int::from(options.optimize)),
+            (tj::TJPARAM_TJPARAM_OPTIMIZE, c_int::from(encoding.optimize)),
             (tj::TJPARAM_TJPARAM_XDENSITY, 300),
             (tj::TJPARAM_TJPARAM_YDENSITY, 300),
             (tj::TJPARAM_TJPARAM_DENSITYUNITS, 1),

@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 
-use datafusion::common::{Result, exec_err};
+use datafusion::common::Result;
 use fast_image_resize::Resizer;
 
-use super::decode::decode;
-use super::encode::encode;
+use super::decode::{Exif, decode};
+use super::encode::{Encoding, encode};
 use super::jpeg::JpegCodec;
-use super::pixels::{Pixels, PixelsRef};
-use super::resize::{center_crop, crop, resize};
-use super::step::{Decode, Encode, OnError, Pipeline, Transform};
+use super::pixels::{BadImage, Mode, Pixels, PixelsRef};
+use super::step::AnyTransform;
 use super::work::resizing;
 
 /// Decodes, transforms and encodes one image after the other, using the same buffers again.
@@ -24,48 +23,21 @@ pub(crate) struct Kernels {
 }
 
 impl Kernels {
-    /// Decodes; `None` for a bad image that is not to stop the query.
-    pub(crate) fn decode(&mut self, content: &[u8], options: &Decode) -> Result<Option<Pixels>> {
+    pub(crate) fn decode(&mut self, content: &[u8], mode: Mode, exif: Exif) -> Result<Pixels, BadImage> {
         let buffer = self.buffer();
-        match decode(content, options, &mut self.jpeg, buffer) {
-            Ok(pixels) => Ok(Some(pixels)),
-            Err(_) if options.on_error == OnError::Null => Ok(None),
-            Err(reason) => exec_err!(
-                "image_decode: {reason}; use on_error => 'null' to keep the row and image_error(content) to find it"
-            ),
-        }
+        decode(content, mode, exif, &mut self.jpeg, buffer)
     }
 
-    pub(crate) fn transform(&mut self, image: PixelsRef<'_>, step: &Transform) -> Result<Pixels> {
+    pub(crate) fn transform(&mut self, image: PixelsRef<'_>, step: &dyn AnyTransform) -> Result<Pixels> {
         let buffer = self.buffer();
-        resizing(|| match step {
-            Transform::Resize(options) => resize(image, options, &mut self.resizer, buffer),
-            Transform::Crop(options) => {
-                let start = (i64::from(options.x), i64::from(options.y));
-                Ok(crop(image, start, (options.width, options.height), buffer))
-            }
-            Transform::CenterCrop(options) => Ok(center_crop(image, options.width, options.height, buffer)),
-        })
+        resizing(|| step.apply(image, &mut self.resizer, buffer))
     }
 
     /// Encodes into a buffer that the next call overwrites.
-    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, options: &Encode) -> Result<&[u8]> {
+    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, encoding: &Encoding) -> Result<&[u8]> {
         self.encoded.clear();
-        encode(image, options, &mut self.jpeg, &mut self.encoded)?;
+        encode(image, encoding, &mut self.jpeg, &mut self.encoded)?;
         Ok(&self.encoded)
-    }
-
-    /// Decodes and transforms as the pipeline says; encoding is left to the caller.
-    pub(crate) fn run(&mut self, content: &[u8], pipeline: &Pipeline) -> Result<Option<Pixels>> {
-        let Some(mut pixels) = self.decode(content, &pipeline.decode)? else {
-            return Ok(None);
-        };
-        for step in &pipeline.transforms {
-            let transformed = self.transform(pixels.as_ref(), step)?;
-            self.reuse(pixels);
-            pixels = transformed;
-        }
-        Ok(Some(pixels))
     }
 
     /// Gives an image's memory to one of the next.

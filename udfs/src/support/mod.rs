@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod function;
 pub(crate) mod fuse;
 pub(crate) mod guard;
 pub(crate) mod header;

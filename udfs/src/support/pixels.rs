@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::arguments::Choice;
+
 /// The most values (width x height x channels) an image may have.
 ///
 /// The same bound as TensorFlow's JPEG decoder; it is checked on the header, before any pixel is decoded.
@@ -18,9 +20,10 @@ impl fmt::Display for BadImage {
 }
 
 /// Which channels a decoded image has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Red, green, blue.
+    #[default]
     Rgb,
     /// Luma (ITU-R BT.601).
     Gray,
@@ -28,6 +31,11 @@ pub(crate) enum Mode {
     Rgba,
     /// The channels that the file has: 1, 2, 3 or 4.
     Native,
+}
+
+impl Choice for Mode {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("rgb", Self::Rgb), ("gray", Self::Gray), ("rgba", Self::Rgba), ("native", Self::Native)];
 }
 
 impl Mode {

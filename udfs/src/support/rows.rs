@@ -1,116 +1,107 @@
-//! Runs a kernel over the rows of a batch.
+//! Goes through the rows of a batch.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BinaryBuilder};
+use datafusion::arrow::array::BinaryBuilder;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use super::arguments::{Contents, Options, RowOptions, columnar};
+use super::arguments::{Contents, RowOptions, columnar};
+use super::encode::Encoding;
+use super::function::Function;
 use super::image_array::{ImageArray, ImageBuilder, append_bytes};
 use super::kernels::Kernels;
-use super::step::{Decode, Encode, Pipeline, Transform};
+use super::pixels::{Pixels, PixelsRef};
+use super::step::Transform;
 
-/// Content to image, row by row.
-pub(crate) fn decode_rows(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+/// Calls `each` with the content and the options of every row; with nothing where one of them is NULL.
+pub(crate) fn for_each_content<F: Function + Clone>(
+    args: &ScalarFunctionArgs,
+    mut each: impl FnMut(Option<(&[u8], F)>) -> Result<()>,
+) -> Result<()> {
     let rows = row_count(args);
-    let contents = Contents::try_new(Decode::FUNCTION, &args.args[0], rows)?;
-    let options = RowOptions::<Decode>::try_new(&args.args, rows)?;
-    let mut kernels = Kernels::default();
-    let mut images = ImageBuilder::default();
+    let contents = Contents::try_new(F::NAME, &args.args[0], rows)?;
+    let options = RowOptions::<F>::try_new(&args.args, rows)?;
     for row in 0..rows {
-        let decoded = match (contents.get(row), options.row(row)?) {
-            (Some(content), Some(options)) => kernels.decode(content, &options)?,
-            _ => None,
-        };
-        append_image(decoded, &mut images, &mut kernels)?;
+        each(contents.get(row).zip(options.row(row)?))?;
     }
-    columnar(&args.args, images.finish()?)
+    Ok(())
+}
+
+/// Calls `each` with the image and the options of every row; with nothing where one of them is NULL.
+pub(crate) fn for_each_image<F: Function + Clone>(
+    args: &ScalarFunctionArgs,
+    mut each: impl FnMut(Option<(PixelsRef<'_>, F)>) -> Result<()>,
+) -> Result<()> {
+    let rows = row_count(args);
+    let images = ImageArray::try_new(F::NAME, &args.args[0].to_array(rows)?)?;
+    let options = RowOptions::<F>::try_new(&args.args, rows)?;
+    for row in 0..rows {
+        each(images.get(F::NAME, row)?.zip(options.row(row)?))?;
+    }
+    Ok(())
 }
 
 /// Image to image, row by row.
-pub(crate) fn transform_rows<O: Options + Clone + Into<Transform>>(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
-    let rows = row_count(args);
-    let source = ImageArray::try_new(O::FUNCTION, &args.args[0].to_array(rows)?)?;
-    let options = RowOptions::<O>::try_new(&args.args, rows)?;
-    let mut kernels = Kernels::default();
-    let mut images = ImageBuilder::default();
-    for row in 0..rows {
-        let transformed = match (source.get(O::FUNCTION, row)?, options.row(row)?) {
-            (Some(image), Some(options)) => Some(kernels.transform(image, &options.into())?),
-            _ => None,
-        };
-        append_image(transformed, &mut images, &mut kernels)?;
-    }
-    columnar(&args.args, images.finish()?)
+pub(crate) fn transform_rows<T: Transform>(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+    let mut images = Images::default();
+    for_each_image::<T>(args, |row| {
+        let image = row.map(|(image, step)| images.kernels.transform(image, &step)).transpose()?;
+        images.append(image)
+    })?;
+    images.finish(args)
 }
 
-/// Image to encoded bytes, row by row.
-pub(crate) fn encode_rows(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
-    let rows = row_count(args);
-    let source = ImageArray::try_new(Encode::FUNCTION, &args.args[0].to_array(rows)?)?;
-    let options = RowOptions::<Encode>::try_new(&args.args, rows)?;
-    let mut kernels = Kernels::default();
-    let (mut files, mut bytes) = (BinaryBuilder::new(), 0);
-    for row in 0..rows {
-        match (source.get(Encode::FUNCTION, row)?, options.row(row)?) {
-            (Some(image), Some(options)) => {
-                append_bytes(&mut files, &mut bytes, kernels.encode(image, &options)?)?;
-            }
-            _ => files.append_null(),
-        }
-    }
-    columnar(&args.args, Arc::new(files.finish()))
+/// A result column of images, with the codecs that they come from.
+#[derive(Default)]
+pub(crate) struct Images {
+    pub(crate) kernels: Kernels,
+    images: ImageBuilder,
 }
 
-/// Content through a whole pipeline, image by image: no decoded image outlives its row.
-pub(crate) fn pipeline_rows(args: &ScalarFunctionArgs, pipeline: &Pipeline) -> Result<ColumnarValue> {
-    let rows = row_count(args);
-    let contents = Contents::try_new("image_pipeline", &args.args[0], rows)?;
-    let mut kernels = Kernels::default();
-    let array: ArrayRef = if let Some(encode) = &pipeline.encode {
-        let (mut files, mut bytes) = (BinaryBuilder::new(), 0);
-        for row in 0..rows {
-            let image = match contents.get(row) {
-                Some(content) => kernels.run(content, pipeline)?,
-                None => None,
-            };
-            match image {
-                Some(image) => {
-                    append_bytes(&mut files, &mut bytes, kernels.encode(image.as_ref(), encode)?)?;
-                    kernels.reuse(image);
-                }
-                None => files.append_null(),
+impl Images {
+    pub(crate) fn append(&mut self, image: Option<Pixels>) -> Result<()> {
+        match image {
+            Some(image) => {
+                self.images.append(&image)?;
+                self.kernels.reuse(image);
             }
+            None => self.images.append_null(),
         }
-        Arc::new(files.finish())
-    } else {
-        let mut images = ImageBuilder::default();
-        for row in 0..rows {
-            let image = match contents.get(row) {
-                Some(content) => kernels.run(content, pipeline)?,
-                None => None,
-            };
-            append_image(image, &mut images, &mut kernels)?;
+        Ok(())
+    }
+
+    pub(crate) fn finish(self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        columnar(&args.args, self.images.finish()?)
+    }
+}
+
+/// A result column of encoded images, with the codecs that they come from.
+#[derive(Default)]
+pub(crate) struct Files {
+    pub(crate) kernels: Kernels,
+    files: BinaryBuilder,
+    bytes: usize,
+}
+
+impl Files {
+    pub(crate) fn append(&mut self, image: Option<(PixelsRef<'_>, &Encoding)>) -> Result<()> {
+        match image {
+            Some((image, encoding)) => {
+                append_bytes(&mut self.files, &mut self.bytes, self.kernels.encode(image, encoding)?)?;
+            }
+            None => self.files.append_null(),
         }
-        images.finish()?
-    };
-    columnar(&args.args, array)
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        columnar(&args.args, Arc::new(self.files.finish()))
+    }
 }
 
 /// A call whose arguments are all constant is evaluated once.
 pub(crate) fn row_count(args: &ScalarFunctionArgs) -> usize {
     let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
     if is_scalar { 1 } else { args.number_rows }
-}
-
-fn append_image(image: Option<super::pixels::Pixels>, images: &mut ImageBuilder, kernels: &mut Kernels) -> Result<()> {
-    match image {
-        Some(image) => {
-            images.append(&image)?;
-            kernels.reuse(image);
-        }
-        None => images.append_null(),
-    }
-    Ok(())
 }

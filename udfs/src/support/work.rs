@@ -77,15 +77,12 @@ fn timed<T>(run: impl FnOnce() -> T, add: impl FnOnce(&mut Work, Duration, &T)) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image_pipeline::Pipeline;
     use crate::support::kernels::Kernels;
-    use crate::support::pixels::PixelsRef;
-    use crate::support::step::Pipeline;
+    use crate::support::testing::png;
 
     fn photo() -> Vec<u8> {
-        let pipeline = Pipeline::parse("image_decode(rgb, apply, null) | image_encode(png, 95, 4:4:4, true)");
-        let encode = pipeline.expect("a pipeline").encode.expect("a step");
-        let image = PixelsRef { width: 64, height: 64, channels: 3, values: &[7; 64 * 64 * 3] };
-        Kernels::default().encode(image, &encode).expect("a file").to_vec()
+        png(64, 64)
     }
 
     /// Takes some contents through a pipeline of all steps.
@@ -97,8 +94,8 @@ mod tests {
         let mut kernels = Kernels::default();
         let ((), work) = measure(|| {
             for content in contents {
-                if let Some(image) = kernels.run(content, &pipeline).expect("no failure") {
-                    kernels.encode(image.as_ref(), encode).expect("a file");
+                if let Some(image) = pipeline.run(Some(content), &mut kernels).expect("no failure") {
+                    kernels.encode(image.as_ref(), &encode.encoding).expect("a file");
                 }
             }
         });

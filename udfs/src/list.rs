@@ -1,0 +1,58 @@
+//! The one list of SQL functions.
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use crate::image_center_crop::CenterCrop;
+use crate::image_crop::Crop;
+use crate::image_decode::Decode;
+use crate::image_encode::Encode;
+use crate::image_error::ImageError;
+use crate::image_info::ImageInfo;
+use crate::image_pipeline::Pipeline;
+use crate::image_resize::Resize;
+use crate::image_to_tensor::ToTensor;
+use crate::length_in_bytes;
+use crate::linear_prediction::LinearPrediction;
+use crate::linear_regression::LinearRegression;
+use crate::support::function::{udaf, udf};
+use crate::support::step::TransformFunction;
+
+/// The functions from image to image, which `image_pipeline` runs, too.
+pub(crate) const TRANSFORMS: &[TransformFunction] =
+    &[TransformFunction::of::<CenterCrop>(), TransformFunction::of::<Crop>(), TransformFunction::of::<Resize>()];
+
+/// Every other function of a row's values.
+const OTHERS: &[fn() -> ScalarUDF] = &[
+    udf::<Decode>,
+    udf::<Encode>,
+    udf::<ImageError>,
+    udf::<ImageInfo>,
+    udf::<LinearPrediction>,
+    udf::<Pipeline>,
+    udf::<ToTensor>,
+];
+
+const AGGREGATES: &[fn() -> AggregateUDF] = &[udaf::<LinearRegression>];
+
+/// Every scalar SQL function of this crate, by name.
+pub fn all() -> Vec<ScalarUDF> {
+    let transforms = TRANSFORMS.iter().map(|transform| (transform.udf)());
+    let mut functions: Vec<ScalarUDF> = transforms.chain(OTHERS.iter().map(|function| function())).collect();
+    functions.sort_by(|one, other| one.name().cmp(other.name()));
+    functions
+}
+
+/// The function that runs a chain of steps, which is given as text, image by image.
+pub fn image_pipeline() -> ScalarUDF {
+    udf::<Pipeline>()
+}
+
+/// Every aggregate SQL function of this crate.
+pub fn aggregates() -> Vec<AggregateUDF> {
+    AGGREGATES.iter().map(|function| function()).collect()
+}
+
+/// DataFusion's own functions that take more in this crate: `octet_length`, `bit_length` and `length` take BINARY, too.
+pub fn extended() -> Vec<ScalarUDF> {
+    length_in_bytes::of_binary()
+}

@@ -1,0 +1,215 @@
+//! What SQL functions have in common: a function's file holds what is its own, and [`udf`] and [`udaf`] add the rest.
+
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Documentation, Expr, ReturnFieldArgs,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+
+use super::arguments::{Parameter, Values, check_constants, coerce, signature};
+
+/// A SQL function; its value holds a call's options.
+pub(crate) trait Function: Debug + Default + Send + Sync + 'static {
+    /// The name in SQL.
+    const NAME: &'static str;
+    /// The parameters, an image or its content first; empty if there may be any number of arguments, which have no names.
+    const PARAMETERS: &'static [Parameter];
+
+    /// The page that `#[user_doc]` makes.
+    fn documentation(&self) -> Option<&Documentation>;
+
+    /// Checks the values of a call and reads the options from them.
+    ///
+    /// # Errors
+    /// A value that an option can't have.
+    fn from_values(_values: &Values<'_>) -> Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Reads the options from scalars in the order of the parameters; the first stands for the image and is not looked at.
+    ///
+    /// # Errors
+    /// A value that an option can't have.
+    fn from_scalars(values: &[ScalarValue]) -> Result<Self> {
+        Self::from_values(&Values { function: Self::NAME, parameters: Self::PARAMETERS, values })
+    }
+
+    /// The types that arguments of the given types are cast to.
+    ///
+    /// # Errors
+    /// Types that can't be, or too few or too many.
+    fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
+        coerce(Self::NAME, Self::PARAMETERS, types)
+    }
+}
+
+/// A function of a row's values.
+pub(crate) trait Scalar: Function {
+    /// The type of the result.
+    ///
+    /// # Errors
+    /// Arguments that the result can't be told from.
+    fn data_type(args: &ReturnFieldArgs<'_>) -> Result<DataType>;
+
+    /// The results for a batch of rows.
+    ///
+    /// # Errors
+    /// A row whose arguments the function can't have.
+    fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue>;
+
+    /// The call as the optimizer would rather have it.
+    ///
+    /// # Errors
+    /// Constants that can't be read.
+    fn simplify(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
+        Ok(ExprSimplifyResult::Original(args))
+    }
+}
+
+/// A function of the values of many rows, in any order, part by part.
+pub(crate) trait Aggregate: Function {
+    /// The type of the result.
+    fn data_type() -> DataType;
+
+    /// What a part of the rows comes to: names and types, as the accumulator's state has them.
+    fn state() -> Vec<(&'static str, DataType)>;
+
+    /// What takes the rows of a group, or of a part of it.
+    ///
+    /// # Errors
+    /// A number of arguments that there can't be.
+    fn accumulator(arguments: usize) -> Result<Box<dyn Accumulator>>;
+}
+
+/// The function as DataFusion has scalar ones.
+pub(crate) fn udf<F: Scalar>() -> ScalarUDF {
+    ScalarUDF::from(Udf::<F>::default())
+}
+
+/// The function as DataFusion has aggregate ones.
+pub(crate) fn udaf<F: Aggregate>() -> AggregateUDF {
+    AggregateUDF::from(Udf::<F>::default())
+}
+
+#[derive(Debug)]
+struct Udf<F> {
+    signature: Signature,
+    function: F,
+}
+
+impl<F: Function> Default for Udf<F> {
+    fn default() -> Self {
+        Self { signature: signature(F::PARAMETERS), function: F::default() }
+    }
+}
+
+// There is one value of each type.
+impl<F> PartialEq for Udf<F> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<F> Eq for Udf<F> {}
+
+impl<F: Function> Hash for Udf<F> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        F::NAME.hash(state);
+    }
+}
+
+impl<F: Scalar> ScalarUDFImpl for Udf<F> {
+    fn name(&self) -> &str {
+        F::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        F::coerce(types)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let field = |data_type: &DataType| Arc::new(Field::new("argument", data_type.clone(), true));
+        let arg_fields: Vec<FieldRef> = types.iter().map(field).collect();
+        F::data_type(&ReturnFieldArgs { arg_fields: &arg_fields, scalar_arguments: &vec![None; types.len()] })
+    }
+
+    /// Checks constant options, too, while the query is planned.
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        check_constants::<F>(&args)?;
+        Ok(Arc::new(Field::new(F::NAME, F::data_type(&args)?, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        F::invoke(&args)
+    }
+
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        F::simplify(args)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.function.documentation()
+    }
+}
+
+impl<F: Aggregate> AggregateUDFImpl for Udf<F> {
+    fn name(&self) -> &str {
+        F::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        F::coerce(types)
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+        Ok(F::data_type())
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        refuse_distinct::<F>(args.is_distinct)?;
+        F::accumulator(args.exprs.len())
+    }
+
+    fn create_sliding_accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("{}: the start of a window frame can't move; use UNBOUNDED PRECEDING", F::NAME)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        refuse_distinct::<F>(args.is_distinct)?;
+        let field = |(name, data_type)| -> FieldRef {
+            Arc::new(Field::new(format_state_name(args.name, name), data_type, true))
+        };
+        Ok(F::state().into_iter().map(field).collect())
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.function.documentation()
+    }
+}
+
+fn refuse_distinct<F: Function>(is_distinct: bool) -> Result<()> {
+    if is_distinct {
+        return plan_err!("{}: DISTINCT is not supported; select distinct rows in a subquery", F::NAME);
+    }
+    Ok(())
+}
