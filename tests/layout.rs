@@ -70,7 +70,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ),
     ("output", &["cluster", "engine", "error", "format", "words"]),
     ("sheet", &["engine", "error", "exec", "format", "output", "storage", "synthetic", "words"]),
-    ("report", &["engine", "error", "sheet", "source", "storage", "words"]),
+    ("report", &["engine", "error", "source", "storage", "words"]),
     ("verify", &["engine", "error", "format", "sink", "storage", "words"]),
     ("serve", &["engine", "error", "source", "words"]),
     ("shell", &["cluster", "config", "engine", "error", "output", "sheet", "sink", "source", "words"]),

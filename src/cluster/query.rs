@@ -18,7 +18,6 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -32,7 +31,7 @@ use super::report::{JobReport, JobState};
 use super::written_here::{write, written};
 use crate::config::PixmillOptions;
 use crate::error::Error;
-use crate::exec::{boxed_create_physical_plan, io_runtime, with_config};
+use crate::exec::{boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config};
 use crate::plan::{
     PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, will_have_images, with_empty_tables,
     with_image_batches, with_literal_target, with_quoted_qualifiers,
@@ -211,6 +210,8 @@ impl DisplayAs for ClusterExec {
 }
 
 impl ExecutionPlan for ClusterExec {
+    methods_of_nodes_without_expressions!();
+
     fn name(&self) -> &str {
         "ClusterExec"
     }
@@ -229,17 +230,6 @@ impl ExecutionPlan for ClusterExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

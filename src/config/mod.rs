@@ -1,4 +1,6 @@
-//! The options of the namespace `pixmill.*`, set by `SET pixmill.name = value`.
+//! Options: those of the namespace `pixmill.*`, set by `SET pixmill.name = value`, and what sources and sinks have in common about theirs.
+
+pub(crate) mod value;
 
 use std::any::Any;
 use std::fmt;

@@ -20,7 +20,7 @@ use crate::session::{first_options, shares_memory};
 use crate::sink::WriteShardsNode;
 use crate::source::stored::{Store, count_tables, uncache};
 use crate::storage::{AllowList, while_others_go_on};
-use crate::words::quoted;
+use crate::words::{one_line, quoted};
 
 /// What a statement does besides giving rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,17 +67,10 @@ const RUNTIME_MEMORY_LIMIT: &str = "datafusion.runtime.memory_limit";
 /// Most characters of a statement that name its job.
 const NAME_LENGTH: usize = 80;
 
-/// A statement's beginning, in one line.
-fn beginning(statement: &Statement) -> String {
-    let text = statement.to_string();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(NAME_LENGTH).collect()
-}
-
 impl PlannedStatement {
     /// Plans a statement.
     pub(crate) async fn plan(ctx: &SessionContext, statement: Statement) -> QueryResult<Self> {
-        let name = beginning(&statement);
+        let name = one_line(&statement.to_string(), NAME_LENGTH);
         let step = match statement.0 {
             Parsed::Sql(statement) => Step::Plan(plan(ctx, *statement).await?),
             Parsed::Summarize(summarized) => {

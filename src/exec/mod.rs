@@ -10,10 +10,12 @@ use futures::future::BoxFuture;
 mod boxed_methods;
 mod children;
 mod io;
+mod pass_through;
 mod task;
 
-pub(crate) use children::{with_children, with_new_children};
+pub(crate) use children::{methods_of_nodes_without_expressions, only_child, with_children};
 pub(crate) use io::{io_runtime, most_items, with_io_runtime};
+pub(crate) use pass_through::{PassThrough, PassThroughExec};
 pub(crate) use task::{Task, Worker, with_config};
 
 pub(crate) use boxed_methods::{

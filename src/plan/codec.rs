@@ -130,7 +130,7 @@ impl LogicalExtensionCodec for LogicalCodec {
         node: Arc<dyn TableProvider>,
         buf: &mut Vec<u8>,
     ) -> Result<()> {
-        if let Some(message) = TableMessage::of(node.as_ref())? {
+        if let Some(message) = TableMessage::of(node.as_ref()) {
             return encode(&message.with_location(|location| self.location(location)), buf);
         }
         if let Some(rows) = rows_in_memory(node.as_ref()) {
@@ -200,7 +200,7 @@ enum NodeMessage {
 impl NodeMessage {
     fn of(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Self>> {
         if let Some(read) = node.downcast_ref::<ReadExec>() {
-            let (reader, fetch) = read.to_message()?;
+            let (reader, fetch) = read.to_message();
             return Ok(Some(Self::Read { reader, fetch }));
         }
         if let Some(sink) = node.downcast_ref::<ShardSinkExec>() {

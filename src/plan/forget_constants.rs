@@ -5,24 +5,19 @@
 //! sorts each partition by the other columns; but of the first rows that it has found so it tells the scans of all partitions, which
 //! then leave out rows that come first by the constant.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, Result, Statistics, internal_datafusion_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{JoinType, Result};
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, ReplaceChildrenOptions};
-use datafusion::physical_plan::filter_pushdown::{
-    ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
-};
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec, SymmetricHashJoinExec};
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::union::UnionExec;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+
+use crate::exec::{PassThrough, PassThroughExec};
 
 /// Puts a node that knows of no constants below each outer join, all grouping sets and unions, where there are some.
 #[derive(Debug)]
@@ -84,106 +79,20 @@ fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
     plan.downcast_ref::<SymmetricHashJoinExec>().map(|join| *join.join_type())
 }
 
-/// Passes rows through, and knows of no column that it is constant.
+/// Knows of no column that it is constant.
 #[derive(Debug)]
-pub(super) struct ForgetExec {
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-}
+pub(super) struct Forget;
 
-impl ForgetExec {
-    /// Passes on the rows of `input`.
-    pub(super) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+/// Passes rows on, and knows of no column that it is constant.
+pub(super) type ForgetExec = PassThroughExec<Forget>;
+
+impl PassThrough for Forget {
+    const NAME: &'static str = "ForgetExec";
+
+    fn properties(input: &Arc<dyn ExecutionPlan>) -> Arc<PlanProperties> {
         let known = &input.properties().eq_properties;
         let orderings = known.oeq_class().iter().cloned();
         let kept = EquivalenceProperties::new_with_orderings(Arc::clone(known.schema()), orderings);
-        let properties = Arc::new(input.properties().as_ref().clone().with_eq_properties(kept));
-        Self { input, properties }
-    }
-}
-
-impl DisplayAs for ForgetExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "ForgetExec")
-    }
-}
-
-impl ExecutionPlan for ForgetExec {
-    fn name(&self) -> &str {
-        "ForgetExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next();
-        Ok(Arc::new(Self::new(input.ok_or_else(|| internal_datafusion_err!("ForgetExec has one child"))?)))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        inputs.first().cloned().ok_or_else(|| internal_datafusion_err!("ForgetExec has one child"))
-    }
-
-    fn supports_limit_pushdown(&self) -> bool {
-        true
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
-
-    fn gather_filters_for_pushdown(
-        &self,
-        _: FilterPushdownPhase,
-        filters: Vec<Arc<dyn PhysicalExpr>>,
-        _: &ConfigOptions,
-    ) -> Result<FilterDescription> {
-        FilterDescription::from_children(filters, &self.children())
-    }
-
-    fn handle_child_pushdown_result(
-        &self,
-        _: FilterPushdownPhase,
-        result: ChildPushdownResult,
-        _: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        Ok(FilterPushdownPropagation::if_all(result))
+        Arc::new(input.properties().as_ref().clone().with_eq_properties(kept))
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::compute::SortOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{
@@ -27,6 +27,8 @@ use datafusion_proto::physical_plan::to_proto::serialize_physical_expr;
 use datafusion_proto::protobuf::PhysicalExprNode;
 use prost::Message;
 use serde::{Deserialize, Serialize};
+
+use crate::exec::methods_of_nodes_without_expressions;
 
 /// Runs a plan in one task.
 #[derive(Debug)]
@@ -89,6 +91,8 @@ impl DisplayAs for OneTaskExec {
 }
 
 impl ExecutionPlan for OneTaskExec {
+    methods_of_nodes_without_expressions!();
+
     fn name(&self) -> &str {
         "OneTaskExec"
     }
@@ -118,17 +122,6 @@ impl ExecutionPlan for OneTaskExec {
             return internal_err!("OneTaskExec has {} inputs, got {}", self.inputs.len(), children.len());
         }
         Ok(Arc::new(Self { work: Arc::clone(&self.work), inputs: children }))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -230,6 +223,8 @@ impl DisplayAs for TaskInputExec {
 }
 
 impl ExecutionPlan for TaskInputExec {
+    methods_of_nodes_without_expressions!();
+
     fn name(&self) -> &str {
         "TaskInputExec"
     }
@@ -248,17 +243,6 @@ impl ExecutionPlan for TaskInputExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -4,17 +4,15 @@
 //! that name. Behind a join whose sides were swapped, that is another column.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_datafusion_err, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::exec::{PassThrough, PassThroughExec};
 
 /// A rule that pushes filters, and leaves those above ambiguous columns where they are.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ impl PhysicalOptimizerRule for CarefulPushdown {
             let is_ambiguous = has_namesakes(&plan);
             has_barriers |= is_ambiguous;
             Ok(match is_ambiguous {
-                true => Transformed::yes(Arc::new(BarrierExec(plan)) as Arc<dyn ExecutionPlan>),
+                true => Transformed::yes(Arc::new(BarrierExec::new(plan)) as Arc<dyn ExecutionPlan>),
                 false => Transformed::no(plan),
             })
         })?;
@@ -36,7 +34,7 @@ impl PhysicalOptimizerRule for CarefulPushdown {
             return Ok(pushed);
         }
         let open = pushed.transform_up(|plan| {
-            let input = plan.downcast_ref::<BarrierExec>().map(|barrier| Arc::clone(&barrier.0));
+            let input = plan.downcast_ref::<BarrierExec>().map(|barrier| Arc::clone(barrier.input()));
             Ok(input.map_or_else(|| Transformed::no(plan), Transformed::yes))
         })?;
         Ok(open.data)
@@ -59,52 +57,11 @@ fn has_namesakes(plan: &Arc<dyn ExecutionPlan>) -> bool {
 
 /// Lets no filter pass; there only while filters are pushed.
 #[derive(Debug)]
-struct BarrierExec(Arc<dyn ExecutionPlan>);
+struct Barrier;
 
-impl DisplayAs for BarrierExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "BarrierExec")
-    }
-}
+type BarrierExec = PassThroughExec<Barrier>;
 
-impl ExecutionPlan for BarrierExec {
-    fn name(&self) -> &str {
-        "BarrierExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.0.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.0]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next();
-        Ok(Arc::new(Self(input.ok_or_else(|| internal_datafusion_err!("BarrierExec has one child"))?)))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        internal_err!("a plan is run before it is finished")
-    }
+impl PassThrough for Barrier {
+    const NAME: &'static str = "BarrierExec";
+    const IS_TRANSPARENT: bool = false;
 }

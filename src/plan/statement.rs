@@ -60,7 +60,7 @@ fn add_rows(fingerprint: &mut Fingerprint, table: &MemTable) -> Option<()> {
 
 /// What a table says of itself, here and where it is sent to.
 fn identity(table: &dyn TableProvider) -> Result<String> {
-    if let Some(message) = TableMessage::of(table)? {
+    if let Some(message) = TableMessage::of(table) {
         // Paths are shown as the location has them, but for slashes at its end.
         let message = message.with_location(|location| location.trim_end_matches('/').to_string());
         return serde_json::to_string(&message)

@@ -1,8 +1,10 @@
 //! Tables as HTML, whose texts are never markup.
 
+use maud::{Markup, html};
+
 use super::charts::series_variable;
 use super::series::Series;
-use crate::sheet::escaped;
+use crate::words::Text;
 
 /// What stands in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,24 +28,23 @@ impl Cell {
         text.map_or(Self::Empty, Self::Number)
     }
 
-    fn html(&self, tag: &str) -> String {
-        match self {
-            Self::Text(text) => format!("<{tag}>{}</{}>", escaped(text), name(tag)),
-            Self::Number(text) => format!("<{tag} class=\"number\">{}</{}>", escaped(text), name(tag)),
-            Self::Series(number, text) => format!("<{tag}>{}</{}>", series(*number, text), name(tag)),
-            Self::Empty => format!("<{tag}></{}>", name(tag)),
+    /// The cell of a row; the first one is the row's head.
+    fn html(&self, is_head: bool) -> Markup {
+        let content = match self {
+            Self::Text(text) | Self::Number(text) => html! { (Text(text)) },
+            Self::Series(number, text) => series(*number, text),
+            Self::Empty => html! {},
+        };
+        let is_number = matches!(self, Self::Number(_));
+        html! {
+            @if is_head { th.number[is_number] scope="row" { (content) } } @else { td.number[is_number] { (content) } }
         }
     }
 }
 
-/// A tag's name, without its attributes.
-fn name(tag: &str) -> &str {
-    tag.split(' ').next().unwrap_or(tag)
-}
-
 /// A series' name behind a spot of its colour.
-pub(super) fn series(number: i64, text: &str) -> String {
-    format!("<span class=\"series\" style=\"--colour: {}\">{}</span>", series_variable(number), escaped(text))
+pub(super) fn series(number: i64, text: &str) -> Markup {
+    html! { span class="series" style={ "--colour: " (series_variable(number)) } { (Text(text)) } }
 }
 
 /// A table.
@@ -58,30 +59,37 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn html(&self) -> String {
-        let mut html =
-            format!("<div class=\"table\"><table>\n<caption>{}</caption>\n<thead>\n", escaped(&self.caption));
-        if !self.groups.is_empty() {
-            let groups = self.groups.iter().map(|(text, span)| match text.is_empty() {
-                true => format!("<td colspan=\"{span}\"></td>"),
-                false => format!("<th scope=\"colgroup\" colspan=\"{span}\" class=\"group\">{}</th>", escaped(text)),
-            });
-            html.push_str(&format!("<tr>{}</tr>\n", groups.collect::<String>()));
+    pub(super) fn html(&self) -> Markup {
+        html! {
+            div class="table" {
+                table { "\n"
+                    caption { (Text(&self.caption)) } "\n"
+                    thead { "\n"
+                        @if !self.groups.is_empty() {
+                            tr {
+                                @for (text, span) in &self.groups {
+                                    @if text.is_empty() {
+                                        td colspan=(span) {}
+                                    } @else {
+                                        th scope="colgroup" colspan=(span) class="group" { (Text(text)) }
+                                    }
+                                }
+                            } "\n"
+                        }
+                        tr {
+                            @for (text, is_number) in &self.heads {
+                                th.number[*is_number] scope="col" { (Text(text)) }
+                            }
+                        } "\n"
+                    } "\n"
+                    tbody { "\n"
+                        @for row in &self.rows {
+                            tr { @for (column, cell) in row.iter().enumerate() { (cell.html(column == 0)) } } "\n"
+                        }
+                    } "\n"
+                }
+            } "\n"
         }
-        let heads = self.heads.iter().map(|(text, is_number)| {
-            let class = if *is_number { " class=\"number\"" } else { "" };
-            format!("<th scope=\"col\"{class}>{}</th>", escaped(text))
-        });
-        html.push_str(&format!("<tr>{}</tr>\n</thead>\n<tbody>\n", heads.collect::<String>()));
-        for row in &self.rows {
-            html.push_str("<tr>");
-            for (column, cell) in row.iter().enumerate() {
-                html.push_str(&cell.html(if column == 0 { "th scope=\"row\"" } else { "td" }));
-            }
-            html.push_str("</tr>\n");
-        }
-        html.push_str("</tbody>\n</table></div>\n");
-        html
     }
 }
 
@@ -98,10 +106,10 @@ mod tests {
             rows: vec![vec![Cell::Series(2, "<b>".to_string()), Cell::Number("1".to_string())]],
         };
         assert_eq!(
-            table.html(),
+            table.html().into_string(),
             "<div class=\"table\"><table>\n<caption>a &amp; b</caption>\n<thead>\n\
              <tr><td colspan=\"1\"></td><th scope=\"colgroup\" colspan=\"1\" class=\"group\">both</th></tr>\n\
-             <tr><th scope=\"col\">&lt;x&gt;</th><th scope=\"col\" class=\"number\">n</th></tr>\n</thead>\n<tbody>\n\
+             <tr><th scope=\"col\">&lt;x&gt;</th><th class=\"number\" scope=\"col\">n</th></tr>\n</thead>\n<tbody>\n\
              <tr><th scope=\"row\"><span class=\"series\" style=\"--colour: var(--series-2)\">&lt;b&gt;</span></th>\
              <td class=\"number\">1</td></tr>\n</tbody>\n</table></div>\n"
         );

@@ -5,13 +5,14 @@ use datafusion::error::DataFusionError;
 use tonic::{Code, Status};
 
 use crate::error::{Error, is_question};
+use crate::words::cut;
 
 /// Most characters of a message: clients bound the size of the headers that it travels in.
 const MESSAGE_LENGTH: usize = 2000;
 
 /// An error for a client.
 pub(super) fn status(error: &Error) -> Status {
-    Status::new(code(error), cut(&error.to_string()))
+    Status::new(code(error), cut(&error.to_string(), MESSAGE_LENGTH))
 }
 
 fn code(error: &Error) -> Code {
@@ -33,12 +34,12 @@ fn code(error: &Error) -> Code {
 
 /// An error in what a client has sent.
 pub(super) fn malformed(error: &ArrowError) -> Status {
-    Status::invalid_argument(cut(&format!("what was sent can't be read: {error}")))
+    Status::invalid_argument(cut(&format!("what was sent can't be read: {error}"), MESSAGE_LENGTH))
 }
 
 /// An answer that can't be made.
 pub(super) fn internal(error: impl std::fmt::Display) -> Status {
-    Status::internal(cut(&format!("internal error: {error}")))
+    Status::internal(cut(&format!("internal error: {error}"), MESSAGE_LENGTH))
 }
 
 /// What lies at the bottom of an error.
@@ -48,13 +49,6 @@ pub(super) fn root(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
-}
-
-fn cut(message: &str) -> String {
-    match message.char_indices().nth(MESSAGE_LENGTH) {
-        Some((end, _)) => format!("{} ...", &message[..end]),
-        None => message.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -72,9 +66,8 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_whole_or_cut_between_characters() {
-        assert_eq!(cut("ä"), "ä");
-        let long = cut(&"ä".repeat(MESSAGE_LENGTH + 1));
-        assert_eq!((long.chars().count(), long.ends_with("ä ...")), (MESSAGE_LENGTH + 4, true));
+    fn messages_are_cut_between_characters() {
+        let long = status(&exec_datafusion_err!("{}", "ä".repeat(MESSAGE_LENGTH + 1)).into());
+        assert_eq!((long.message().chars().count(), long.message().ends_with("ä…")), (MESSAGE_LENGTH, true));
     }
 }

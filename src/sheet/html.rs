@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::HumanCount;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Cell, Sheet};
+use crate::words::Text;
 
 /// Labels whose counts are shown.
 const MOST_LABELS: usize = 200;
@@ -41,98 +43,83 @@ figcaption small { color: var(--grey); font-size: 12px; font-variant-numeric: ta
 /// # Errors
 /// A thumbnail that can't be encoded.
 pub(crate) fn page(sheet: &Sheet) -> Result<String, String> {
-    let (source, side) = (escaped(&sheet.source), sheet.side);
-    // As many columns as were asked for, where the window is wide enough.
+    let figures: Vec<Markup> = sheet.cells.iter().map(|cell| figure(cell, sheet.side)).collect::<Result<_, _>>()?;
+    let source = Text(&sheet.source);
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" { "\n"
+            head { "\n"
+                meta charset="utf-8"; "\n"
+                meta name="viewport" content="width=device-width, initial-scale=1"; "\n"
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'"; "\n"
+                title { (source) ": contact sheet" } "\n"
+                style { "\n" (PreEscaped(STYLE)) (PreEscaped(grid(sheet))) } "\n"
+            } "\n"
+            body { "\n"
+                h1 { (source) } "\n"
+                p { (Text(&sheet.summary())) } "\n"
+                @if !sheet.labels.is_empty() { (counts(sheet)) }
+                main class="grid" { "\n" @for figure in &figures { (figure) } } "\n"
+            } "\n"
+        } "\n"
+    };
+    Ok(page.into_string())
+}
+
+/// The style of the grid: as many columns as were asked for, where the window is wide enough.
+fn grid(sheet: &Sheet) -> String {
+    let side = sheet.side;
     let width = sheet.columns as u64 * u64::from(side + GAP) - u64::from(GAP);
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
-         <title>{source}: contact sheet</title>\n<style>\n{STYLE}\
-         .grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, {side}px), 1fr)); \
-         gap: {}px {GAP}px; max-width: {width}px }}\n</style>\n</head>\n<body>\n\
-         <h1>{source}</h1>\n<p>{}</p>\n",
-        GAP + 6,
-        escaped(&sheet.summary())
-    );
-    page.push_str(&counts(sheet));
-    page.push_str("<main class=\"grid\">\n");
-    for cell in &sheet.cells {
-        page.push_str(&figure(cell, side)?);
-    }
-    page.push_str("</main>\n</body>\n</html>\n");
-    Ok(page)
+    format!(
+        ".grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, {side}px), 1fr)); gap: {}px {GAP}px; \
+         max-width: {width}px }}\n",
+        GAP + 6
+    )
 }
 
 /// The labels and how many images each has.
-fn counts(sheet: &Sheet) -> String {
-    if sheet.labels.is_empty() {
-        return String::new();
-    }
+fn counts(sheet: &Sheet) -> Markup {
     let labels = sheet.labels.counts();
     let more = labels.len().saturating_sub(MOST_LABELS);
-    let is_open = if more == 0 && labels.len() <= 40 { " open" } else { "" };
-    let mut text =
-        format!("<details{is_open}>\n<summary>{}</summary>\n<ul class=\"labels\">\n", sheet.labels.counted());
-    for (label, count) in labels.take(MOST_LABELS) {
-        text.push_str(&format!("<li>{} <b>{}</b></li>\n", escaped(label), HumanCount(count)));
+    let is_open = more == 0 && labels.len() <= 40;
+    html! {
+        details open[is_open] { "\n"
+            summary { (sheet.labels.counted()) } "\n"
+            ul class="labels" { "\n"
+                @for (label, count) in labels.take(MOST_LABELS) {
+                    li { (Text(label)) " " b { (HumanCount(count).to_string()) } } "\n"
+                }
+                @if more > 0 { li { "and " (HumanCount(more as u64).to_string()) " more" } "\n" }
+            } "\n"
+        } "\n"
     }
-    if more > 0 {
-        text.push_str(&format!("<li>and {} more</li>\n", HumanCount(more as u64)));
-    }
-    text.push_str("</ul>\n</details>\n");
-    text
 }
 
-fn figure(cell: &Cell, side: u32) -> Result<String, String> {
-    let label = escaped(cell.caption());
-    let sizes = escaped(&cell.sizes().join(" \u{b7} "));
-    let reason = cell.thumbnail.as_ref().err().map(|reason| escaped(reason));
-    let tooltip = cell.path.iter().map(|path| escaped(path)).chain([sizes.clone()]).chain(reason);
-    let tooltip = tooltip.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("&#10;");
-    let (class, shown) = match &cell.thumbnail {
-        Err(reason) => (" class=\"broken\"", escaped(reason)),
+fn figure(cell: &Cell, side: u32) -> Result<Markup, String> {
+    let label = Text(cell.caption());
+    let sizes = cell.sizes().join(" \u{b7} ");
+    let reason = cell.thumbnail.as_ref().err().map(String::as_str);
+    let lines = cell.path.as_deref().into_iter().chain([sizes.as_str()]).chain(reason);
+    let tooltip: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let shown = match &cell.thumbnail {
+        Err(reason) => html! { (Text(reason)) },
         Ok(thumbnail) => {
             let (media_type, bytes) = thumbnail.encoded()?;
             let (times, (width, height)) = thumbnail.drawn_size(side);
-            let mut classes = Vec::new();
-            if times > 1 {
-                classes.push("icon");
+            let source = format!("data:{media_type};base64,{}", STANDARD.encode(bytes));
+            html! {
+                img.icon[times > 1].clear[thumbnail.is_transparent()] width=(width) height=(height) alt=(label) src=(source);
             }
-            if thumbnail.is_transparent() {
-                classes.push("clear");
-            }
-            let class = if classes.is_empty() { String::new() } else { format!(" class=\"{}\"", classes.join(" ")) };
-            let image = format!(
-                "<img{class} width=\"{width}\" height=\"{height}\" alt=\"{label}\" src=\"data:{media_type};base64,{}\">",
-                STANDARD.encode(bytes)
-            );
-            ("", image)
         }
     };
-    Ok(format!(
-        "<figure{class} title=\"{tooltip}\"><div class=\"box\">{shown}</div>\
-         <figcaption><span>{label}</span><small>{sizes}</small></figcaption></figure>\n"
-    ))
-}
-
-/// Text as it may stand anywhere on a page.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // A page may not hold most of these.
-            control if control.is_control() => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    Ok(html! {
+        figure.broken[reason.is_some()] title={
+            @for (number, line) in tooltip.iter().enumerate() { @if number > 0 { (PreEscaped("&#10;")) } (Text(line)) }
+        } {
+            div class="box" { (shown) }
+            figcaption { span { (label) } small { (Text(&sizes)) } }
+        } "\n"
+    })
 }
 
 #[cfg(test)]
@@ -142,7 +129,6 @@ mod tests {
 
     #[test]
     fn labels_are_text_and_never_markup() {
-        assert_eq!(escaped("<script>'a' & \"b\"\0"), "&lt;script&gt;&#39;a&#39; &amp; &quot;b&quot;\u{fffd}");
         let page = page(&testing::sheet()).expect("written");
         assert!(page.contains("<span>a &lt;b&gt; &amp; &quot;c&quot;</span>"));
         assert!(!page.contains("<b> &"));

@@ -16,7 +16,7 @@ use indicatif::{HumanBytes, HumanCount};
 use crate::error::Error;
 use crate::words::counted;
 
-pub(crate) use html::{escaped, page};
+pub(crate) use html::page;
 pub(crate) use labels::Labels;
 pub(crate) use png::{picture, picture_size};
 pub(crate) use sampling::{Images, Sampling, show};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::HumanCount;
 
 use crate::output::aligned;
+use crate::words::one_line;
 
 /// How many statements are remembered.
 const REMEMBERED: usize = 50;
@@ -36,8 +37,7 @@ impl Recent {
     /// A statement begins.
     pub(super) fn begin(&mut self, sql: &str) {
         self.number += 1;
-        let words: Vec<&str> = sql.split_whitespace().collect();
-        let text = words.join(" ").chars().take(SHOWN).collect();
+        let text = one_line(sql, SHOWN);
         while self.statements.len() >= REMEMBERED {
             self.statements.pop_front();
         }

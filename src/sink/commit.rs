@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -26,7 +25,7 @@ use super::rejects::Rejects;
 use super::report::Report;
 use super::sweep::remove_if_there;
 use super::{ShardSinkExec, Stamp, Target};
-use crate::exec::{Task, io_runtime};
+use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::storage::{AllowList, sync_directory, write_whole_synced};
 
@@ -99,6 +98,8 @@ impl DisplayAs for CommitExec {
 }
 
 impl ExecutionPlan for CommitExec {
+    methods_of_nodes_without_expressions!();
+
     fn name(&self) -> &str {
         "CommitExec"
     }
@@ -125,20 +126,8 @@ impl ExecutionPlan for CommitExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next();
-        let input = input.ok_or_else(|| internal_datafusion_err!("CommitExec has one child"))?;
+        let input = only_child(self.name(), children)?;
         Ok(Arc::new(Self::new(input, Arc::clone(&self.target), self.partitions)))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -3,6 +3,7 @@
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
+use percent_encoding::percent_encode_byte;
 
 use super::Target;
 use super::cast::cast;
@@ -63,9 +64,7 @@ pub(super) fn escaped(name: &str) -> String {
 fn push_escaped(directory: &mut String, value: &str) {
     for character in value.chars() {
         if character.is_control() || "\"#%'*/:=?\\{}[]^".contains(character) {
-            for byte in character.to_string().bytes() {
-                directory.push_str(&format!("%{byte:02X}"));
-            }
+            character.to_string().bytes().for_each(|byte| directory.push_str(percent_encode_byte(byte)));
         } else {
             directory.push(character);
         }

@@ -90,7 +90,6 @@ pub struct Target {
     /// Positions of the hidden columns path, content and read error.
     pub(crate) reject_columns: Option<[usize; 3]>,
     /// The columns that are features, as the query has them.
-    #[serde(with = "wire::schema")]
     pub(crate) schema: SchemaRef,
     pub(crate) classes: Option<Vec<String>>,
     /// The column that holds the numbers of these classes as the source has them.

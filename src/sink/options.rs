@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use datafusion::arrow::datatypes::{Field, Schema};
-use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
 use super::format::OwnOptions;
 use super::name::NameTemplate;
 use super::{Format, FormatOptions};
-use crate::config::{OptionPage, names, option};
+use crate::config::{OptionPage, names, option, value};
 
 /// How a dataset is laid out in files, and what becomes of rows without an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash, Serialize, Deserialize)]
@@ -127,10 +127,7 @@ impl SinkOptions {
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
-            "shards" => match value.parse() {
-                Ok(shards @ 1..=100_000) => self.shards = Some(shards),
-                _ => return plan_err!("shards: must be a whole number from 1 to 100000, got '{value}'"),
-            },
+            "shards" => self.shards = Some(value::count(name, value)?),
             "prefix" if value.contains(['/', '\\', '\0']) || value.starts_with(['.', '_']) => {
                 return plan_err!("prefix: must be the start of a file name, got '{value}'");
             }
@@ -139,16 +136,11 @@ impl SinkOptions {
                 self.format.own_mut().prefix_is_given();
             }
             "name_template" => self.name_template = NameTemplate::parse(self.format(), value)?,
-            "overwrite" => self.overwrite = boolean(name, value)?,
+            "overwrite" => self.overwrite = value::boolean(name, value)?,
             "on_reject" => {
-                self.on_reject = one_of(name, value, &[("skip", OnReject::Skip), ("fail", OnReject::Fail)])?;
+                self.on_reject = value::one_of(name, value, &[("skip", OnReject::Skip), ("fail", OnReject::Fail)])?;
             }
-            "max_rejects" => {
-                let most = value
-                    .parse()
-                    .map_err(|_| plan_datafusion_err!("max_rejects: must be a whole number from 0, got '{value}'"))?;
-                self.max_rejects = Some(most);
-            }
+            "max_rejects" => self.max_rejects = Some(value::whole_number_from_0(name, value)?),
             _ => {
                 if !self.format.own_mut().set(name, value)? {
                     return plan_err!(
@@ -171,7 +163,7 @@ impl SinkOptions {
 pub(crate) fn is_asked_for(format: Format, given: &mut HashMap<String, String>) -> Result<bool> {
     let Some(option) = format.asked_by() else { return Ok(true) };
     let value = given.remove(&format!("format.{option}")).or_else(|| given.remove(option));
-    value.map_or(Ok(false), |value| boolean(option, value.trim()))
+    value.map_or(Ok(false), |value| value::boolean(option, &value))
 }
 
 /// Names of columns, separated by commas.
@@ -192,18 +184,6 @@ pub(super) fn check_images(images: Option<&[String]>, schema: &Schema, can_be: i
         }
     }
     Ok(())
-}
-
-pub(super) fn boolean(name: &str, value: &str) -> Result<bool> {
-    one_of(name, value, &[("true", true), ("false", false)])
-}
-
-pub(super) fn one_of<T: Copy>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T> {
-    let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
-        let words: Vec<String> = choices.iter().map(|(word, _)| format!("'{word}'")).collect();
-        plan_datafusion_err!("{name}: must be {}, got '{value}'", words.join(" or "))
-    })
 }
 
 #[cfg(test)]
@@ -230,8 +210,8 @@ mod tests {
     fn bad_options_are_answered_with_what_is_allowed() {
         let cases = [
             (Format::TfRecord, "shards", "0", "shards: must be a whole number from 1 to 100000, got '0'"),
-            (Format::TfRecord, "compression", "lz4", "compression: must be 'none' or 'gzip' or 'zlib', got 'lz4'"),
-            (Format::TfRecord, "overwrite", "yes", "overwrite: must be 'true' or 'false', got 'yes'"),
+            (Format::TfRecord, "compression", "lz4", "compression: must be 'none', 'gzip' or 'zlib', got 'lz4'"),
+            (Format::TfRecord, "overwrite", "yes", "overwrite: must be true or false, got 'yes'"),
             (Format::TfRecord, "prefix", "a/b", "prefix: must be the start of a file name, got 'a/b'"),
             (
                 Format::TfRecord,

@@ -105,32 +105,6 @@ impl WriteShardsNode {
     }
 }
 
-/// Schemas as DataFusion sends them, in base64.
-pub(super) mod schema {
-    use std::sync::Arc;
-
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use datafusion::arrow::datatypes::{Schema, SchemaRef};
-    use datafusion_proto::protobuf;
-    use prost::Message;
-    use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(schema: &SchemaRef, serializer: S) -> Result<S::Ok, S::Error> {
-        let schema = protobuf::Schema::try_from(schema.as_ref()).map_err(S::Error::custom)?;
-        serializer.serialize_str(&STANDARD.encode(schema.encode_to_vec()))
-    }
-
-    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<SchemaRef, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
-        let schema = protobuf::Schema::decode(bytes.as_slice()).map_err(D::Error::custom)?;
-        Ok(Arc::new(Schema::try_from(&schema).map_err(D::Error::custom)?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

@@ -6,12 +6,9 @@ use std::sync::atomic::AtomicU64;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning, PhysicalExpr,
-};
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning};
 use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, SpillMetrics};
@@ -30,7 +27,7 @@ use super::failure::io_failure;
 use super::format::WithEncoder;
 use super::partition::{Counts, Memory, PartitionWriter};
 use super::report::Report;
-use crate::exec::{Task, io_runtime};
+use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::Reject;
 use crate::storage::AllowList;
 
@@ -130,6 +127,8 @@ impl DisplayAs for ShardSinkExec {
 }
 
 impl ExecutionPlan for ShardSinkExec {
+    methods_of_nodes_without_expressions!();
+
     fn name(&self) -> &str {
         "ShardSinkExec"
     }
@@ -168,20 +167,8 @@ impl ExecutionPlan for ShardSinkExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = children.into_iter().next();
-        let input = input.ok_or_else(|| internal_datafusion_err!("ShardSinkExec has one child"))?;
+        let input = only_child(self.name(), children)?;
         Ok(Arc::new(Self::with_intake(input, Arc::clone(&self.target), self.running, self.intake.clone())))
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

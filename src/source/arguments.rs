@@ -1,6 +1,6 @@
 //! What tables are told: options of `CREATE EXTERNAL TABLE` and arguments of table functions.
 
-use datafusion::common::{DFSchema, Result, ScalarValue, plan_datafusion_err, plan_err};
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::logical_expr::{CreateExternalTable, Expr};
 use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr};
@@ -18,21 +18,6 @@ pub trait SourceOptions: Default {
     /// # Errors
     /// An unknown name or a value that it doesn't take.
     fn set(&mut self, name: &str, value: &str) -> Result<()>;
-}
-
-/// A number of things, 1 to 100000.
-pub(super) fn parse_count(name: &str, value: &str) -> Result<usize> {
-    const MOST: usize = 100_000;
-    match value.trim().parse() {
-        Ok(count @ 1..=MOST) => Ok(count),
-        _ => plan_err!("{name}: must be a whole number from 1 to {MOST}, got '{value}'"),
-    }
-}
-
-/// Yes or no.
-pub(super) fn parse_boolean(name: &str, value: &str) -> Result<bool> {
-    let parsed = value.trim().to_ascii_lowercase().parse().ok();
-    parsed.ok_or_else(|| plan_datafusion_err!("{name}: must be true or false, got '{value}'"))
 }
 
 /// The location and options of a `CREATE EXTERNAL TABLE`.

@@ -37,10 +37,7 @@ pub(crate) trait SourceTable: TableProvider + Sized {
     fn called(locations: Vec<String>, options: Self::Options, allow: &Arc<AllowList>) -> Result<Self>;
 
     /// What a remote process needs to have the same table.
-    ///
-    /// # Errors
-    /// Columns of types that have no message.
-    fn to_message(&self) -> Result<Self::Message>;
+    fn to_message(&self) -> Self::Message;
 
     /// The table of a message.
     ///

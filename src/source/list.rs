@@ -30,14 +30,11 @@ macro_rules! sources {
 
         impl TableMessage {
             /// The message of a table of ours; `None` of others.
-            ///
-            /// # Errors
-            /// Columns of types that have no message.
-            pub(crate) fn of(table: &dyn TableProvider) -> Result<Option<Self>> {
+            pub(crate) fn of(table: &dyn TableProvider) -> Option<Self> {
                 $(if let Some(table) = table.downcast_ref::<$table>() {
-                    return Ok(Some(Self::$name(table.to_message()?)));
+                    return Some(Self::$name(table.to_message()));
                 })+
-                Ok(None)
+                None
             }
 
             fn locations(&mut self) -> &mut [String] {

@@ -16,7 +16,6 @@ mod list;
 mod node;
 mod relation;
 mod shards;
-mod wire;
 mod work;
 
 use std::sync::Arc;

@@ -6,10 +6,9 @@ use std::sync::{Arc, OnceLock};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, internal_datafusion_err, internal_err};
+use datafusion::common::{Result, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -17,6 +16,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 
 use super::list::ReaderMessage;
 use super::work::work_items;
+use crate::exec::{methods_of_nodes_without_expressions, only_child};
 
 /// The work items of all partitions; none where the leaf isn't at hand.
 pub(crate) type Items = [Vec<RecordBatch>];
@@ -88,10 +88,7 @@ pub(crate) trait Reader: fmt::Debug + Send + Sync + 'static {
     ) -> Result<SendableRecordBatchStream>;
 
     /// What a remote process needs to do the same.
-    ///
-    /// # Errors
-    /// Columns of types that have no message.
-    fn to_message(&self) -> Result<ReaderMessage>;
+    fn to_message(&self) -> ReaderMessage;
 }
 
 /// Turns work items into rows.
@@ -185,8 +182,8 @@ impl ReadExec {
     }
 
     /// What a remote process needs to do the same, and the most rows of each partition.
-    pub(crate) fn to_message(&self) -> Result<(ReaderMessage, Option<usize>)> {
-        Ok((self.reader.to_message()?, self.fetch))
+    pub(crate) fn to_message(&self) -> (ReaderMessage, Option<usize>) {
+        (self.reader.to_message(), self.fetch)
     }
 
     fn with(&self, items: &Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -209,6 +206,8 @@ impl DisplayAs for ReadExec {
 }
 
 impl ExecutionPlan for ReadExec {
+    methods_of_nodes_without_expressions!();
+
     fn name(&self) -> &str {
         self.reader.name()
     }
@@ -230,19 +229,7 @@ impl ExecutionPlan for ReadExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let items = children.first();
-        self.with(items.ok_or_else(|| internal_datafusion_err!("{} has one child", self.name()))?, self.fetch)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::exec::with_new_children(self, children)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
+        self.with(&only_child(self.name(), children)?, self.fetch)
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {

@@ -1,5 +1,6 @@
 //! Which shards there are at a location, and what is known of them without opening them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{Column, DFSchema, Result, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use percent_encoding::percent_decode_str;
 
 use crate::format::HIVE_NULL;
 use crate::format::kind::FileKind;
@@ -195,15 +197,7 @@ fn directories(below: &Path) -> BTreeMap<String, Option<String>> {
 
 /// A directory's value without Hive's percent-encoding.
 fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let byte = escaped.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_string(), Cow::into_owned)
 }
 
 /// What a manifest says of a dataset: its files' records and bytes, its features and its classes.

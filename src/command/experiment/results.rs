@@ -13,7 +13,7 @@ use super::measure::{Run, Used};
 use crate::command::results::{ResultsFile, looked_at_first};
 use crate::error::{Error, Result};
 use crate::output::{Format, Look, RowPrinter, Written};
-use crate::words::counted;
+use crate::words::{counted, cut};
 
 /// What is known of a statement of a run.
 pub(super) struct Row {
@@ -214,10 +214,7 @@ impl Results {
 const ERROR_LENGTH: usize = 60;
 
 fn beginning(text: &str) -> String {
-    match text.char_indices().nth(ERROR_LENGTH) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_string(),
-    }
+    cut(text, ERROR_LENGTH)
 }
 
 fn rounded(value: f64, digits: i32) -> f64 {

@@ -8,13 +8,15 @@ mod seconds;
 mod spread;
 mod throughput;
 
+use maud::{Markup, PreEscaped, html};
+
 use self::axis::Axis;
 use self::plot::{Key, Mark};
 use super::Report;
 use super::measurements::Measurement;
 use super::series::Series;
 use crate::error::Result;
-use crate::sheet::escaped;
+use crate::words::Text;
 
 pub(super) use palette::{series_variable, style};
 
@@ -51,31 +53,43 @@ impl Chart {
     }
 
     /// The picture as part of a page that has the style.
-    pub(super) fn inline(&self) -> String {
+    pub(super) fn inline(&self) -> Markup {
         let (width, height, body) = self.parts();
-        format!(
-            "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{body}</svg>\n",
-            escaped(&self.alt)
-        )
+        html! {
+            svg viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(Text(&self.alt)) {
+                "\n" (PreEscaped(body))
+            } "\n"
+        }
     }
 
     /// The picture as a file of its own.
     pub(crate) fn alone(&self) -> String {
         let (width, height, body) = self.parts();
-        let (title, alt) = (escaped(&self.title), escaped(&self.alt));
         let (width, height) = (width + 48, height + TITLE + 32);
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"-24 -16 {width} {height}\" \
-             role=\"img\">\n<title>{title}</title>\n<desc>{alt}</desc>\n<style>\n:root {{ --paper: #FFFFFF }}\n\
-             @media screen and (prefers-color-scheme: dark) {{ :root {{ --paper: #15181D }} }}\n{}\
-             text {{ font-family: system-ui, sans-serif }}\n</style>\n\
-             <rect x=\"-24\" y=\"-16\" width=\"100%\" height=\"100%\" style=\"fill: var(--paper)\"/>\n\
-             <text x=\"0\" y=\"30\" font-size=\"30\" font-weight=\"600\" fill=\"#1B1F24\">{title}</text>\n\
-             <g transform=\"translate(0, {TITLE})\">\n{body}</g>\n</svg>\n",
-            style()
-        )
+        let title = Text(&self.title);
+        let picture = html! {
+            svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox={ "-24 -16 " (width) " " (height) } role="img" {
+                "\n"
+                title { (title) } "\n"
+                desc { (Text(&self.alt)) } "\n"
+                style { "\n" (PreEscaped(ALONE)) (PreEscaped(style())) (PreEscaped(FONT)) } "\n"
+                (PreEscaped(PAPER)) "\n"
+                text x="0" y="30" font-size="30" font-weight="600" fill="#1B1F24" { (title) } "\n"
+                g transform={ "translate(0, " (TITLE) ")" } { "\n" (PreEscaped(body)) } "\n"
+            } "\n"
+        };
+        picture.into_string()
     }
 }
+
+/// The colours of the paper that a chart alone stands on.
+const ALONE: &str = "\
+:root { --paper: #FFFFFF }
+@media screen and (prefers-color-scheme: dark) { :root { --paper: #15181D } }
+";
+const FONT: &str = "text { font-family: system-ui, sans-serif }\n";
+/// An element that ends in itself, as pictures have them and pages don't.
+const PAPER: &str = "<rect x=\"-24\" y=\"-16\" width=\"100%\" height=\"100%\" style=\"fill: var(--paper)\"/>";
 
 /// All charts that there is something to see in.
 ///

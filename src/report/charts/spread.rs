@@ -8,7 +8,10 @@ use crate::error::Result;
 use crate::report::Report;
 use crate::report::number::{listed, ratio};
 use crate::report::spread::mean;
+use crate::words::cut;
 
+/// Most characters of an executor's name beside its row.
+const MOST_NAME: usize = 17;
 /// Executors that are drawn as rows.
 const MOST_ROWS: usize = 40;
 
@@ -57,7 +60,7 @@ fn executors(report: &Report) -> Result<Option<Chart>> {
     let mut shown: Vec<_> = all.iter().collect();
     shown.sort_by(|a, b| b.mean.total_cmp(&a.mean));
     shown = shown.iter().step_by(shown.len().div_ceil(MOST_ROWS)).copied().collect();
-    let y = Axis::rows("executor", shown.iter().map(|executor| shortened(&executor.name)));
+    let y = Axis::rows("executor", shown.iter().map(|executor| cut(&executor.name, MOST_NAME)));
     let differ = report.spreads.executors_differ;
     let x = Axis::around(
         if differ { "images/s by the mean of the same source" } else { "images/s by the mean of the same combination" },
@@ -91,11 +94,4 @@ fn executors(report: &Report) -> Result<Option<Chart>> {
     };
     let alt = format!("Strip plot of relative throughput by executor; means: {}.", listed(&means.collect::<Vec<_>>()));
     Ok(Some(Chart::new("executors", "Executors beside each other", svg).with_words(caption.to_string(), alt)))
-}
-
-fn shortened(name: &str) -> String {
-    match name.char_indices().nth(16) {
-        Some((end, _)) => format!("{}\u{2026}", &name[..end]),
-        None => name.to_string(),
-    }
 }

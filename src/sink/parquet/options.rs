@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use datafusion::arrow::datatypes::Schema;
-use datafusion::common::{Result, plan_err};
+use datafusion::common::Result;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use serde::{Deserialize, Serialize};
 
 use super::features::{check_schema, feature_kinds};
+use crate::config::value;
 use crate::format::manifest::MANIFEST;
 use crate::sink::format::OwnOptions;
-use crate::sink::options::{column_names, one_of};
+use crate::sink::options::column_names;
 use crate::sink::{SinkOptions, Target};
 
 /// How rows are laid out in Parquet files.
@@ -71,16 +72,11 @@ impl OwnOptions for ParquetOptions {
             ("zstd", ParquetCompression::Zstd),
         ];
         match name {
-            "compression" => self.compression = one_of(name, value, &compressions)?,
+            "compression" => self.compression = value::one_of(name, value, &compressions)?,
             "images" => self.images = Some(column_names(value)),
-            "row_group_bytes" => match value.parse() {
-                Ok(bytes @ 1024..=1_073_741_824) => self.row_group_bytes = bytes,
-                _ => {
-                    return plan_err!(
-                        "row_group_bytes: must be a whole number of bytes from 1024 to 1073741824, got '{value}'"
-                    );
-                }
-            },
+            "row_group_bytes" => {
+                self.row_group_bytes = value::whole_number(name, value, 1024..=1_073_741_824, " of bytes")?;
+            }
             _ => return Ok(false),
         }
         Ok(true)

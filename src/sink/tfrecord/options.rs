@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::features::{check_schema, feature_kinds};
 use super::{TFDS_TEMPLATE, tfds};
+use crate::config::value;
 use crate::format::manifest::Shard;
 use crate::sink::format::OwnOptions;
-use crate::sink::options::{boolean, column_names, one_of};
+use crate::sink::options::column_names;
 use crate::sink::{Compression, SinkOptions, Target};
 
 /// How records are laid out in files.
@@ -84,8 +85,8 @@ impl OwnOptions for TfRecordOptions {
     fn set(&mut self, name: &str, value: &str) -> Result<bool> {
         let compressions = [("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
         match name {
-            "compression" => self.compression = one_of(name, value, &compressions)?,
-            "index" => self.index = boolean(name, value)?,
+            "compression" => self.compression = value::one_of(name, value, &compressions)?,
+            "index" => self.index = value::boolean(name, value)?,
             "images" => self.images = Some(column_names(value)),
             _ => return Ok(false),
         }

@@ -130,9 +130,9 @@ impl Reader for Cifar10Reader {
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows.try_flatten())))
     }
 
-    fn to_message(&self) -> Result<ReaderMessage> {
+    fn to_message(&self) -> ReaderMessage {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(Cifar10ReaderMessage { columns, classes: self.classes.clone() }.into())
+        Cifar10ReaderMessage { columns, classes: self.classes.clone() }.into()
     }
 }
 

@@ -160,8 +160,8 @@ impl SourceTable for Cifar10Table {
         called_at(&locations, options, allow)
     }
 
-    fn to_message(&self) -> Result<Cifar10TableMessage> {
-        Ok(Cifar10TableMessage { location: self.location.clone(), options: self.options.clone() })
+    fn to_message(&self) -> Cifar10TableMessage {
+        Cifar10TableMessage { location: self.location.clone(), options: self.options.clone() }
     }
 
     fn from_message(message: Cifar10TableMessage) -> Result<Self> {

@@ -3,9 +3,9 @@
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OptionPage, names, option};
+use crate::config::{OptionPage, names, option, value};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_count};
+use crate::source::arguments::SourceOptions;
 
 /// How the images of CIFAR-10 are cut into partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ impl SourceOptions for Cifar10Options {
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
-            "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
+            "partitions" => self.partitions = Partitions::Exactly(value::count(name, value)?),
             _ => return plan_err!("unknown option '{name}' for CIFAR-10; the options are {}", names(Self::OPTIONS)),
         }
         Ok(())

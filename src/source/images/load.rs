@@ -158,9 +158,9 @@ impl Reader for ImageReader {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
-    fn to_message(&self) -> Result<ReaderMessage> {
+    fn to_message(&self) -> ReaderMessage {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(ImageReaderMessage { columns, classes: self.classes.clone(), is_headers_only: self.is_headers_only }.into())
+        ImageReaderMessage { columns, classes: self.classes.clone(), is_headers_only: self.is_headers_only }.into()
     }
 }
 

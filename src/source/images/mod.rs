@@ -208,9 +208,9 @@ impl SourceTable for ImagesTable {
         called_at(&locations, options, allow)
     }
 
-    fn to_message(&self) -> Result<ImagesTableMessage> {
+    fn to_message(&self) -> ImagesTableMessage {
         let has_read_error = self.schema.index_of(READ_ERROR).is_ok();
-        Ok(ImagesTableMessage { location: self.location.clone(), options: self.options.clone(), has_read_error })
+        ImagesTableMessage { location: self.location.clone(), options: self.options.clone(), has_read_error }
     }
 
     fn from_message(message: ImagesTableMessage) -> Result<Self> {

@@ -1,10 +1,10 @@
 //! Options of the source `IMAGES`.
 
-use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OptionPage, names, option};
-use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
+use crate::config::{OptionPage, names, option, value};
+use crate::source::arguments::SourceOptions;
 use crate::source::{Partitions, Sample};
 
 /// How the images of a table are found, ordered and cut into partitions.
@@ -60,21 +60,17 @@ impl SourceOptions for ImagesOptions {
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "partitions" => {
-                self.partitions = Partitions::Exactly(parse_count(name, value)?);
+                self.partitions = Partitions::Exactly(value::count(name, value)?);
             }
             "shuffle_seed" => {
-                let seed = value
-                    .trim()
-                    .parse()
-                    .map_err(|_| plan_datafusion_err!("{name}: must be a whole number from 0, got '{value}'"))?;
-                self.shuffle_seed = Some(seed);
+                self.shuffle_seed = Some(value::whole_number_from_0(name, value)?);
             }
             "classes" => self.classes = Some(parse_classes(value)?),
             "extensions" => {
                 let extension = |part: &str| part.trim_start_matches('.').to_ascii_lowercase();
-                self.extensions = Some(split(value).map(extension).collect());
+                self.extensions = Some(value::list(value).map(extension).collect());
             }
-            "recursive" => self.is_recursive = Some(parse_boolean(name, value)?),
+            "recursive" => self.is_recursive = Some(value::boolean(name, value)?),
             _ => {
                 return plan_err!("unknown option '{name}' for images; the options are {}", names(Self::OPTIONS));
             }
@@ -83,12 +79,8 @@ impl SourceOptions for ImagesOptions {
     }
 }
 
-fn split(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|part| !part.is_empty())
-}
-
 fn parse_classes(value: &str) -> Result<Vec<String>> {
-    let classes: Vec<String> = split(value).map(str::to_string).collect();
+    let classes: Vec<String> = value::list(value).map(str::to_string).collect();
     if classes.is_empty() {
         return plan_err!("classes: must name at least one label, got '{value}'");
     }

@@ -134,8 +134,8 @@ impl SourceTable for SpeedTestTable {
         Self::try_new(SpeedTestOptions { sources: locations, ..options }, allow)
     }
 
-    fn to_message(&self) -> Result<SpeedTestTableMessage> {
-        Ok(SpeedTestTableMessage { options: self.options.clone() })
+    fn to_message(&self) -> SpeedTestTableMessage {
+        SpeedTestTableMessage { options: self.options.clone() }
     }
 
     fn from_message(message: SpeedTestTableMessage) -> Result<Self> {

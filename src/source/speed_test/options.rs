@@ -3,8 +3,8 @@
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OptionPage, names, option};
-use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
+use crate::config::{OptionPage, names, option, value};
+use crate::source::arguments::SourceOptions;
 
 /// What is measured, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,15 +86,12 @@ impl SourceOptions for SpeedTestOptions {
             "source" => self.sources.push(value.to_string()),
             "batch_sizes" => self.batch_sizes = parse_counts(name, value)?,
             "batch_numbers" => self.batch_numbers = parse_counts(name, value)?,
-            "repetitions" => self.repetitions = parse_count(name, value)?,
-            "decode" => self.decode = parse_boolean(name, value)?,
-            "width" => self.width = parse_side(name, value)?,
-            "height" => self.height = parse_side(name, value)?,
-            "cold" => self.cold = parse_boolean(name, value)?,
-            "concurrent" => match value.trim().parse() {
-                Ok(count @ 1..=MOST_CONCURRENT) => self.concurrent = count,
-                _ => return plan_err!("{name}: must be a whole number from 1 to {MOST_CONCURRENT}, got '{value}'"),
-            },
+            "repetitions" => self.repetitions = value::count(name, value)?,
+            "decode" => self.decode = value::boolean(name, value)?,
+            "width" => self.width = value::whole_number(name, value, 1..=65_535, " of pixels")?,
+            "height" => self.height = value::whole_number(name, value, 1..=65_535, " of pixels")?,
+            "cold" => self.cold = value::boolean(name, value)?,
+            "concurrent" => self.concurrent = value::whole_number(name, value, 1..=MOST_CONCURRENT, "")?,
             "image" => self.image = Some(value.to_string()),
             _ => {
                 return plan_err!("unknown option '{name}' for speed_test; the options are {}", names(Self::OPTIONS));
@@ -134,7 +131,7 @@ impl SpeedTestOptions {
 
 /// Numbers as `2,4,8` or `[2, 4, 8]`.
 fn parse_counts(name: &str, value: &str) -> Result<Vec<usize>> {
-    let counts: Result<Vec<usize>> = value.split(',').map(|part| parse_count(name, part.trim())).collect();
+    let counts: Result<Vec<usize>> = value.split(',').map(|part| value::count(name, part.trim())).collect();
     let counts = counts?;
     match first_repeated(&counts) {
         Some(twice) => plan_err!("{name}: {twice} is listed twice"),
@@ -144,13 +141,6 @@ fn parse_counts(name: &str, value: &str) -> Result<Vec<usize>> {
 
 fn first_repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
     values.iter().enumerate().find(|(index, value)| values[..*index].contains(value)).map(|(_, value)| value)
-}
-
-fn parse_side(name: &str, value: &str) -> Result<u32> {
-    match value.trim().parse() {
-        Ok(side @ 1..=65_535) => Ok(side),
-        _ => plan_err!("{name}: must be 1 to 65535 pixels, got '{value}'"),
-    }
 }
 
 #[cfg(test)]
@@ -165,7 +155,7 @@ mod tests {
             ("batch_numbers", "2,4,2", "batch_numbers: 2 is listed twice"),
             ("repetitions", "0", "repetitions: must be a whole number from 1 to 100000, got '0'"),
             ("decode", "1", "decode: must be true or false, got '1'"),
-            ("width", "0", "width: must be 1 to 65535 pixels, got '0'"),
+            ("width", "0", "width: must be a whole number of pixels from 1 to 65535, got '0'"),
             ("concurrent", "2000", "concurrent: must be a whole number from 1 to 1024, got '2000'"),
             (
                 "batch_size",

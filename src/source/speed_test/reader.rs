@@ -146,9 +146,9 @@ impl Reader for SpeedTestReader {
         Ok(stream.build())
     }
 
-    fn to_message(&self) -> Result<ReaderMessage> {
+    fn to_message(&self) -> ReaderMessage {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(SpeedTestReaderMessage { columns, settings: self.settings.as_ref().clone() }.into())
+        SpeedTestReaderMessage { columns, settings: self.settings.as_ref().clone() }.into()
     }
 }
 

@@ -34,8 +34,7 @@ pub(super) struct FeatureColumn {
     pub(super) shape: Shape,
     /// Bytes are text.
     pub(super) is_text: bool,
-    /// What the values are cast to where it isn't the type of their kind. On the wire the table's columns say so.
-    #[serde(skip)]
+    /// What the values are cast to where it isn't the type of their kind.
     pub(super) cast: Option<DataType>,
 }
 

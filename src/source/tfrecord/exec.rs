@@ -22,7 +22,6 @@ use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::source::wire::{Columns, cast_to};
 use crate::storage::AllowList;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
@@ -36,7 +35,7 @@ pub(in crate::source) struct RecordsReader {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RecordsReaderMessage {
     columns: Vec<Column>,
-    schema: Columns,
+    schema: SchemaRef,
     record_type: RecordType,
     on_corrupt: OnCorrupt,
     directory_columns: Vec<String>,
@@ -53,26 +52,15 @@ impl RecordsReader {
     /// # Errors
     /// Columns that can't be read from it.
     pub(in crate::source) fn from_message(message: RecordsReaderMessage) -> Result<Self> {
-        let schema = message.schema.schema()?;
         Ok(Self::new(Reading {
-            columns: with_casts(message.columns, &schema),
-            schema,
+            columns: message.columns,
+            schema: message.schema,
             record_type: message.record_type,
             on_corrupt: message.on_corrupt,
             directory_columns: message.directory_columns,
             classes: message.classes,
         }))
     }
-}
-
-/// Columns as a message has them, cast to the types of the table.
-pub(super) fn with_casts(mut columns: Vec<Column>, schema: &SchemaRef) -> Vec<Column> {
-    for (column, field) in columns.iter_mut().zip(schema.fields()) {
-        if let Column::Feature(feature) = column {
-            feature.cast = cast_to(&feature.data_type(), field.data_type());
-        }
-    }
-    columns
 }
 
 /// The items of each partition.
@@ -161,17 +149,17 @@ impl Reader for RecordsReader {
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.reading.schema), rows)))
     }
 
-    fn to_message(&self) -> Result<ReaderMessage> {
+    fn to_message(&self) -> ReaderMessage {
         let reading = &self.reading;
-        Ok(RecordsReaderMessage {
+        RecordsReaderMessage {
             columns: reading.columns.clone(),
-            schema: Columns::of(&reading.schema)?,
+            schema: Arc::clone(&reading.schema),
             record_type: reading.record_type,
             on_corrupt: reading.on_corrupt,
             directory_columns: reading.directory_columns.clone(),
             classes: reading.classes.clone(),
         }
-        .into())
+        .into()
     }
 }
 

@@ -28,7 +28,6 @@ pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 use super::format::{FileTable, Function, SourceTable, called_at};
 use super::node::{ReadExec, Reader};
 use super::shards::{ShardKind, find, pushed_down, with_hidden_columns};
-use super::wire::{Columns, cast_to};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
@@ -152,7 +151,7 @@ pub(crate) struct TfRecordTableMessage {
     options: TfRecordReadOptions,
     record_type: RecordType,
     columns: Vec<Column>,
-    schema: Columns,
+    schema: SchemaRef,
 }
 
 /// A column's field.
@@ -223,7 +222,7 @@ fn declared(field: &Field, record_type: RecordType, is_feature_list: Option<bool
         }
     };
     let column = FeatureColumn { name: field.name().clone(), kind, shape, is_text, cast: None };
-    let cast = cast_to(&column.data_type(), field.data_type());
+    let cast = (column.data_type() != *field.data_type()).then(|| field.data_type().clone());
     Ok(FeatureColumn { cast, ..column })
 }
 
@@ -330,24 +329,23 @@ impl SourceTable for TfRecordTable {
         called_at(&locations, options, allow)
     }
 
-    fn to_message(&self) -> Result<TfRecordTableMessage> {
-        Ok(TfRecordTableMessage {
+    fn to_message(&self) -> TfRecordTableMessage {
+        TfRecordTableMessage {
             location: self.location.clone(),
             options: self.options.clone(),
             record_type: self.record_type,
             columns: self.columns.clone(),
-            schema: Columns::of(&self.schema)?,
-        })
+            schema: Arc::clone(&self.schema),
+        }
     }
 
     fn from_message(message: TfRecordTableMessage) -> Result<Self> {
-        let schema = message.schema.schema()?;
         Ok(Self {
             location: message.location,
             options: message.options,
             record_type: message.record_type,
-            columns: exec::with_casts(message.columns, &schema),
-            schema,
+            columns: message.columns,
+            schema: message.schema,
             definition: None,
         })
     }

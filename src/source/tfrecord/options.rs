@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OptionPage, names, option};
+use crate::config::{OptionPage, names, option, value};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
+use crate::source::arguments::SourceOptions;
 
 /// How record files are found, understood and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,28 +115,22 @@ impl SourceOptions for TfRecordReadOptions {
                     ("bytes", RecordType::Bytes),
                     ("bytearray", RecordType::Bytes),
                 ];
-                let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
-                let Some((_, record_type)) = found else {
-                    return plan_err!("record_type: must be 'example', 'sequence_example' or 'bytes', got '{value}'");
-                };
-                self.record_type = Some(*record_type);
+                self.record_type = Some(value::one_of("record_type", value, &choices)?);
             }
             "on_corrupt" => {
-                self.on_corrupt = match value.to_ascii_lowercase().as_str() {
-                    "error" => OnCorrupt::Error,
-                    "skip_record" => OnCorrupt::SkipRecord,
-                    "skip_file" => OnCorrupt::SkipFile,
-                    _ => {
-                        return plan_err!("on_corrupt: must be 'error', 'skip_record' or 'skip_file', got '{value}'");
-                    }
-                };
+                let choices = [
+                    ("error", OnCorrupt::Error),
+                    ("skip_record", OnCorrupt::SkipRecord),
+                    ("skip_file", OnCorrupt::SkipFile),
+                ];
+                self.on_corrupt = value::one_of(name, value, &choices)?;
             }
             "text" => self.text = features(value),
             "lists" => self.lists = features(value),
-            "sample_files" => self.sample_files = parse_count(name, value)?,
-            "sample_records" => self.sample_records = parse_count(name, value)?,
-            "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
-            "directories" => self.directories = parse_boolean(name, value)?,
+            "sample_files" => self.sample_files = value::count(name, value)?,
+            "sample_records" => self.sample_records = value::count(name, value)?,
+            "partitions" => self.partitions = Partitions::Exactly(value::count(name, value)?),
+            "directories" => self.directories = value::boolean(name, value)?,
             _ => {
                 return plan_err!(
                     "unknown option '{name}' for TFRecord files; the options are {}",
@@ -167,7 +161,7 @@ impl TfRecordReadOptions {
 }
 
 fn features(list: &str) -> BTreeSet<String> {
-    list.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_string).collect()
+    value::list(list).map(str::to_string).collect()
 }
 
 /// Whether a list of features names one of them.

@@ -22,7 +22,6 @@ use self::read::{Reading, SampleReader, SampleReaderMessage, items_schema, to_ba
 use super::format::{FileTable, Function, SourceTable, called_at};
 use super::node::{ReadExec, Reader};
 use super::shards::{ShardKind, ShardPath, find, pushed_down, with_hidden_columns};
-use super::wire::Columns;
 use super::work::group;
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
@@ -66,7 +65,7 @@ pub(crate) struct WebDatasetTableMessage {
     location: String,
     options: WebDatasetReadOptions,
     columns: Vec<Column>,
-    schema: Columns,
+    schema: SchemaRef,
 }
 
 impl WebDatasetTable {
@@ -191,17 +190,17 @@ impl SourceTable for WebDatasetTable {
         called_at(&locations, options, allow)
     }
 
-    fn to_message(&self) -> Result<WebDatasetTableMessage> {
-        Ok(WebDatasetTableMessage {
+    fn to_message(&self) -> WebDatasetTableMessage {
+        WebDatasetTableMessage {
             location: self.location.clone(),
             options: self.options.clone(),
             columns: self.columns.clone(),
-            schema: Columns::of(&self.schema)?,
-        })
+            schema: Arc::clone(&self.schema),
+        }
     }
 
     fn from_message(message: WebDatasetTableMessage) -> Result<Self> {
-        let schema = message.schema.schema()?;
+        let schema = message.schema;
         let WebDatasetTableMessage { location, options, columns, .. } = message;
         Ok(Self { location, options, columns, schema, definition: None })
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OptionPage, names, option};
+use crate::config::{OptionPage, names, option, value};
 use crate::source::Partitions;
-use crate::source::arguments::{SourceOptions, parse_boolean, parse_count};
+use crate::source::arguments::SourceOptions;
 
 /// How tar shards are found, understood and dealt to partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,20 +87,17 @@ impl SourceOptions for WebDatasetReadOptions {
         let value = value.trim();
         match name {
             "on_corrupt" => {
-                self.on_corrupt = match value.to_ascii_lowercase().as_str() {
-                    "error" => OnCorrupt::Error,
-                    "skip_record" => OnCorrupt::SkipRecord,
-                    _ => return plan_err!("on_corrupt: must be 'error' or 'skip_record', got '{value}'"),
-                };
+                let choices = [("error", OnCorrupt::Error), ("skip_record", OnCorrupt::SkipRecord)];
+                self.on_corrupt = value::one_of(name, value, &choices)?;
             }
             "text" => {
-                let extensions = value.split(',').map(|part| part.trim().trim_start_matches('.').to_ascii_lowercase());
-                self.text = extensions.filter(|extension| !extension.is_empty()).collect();
+                let extension = |part: &str| part.trim_start_matches('.').to_ascii_lowercase();
+                self.text = value::list(value).map(extension).collect();
             }
-            "sample_files" => self.sample_files = parse_count(name, value)?,
-            "sample_records" => self.sample_records = parse_count(name, value)?,
-            "partitions" => self.partitions = Partitions::Exactly(parse_count(name, value)?),
-            "directories" => self.directories = parse_boolean(name, value)?,
+            "sample_files" => self.sample_files = value::count(name, value)?,
+            "sample_records" => self.sample_records = value::count(name, value)?,
+            "partitions" => self.partitions = Partitions::Exactly(value::count(name, value)?),
+            "directories" => self.directories = value::boolean(name, value)?,
             _ => {
                 return plan_err!("unknown option '{name}' for WebDatasets; the options are {}", names(Self::OPTIONS));
             }

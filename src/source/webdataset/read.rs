@@ -24,7 +24,6 @@ use crate::source::batch::cut_by_decoded_size;
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
 use crate::source::shards::ShardPath;
-use crate::source::wire::Columns;
 use crate::storage::{AllowList, local_path};
 
 /// Reads the archives that work items name, and of them the members that the query looks at.
@@ -50,7 +49,7 @@ pub(super) struct Reading {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SampleReaderMessage {
     columns: Vec<Column>,
-    schema: Columns,
+    schema: SchemaRef,
     on_corrupt: OnCorrupt,
     directory_columns: Vec<String>,
     classes: Option<Vec<String>>,
@@ -111,7 +110,7 @@ impl SampleReader {
     pub(super) fn from_message(message: SampleReaderMessage) -> Result<Self> {
         Ok(Self::new(Reading {
             columns: message.columns,
-            schema: message.schema.schema()?,
+            schema: message.schema,
             on_corrupt: message.on_corrupt,
             directory_columns: message.directory_columns,
             classes: message.classes,
@@ -218,16 +217,16 @@ impl Reader for SampleReader {
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.reading.schema), rows)))
     }
 
-    fn to_message(&self) -> Result<ReaderMessage> {
+    fn to_message(&self) -> ReaderMessage {
         let reading = &self.reading;
-        Ok(SampleReaderMessage {
+        SampleReaderMessage {
             columns: reading.columns.clone(),
-            schema: Columns::of(&reading.schema)?,
+            schema: Arc::clone(&reading.schema),
             on_corrupt: reading.on_corrupt,
             directory_columns: reading.directory_columns.clone(),
             classes: reading.classes.clone(),
         }
-        .into())
+        .into()
     }
 }
 

@@ -1,0 +1,29 @@
+//! Texts on pages.
+
+use std::borrow::Cow;
+
+use maud::Render;
+
+/// A text as it may stand anywhere on a page: never markup, and without the control characters that a page may not hold.
+pub(crate) struct Text<'a>(pub(crate) &'a str);
+
+impl Render for Text<'_> {
+    fn render_to(&self, page: &mut String) {
+        let text = match self.0.contains(char::is_control) {
+            true => Cow::Owned(self.0.replace(char::is_control, "\u{fffd}")),
+            false => Cow::Borrowed(self.0),
+        };
+        text.as_ref().render_to(page);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_never_markup() {
+        let text = Text("<script>a & \"b\"\0").render().into_string();
+        assert_eq!(text, "&lt;script&gt;a &amp; &quot;b&quot;\u{fffd}");
+    }
+}
