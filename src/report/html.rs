@@ -35,9 +35,9 @@ impl Cell {
             Self::Series(number, text) => series(*number, text),
             Self::Empty => html! {},
         };
-        let is_number = matches!(self, Self::Number(_));
+        let class = matches!(self, Self::Number(_)).then_some("number");
         html! {
-            @if is_head { th.number[is_number] scope="row" { (content) } } @else { td.number[is_number] { (content) } }
+            @if is_head { th scope="row" class=[class] { (content) } } @else { td class=[class] { (content) } }
         }
     }
 }
@@ -78,7 +78,7 @@ impl Table {
                         }
                         tr {
                             @for (text, is_number) in &self.heads {
-                                th.number[*is_number] scope="col" { (Text(text)) }
+                                th scope="col" class=[is_number.then_some("number")] { (Text(text)) }
                             }
                         } "\n"
                     } "\n"
@@ -109,7 +109,7 @@ mod tests {
             table.html().into_string(),
             "<div class=\"table\"><table>\n<caption>a &amp; b</caption>\n<thead>\n\
              <tr><td colspan=\"1\"></td><th scope=\"colgroup\" colspan=\"1\" class=\"group\">both</th></tr>\n\
-             <tr><th scope=\"col\">&lt;x&gt;</th><th class=\"number\" scope=\"col\">n</th></tr>\n</thead>\n<tbody>\n\
+             <tr><th scope=\"col\">&lt;x&gt;</th><th scope=\"col\" class=\"number\">n</th></tr>\n</thead>\n<tbody>\n\
              <tr><th scope=\"row\"><span class=\"series\" style=\"--colour: var(--series-2)\">&lt;b&gt;</span></th>\
              <td class=\"number\">1</td></tr>\n</tbody>\n</table></div>\n"
         );

@@ -180,7 +180,7 @@ fn facts(report: &Report) -> Markup {
     html! {
         dl { "\n"
             @for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-                div.wide[name.starts_with("Machine")] { dt { (name) } dd { (Text(value)) } } "\n"
+                div class=[name.starts_with("Machine").then_some("wide")] { dt { (name) } dd { (Text(value)) } } "\n"
             }
         } "\n"
     }

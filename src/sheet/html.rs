@@ -107,13 +107,16 @@ fn figure(cell: &Cell, side: u32) -> Result<Markup, String> {
             let (media_type, bytes) = thumbnail.encoded()?;
             let (times, (width, height)) = thumbnail.drawn_size(side);
             let source = format!("data:{media_type};base64,{}", STANDARD.encode(bytes));
+            let classes = [(times > 1, "icon"), (thumbnail.is_transparent(), "clear")];
+            let classes: Vec<&str> =
+                classes.into_iter().filter_map(|(is_one, class)| is_one.then_some(class)).collect();
             html! {
-                img.icon[times > 1].clear[thumbnail.is_transparent()] width=(width) height=(height) alt=(label) src=(source);
+                img class=[(!classes.is_empty()).then(|| classes.join(" "))] width=(width) height=(height) alt=(label) src=(source);
             }
         }
     };
     Ok(html! {
-        figure.broken[reason.is_some()] title={
+        figure class=[reason.map(|_| "broken")] title={
             @for (number, line) in tooltip.iter().enumerate() { @if number > 0 { (PreEscaped("&#10;")) } (Text(line)) }
         } {
             div class="box" { (shown) }
