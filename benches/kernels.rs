@@ -1,5 +1,5 @@
 //! The functions, on one core: milliseconds for a batch of 16 photos, one line for each image function and size; for 100,000 rows, one line for
-//! each statistical function.
+//! each function of numbers.
 //!
 //! `cargo bench --bench kernels`
 
@@ -21,7 +21,7 @@ const PHOTOS: usize = 16;
 const SIZES: [(u16, u16); 2] = [(320, 240), (1024, 768)];
 
 /// Each function with a call of it; what the call needs that isn't measured comes from the column `image`.
-const CALLS: [(&str, &str); 9] = [
+const CALLS: &[(&str, &str)] = &[
     ("image_decode", "image_decode(content)"),
     ("image_resize", "image_resize(image, 192, 192, fit => 'cover')"),
     ("image_crop", "image_crop(image, 20, 20, 192, 192)"),
@@ -40,7 +40,7 @@ const CALLS: [(&str, &str); 9] = [
 ];
 
 /// Further options of the functions above.
-const VARIANTS: [(&str, &str); 3] = [
+const VARIANTS: &[(&str, &str)] = &[
     ("image_resize four taps", "image_resize(image, 192, 192, 'cover', 'bilinear', false)"),
     ("image_resize lanczos3", "image_resize(image, 192, 192, 'cover', 'lanczos3', true)"),
     (
@@ -70,28 +70,53 @@ fn batch((width, height): (u16, u16)) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![content, image]).expect("a batch")
 }
 
+/// Times a call, of a scalar function or of an aggregate of columns.
+fn bench(criterion: &mut Criterion, (name, call): (&str, &str), id: &str, batch: &RecordBatch) {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(batch.num_rows() as u64)).sample_size(20);
+    let id = BenchmarkId::from_parameter(id);
+    match pixmill_udfs::aggregates().into_iter().find(|function| function.name() == name) {
+        Some(function) => {
+            let columns: Vec<&str> = call[name.len() + 1..call.len() - 1].split(", ").collect();
+            let argument = |name: &&str| physical_expr::expressions::col(name, &batch.schema()).expect("a column");
+            let arguments: Vec<Arc<dyn PhysicalExpr>> = columns.iter().map(argument).collect();
+            let values: Vec<ArrayRef> =
+                columns.iter().map(|name| Arc::clone(batch.column_by_name(name).expect("a column"))).collect();
+            let builder = AggregateExprBuilder::new(Arc::new(function), arguments);
+            let aggregate = builder.schema(batch.schema()).alias(call).build().expect("an aggregate");
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| {
+                    let mut accumulator = aggregate.create_accumulator().expect("an accumulator");
+                    accumulator.update_batch(&values).expect("updated");
+                    black_box(accumulator.evaluate().expect("evaluated"))
+                });
+            });
+        }
+        None => {
+            let expr = expression(call, &DFSchema::try_from(batch.schema()).expect("a schema"));
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| black_box(expr.evaluate(batch).expect("evaluated")));
+            });
+        }
+    }
+    group.finish();
+}
+
 fn kernels(criterion: &mut Criterion) {
     for (width, height) in SIZES {
         let batch = batch((width, height));
-        let schema = DFSchema::try_from(batch.schema()).expect("a schema");
-        for (name, call) in CALLS.into_iter().chain(VARIANTS) {
+        for (name, call) in CALLS.iter().chain(VARIANTS).copied() {
             // The planner fills in named arguments; without it, calls are positional.
             let call = call.replace("fit => ", "");
             // A tensor has the size that every image has.
             let call = call.replace("{width}", &width.to_string()).replace("{height}", &height.to_string());
-            let expr = expression(&call, &schema);
-            let mut group = criterion.benchmark_group(name);
-            group.throughput(Throughput::Elements(PHOTOS as u64)).sample_size(20);
-            group.bench_function(BenchmarkId::from_parameter(format!("{width}x{height}")), |bencher| {
-                bencher.iter(|| black_box(expr.evaluate(&batch).expect("evaluated")));
-            });
-            group.finish();
+            bench(criterion, (name, &call), &format!("{width}x{height}"), &batch);
         }
     }
 }
 
-/// Each statistical function, of 4 predictors; `model` is a constant.
-const STATISTICS: [(&str, &str); 2] = [
+/// Each function of numbers; those of a model with 4 predictors, and `model` is a constant.
+const STATISTICS: &[(&str, &str)] = &[
     ("linear_regression", "linear_regression(y, x1, x2, x3, x4)"),
     (
         "linear_prediction",
@@ -109,32 +134,8 @@ fn statistics(criterion: &mut Criterion) {
     };
     let columns = [7919, 31, 1009, 577, 4099].map(column).to_vec();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch");
-    let schema = DFSchema::try_from(batch.schema()).expect("a schema");
-    for (name, call) in STATISTICS {
-        let mut group = criterion.benchmark_group(name);
-        group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
-        match pixmill_udfs::aggregates().into_iter().find(|function| function.name() == name) {
-            Some(function) => {
-                let arguments =
-                    names.map(|name| physical_expr::expressions::col(name, &batch.schema()).expect("a column"));
-                let builder = AggregateExprBuilder::new(Arc::new(function), arguments.to_vec());
-                let aggregate = builder.schema(batch.schema()).alias(call).build().expect("an aggregate");
-                group.bench_function("100000", |bencher| {
-                    bencher.iter(|| {
-                        let mut accumulator = aggregate.create_accumulator().expect("an accumulator");
-                        accumulator.update_batch(batch.columns()).expect("updated");
-                        black_box(accumulator.evaluate().expect("evaluated"))
-                    });
-                });
-            }
-            None => {
-                let expr = expression(call, &schema);
-                group.bench_function("100000", |bencher| {
-                    bencher.iter(|| black_box(expr.evaluate(&batch).expect("evaluated")));
-                });
-            }
-        }
-        group.finish();
+    for call in STATISTICS {
+        bench(criterion, *call, "100000", &batch);
     }
 }
 

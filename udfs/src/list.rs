@@ -18,8 +18,11 @@ use crate::support::function::{udaf, udf};
 use crate::support::step::TransformFunction;
 
 /// The functions from image to image, which `image_pipeline` runs, too.
-pub(crate) const TRANSFORMS: &[TransformFunction] =
-    &[TransformFunction::of::<CenterCrop>(), TransformFunction::of::<Crop>(), TransformFunction::of::<Resize>()];
+pub(crate) const TRANSFORMS: &[TransformFunction] = &[
+    TransformFunction::of::<CenterCrop>(),
+    TransformFunction::of::<Crop>(),
+    TransformFunction::of::<Resize>(),
+];
 
 /// Every other function of a row's values.
 const OTHERS: &[fn() -> ScalarUDF] = &[
