@@ -21,6 +21,7 @@ mod image_crop;
 mod image_decode;
 mod image_encode;
 mod image_error;
+mod image_flip;
 mod image_info;
 mod image_pipeline;
 mod image_resize;

@@ -7,6 +7,7 @@ use crate::image_crop::Crop;
 use crate::image_decode::Decode;
 use crate::image_encode::Encode;
 use crate::image_error::ImageError;
+use crate::image_flip::Flip;
 use crate::image_info::ImageInfo;
 use crate::image_pipeline::Pipeline;
 use crate::image_resize::Resize;
@@ -21,6 +22,7 @@ use crate::support::step::TransformFunction;
 pub(crate) const TRANSFORMS: &[TransformFunction] = &[
     TransformFunction::of::<CenterCrop>(),
     TransformFunction::of::<Crop>(),
+    TransformFunction::of::<Flip>(),
     TransformFunction::of::<Resize>(),
 ];
 
