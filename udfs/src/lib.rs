@@ -25,6 +25,7 @@ mod image_flip;
 mod image_info;
 mod image_pipeline;
 mod image_resize;
+mod image_rotate;
 mod image_to_tensor;
 mod length_in_bytes;
 mod linear_prediction;

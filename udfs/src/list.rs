@@ -11,6 +11,7 @@ use crate::image_flip::Flip;
 use crate::image_info::ImageInfo;
 use crate::image_pipeline::Pipeline;
 use crate::image_resize::Resize;
+use crate::image_rotate::Rotate;
 use crate::image_to_tensor::ToTensor;
 use crate::length_in_bytes;
 use crate::linear_prediction::LinearPrediction;
@@ -24,6 +25,7 @@ pub(crate) const TRANSFORMS: &[TransformFunction] = &[
     TransformFunction::of::<Crop>(),
     TransformFunction::of::<Flip>(),
     TransformFunction::of::<Resize>(),
+    TransformFunction::of::<Rotate>(),
 ];
 
 /// Every other function of a row's values.
