@@ -27,6 +27,7 @@ const CALLS: &[(&str, &str)] = &[
     ("image_crop", "image_crop(image, 20, 20, 192, 192)"),
     ("image_center_crop", "image_center_crop(image, 192, 192)"),
     ("image_flip", "image_flip(image)"),
+    ("image_pad", "image_pad(image, 8, 8, 8, 8, 'reflect')"),
     ("image_rotate", "image_rotate(image, 90)"),
     ("image_encode", "image_encode(image)"),
     ("image_info", "image_info(content)"),

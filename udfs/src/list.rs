@@ -9,6 +9,7 @@ use crate::image_encode::Encode;
 use crate::image_error::ImageError;
 use crate::image_flip::Flip;
 use crate::image_info::ImageInfo;
+use crate::image_pad::Pad;
 use crate::image_pipeline::Pipeline;
 use crate::image_resize::Resize;
 use crate::image_rotate::Rotate;
@@ -24,6 +25,7 @@ pub(crate) const TRANSFORMS: &[TransformFunction] = &[
     TransformFunction::of::<CenterCrop>(),
     TransformFunction::of::<Crop>(),
     TransformFunction::of::<Flip>(),
+    TransformFunction::of::<Pad>(),
     TransformFunction::of::<Resize>(),
     TransformFunction::of::<Rotate>(),
 ];
