@@ -30,6 +30,7 @@ const CALLS: &[(&str, &str)] = &[
     ("image_pad", "image_pad(image, 8, 8, 8, 8, 'reflect')"),
     ("image_rotate", "image_rotate(image, 90)"),
     ("image_encode", "image_encode(image)"),
+    ("image_stats", "image_stats(image)"),
     ("image_info", "image_info(content)"),
     ("image_error", "image_error(content)"),
     (

@@ -27,6 +27,7 @@ mod image_pad;
 mod image_pipeline;
 mod image_resize;
 mod image_rotate;
+mod image_stats;
 mod image_to_tensor;
 mod length_in_bytes;
 mod linear_prediction;

@@ -13,6 +13,7 @@ use crate::image_pad::Pad;
 use crate::image_pipeline::Pipeline;
 use crate::image_resize::Resize;
 use crate::image_rotate::Rotate;
+use crate::image_stats::ImageStats;
 use crate::image_to_tensor::ToTensor;
 use crate::length_in_bytes;
 use crate::linear_prediction::LinearPrediction;
@@ -36,6 +37,7 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<Encode>,
     udf::<ImageError>,
     udf::<ImageInfo>,
+    udf::<ImageStats>,
     udf::<LinearPrediction>,
     udf::<Pipeline>,
     udf::<ToTensor>,

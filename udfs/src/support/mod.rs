@@ -15,6 +15,7 @@ pub(crate) mod jpeg_segments;
 pub(crate) mod kernels;
 pub(crate) mod least_squares;
 pub(crate) mod linear_model;
+pub(crate) mod moments;
 pub(crate) mod pixels;
 pub(crate) mod resample;
 pub(crate) mod resize;
