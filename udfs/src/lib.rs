@@ -23,6 +23,7 @@ mod image_encode;
 mod image_error;
 mod image_flip;
 mod image_info;
+mod image_mean_std;
 mod image_pad;
 mod image_pipeline;
 mod image_resize;

@@ -9,6 +9,7 @@ use crate::image_encode::Encode;
 use crate::image_error::ImageError;
 use crate::image_flip::Flip;
 use crate::image_info::ImageInfo;
+use crate::image_mean_std::ImageMeanStd;
 use crate::image_pad::Pad;
 use crate::image_pipeline::Pipeline;
 use crate::image_resize::Resize;
@@ -43,7 +44,7 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<ToTensor>,
 ];
 
-const AGGREGATES: &[fn() -> AggregateUDF] = &[udaf::<LinearRegression>];
+const AGGREGATES: &[fn() -> AggregateUDF] = &[udaf::<ImageMeanStd>, udaf::<LinearRegression>];
 
 /// Every scalar SQL function of this crate, by name.
 pub fn all() -> Vec<ScalarUDF> {
