@@ -31,6 +31,7 @@ const CALLS: &[(&str, &str)] = &[
     ("image_rotate", "image_rotate(image, 90)"),
     ("image_encode", "image_encode(image)"),
     ("image_stats", "image_stats(image)"),
+    ("image_hash", "image_hash(image)"),
     ("image_mean_std", "image_mean_std(image)"),
     ("image_info", "image_info(content)"),
     ("image_error", "image_error(content)"),

@@ -22,6 +22,7 @@ mod image_decode;
 mod image_encode;
 mod image_error;
 mod image_flip;
+mod image_hash;
 mod image_info;
 mod image_mean_std;
 mod image_pad;

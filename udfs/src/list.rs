@@ -8,6 +8,7 @@ use crate::image_decode::Decode;
 use crate::image_encode::Encode;
 use crate::image_error::ImageError;
 use crate::image_flip::Flip;
+use crate::image_hash::ImageHash;
 use crate::image_info::ImageInfo;
 use crate::image_mean_std::ImageMeanStd;
 use crate::image_pad::Pad;
@@ -37,6 +38,7 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<Decode>,
     udf::<Encode>,
     udf::<ImageError>,
+    udf::<ImageHash>,
     udf::<ImageInfo>,
     udf::<ImageStats>,
     udf::<LinearPrediction>,

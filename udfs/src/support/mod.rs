@@ -16,6 +16,7 @@ pub(crate) mod kernels;
 pub(crate) mod least_squares;
 pub(crate) mod linear_model;
 pub(crate) mod moments;
+pub(crate) mod pillow;
 pub(crate) mod pixels;
 pub(crate) mod resample;
 pub(crate) mod resize;
