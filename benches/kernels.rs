@@ -128,6 +128,7 @@ const STATISTICS: &[(&str, &str)] = &[
         "linear_prediction",
         "linear_prediction(named_struct('intercept', 1, 'coefficients', [1, 2, 3, 4]), x1, x2, x3, x4)",
     ),
+    ("hamming_distance", "hamming_distance(CAST(x1 AS BIGINT), CAST(x2 AS BIGINT))"),
 ];
 
 const ROWS: i64 = 100_000;

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod hamming_distance;
 mod image_center_crop;
 mod image_crop;
 mod image_decode;

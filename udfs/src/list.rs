@@ -2,6 +2,7 @@
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+use crate::hamming_distance::HammingDistance;
 use crate::image_center_crop::CenterCrop;
 use crate::image_crop::Crop;
 use crate::image_decode::Decode;
@@ -37,6 +38,7 @@ pub(crate) const TRANSFORMS: &[TransformFunction] = &[
 const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<Decode>,
     udf::<Encode>,
+    udf::<HammingDistance>,
     udf::<ImageError>,
     udf::<ImageHash>,
     udf::<ImageInfo>,
