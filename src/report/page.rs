@@ -1,13 +1,13 @@
 //! The report as a page: one file that asks for nothing else.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::charts::{Chart, style};
 use super::html::series;
 use super::model::{Model, Terms};
 use super::number::{bytes, capital, listed, number, whole};
 use super::{Report, findings, tables};
-use crate::words::{Text, counted};
+use crate::words::{self, Text, counted};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -20,39 +20,28 @@ pub(super) fn page(report: &Report, charts: &[Chart]) -> String {
     let throughput = ["throughput-by-product", "files-and-shards", "mean-by-batch-size", "mean-by-batch-number"];
     let title = format!("Speed test of {}", listed(&report.sources()));
     let failed = tables::failed(report).map(|table| table.html());
-    let page = html! {
-        (DOCTYPE) "\n"
-        html lang="en" { "\n"
-            head { "\n"
-                meta charset="utf-8"; "\n"
-                meta name="viewport" content="width=device-width, initial-scale=1"; "\n"
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"; "\n"
-                title { (Text(&title)) } "\n"
-                style { "\n" (PreEscaped(STYLE)) (PreEscaped(style())) } "\n"
-            } "\n"
-            body { "\n"
-                (header(report))
-                main { "\n"
-                    (section("findings", "Findings", findings_list(report)))
-                    (section("throughput", "Throughput", shown(&throughput)))
-                    (section("regressions", "Linear regressions", regressions(report, &shown)))
-                    (section("model", "A physical model", model(report, &shown)))
-                    (section("spread", "First batch and executors", shown(&["first-batch", "executors"])))
-                    (section("averages", "Averages", averages(report)))
-                    (section("sources", "Sources and runs", html! { (tables::sources(report).html()) (tables::runs(report).html()) }))
-                    (section("failed", "Failed repetitions", failed.unwrap_or_default()))
-                } "\n"
-                footer {
-                    p {
-                        "Written by pixmill " (env!("CARGO_PKG_VERSION")) " from " (Text(&report.location))
-                        ". A measurement is one repetition of reading " i { "batch number" } " batches of " i { "batch size" }
-                        " images on one thread. MB are 10" sup { "6" } " bytes."
-                    }
-                } "\n"
-            } "\n"
+    let body = html! {
+        (header(report))
+        main { "\n"
+            (section("findings", "Findings", findings_list(report)))
+            (section("throughput", "Throughput", shown(&throughput)))
+            (section("regressions", "Linear regressions", regressions(report, &shown)))
+            (section("model", "A physical model", model(report, &shown)))
+            (section("spread", "First batch and executors", shown(&["first-batch", "executors"])))
+            (section("averages", "Averages", averages(report)))
+            (section("sources", "Sources and runs", html! { (tables::sources(report).html()) (tables::runs(report).html()) }))
+            (section("failed", "Failed repetitions", failed.unwrap_or_default()))
+        } "\n"
+        footer {
+            p {
+                "Written by pixmill " (env!("CARGO_PKG_VERSION")) " from " (Text(&report.location))
+                ". A measurement is one repetition of reading " i { "batch number" } " batches of " i { "batch size" }
+                " images on one thread. MB are 10" sup { "6" } " bytes."
+            }
         } "\n"
     };
-    page.into_string()
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    words::page(&title, policy, &(STYLE.to_string() + &style()), &body)
 }
 
 /// Some of the charts, those of them that there are.

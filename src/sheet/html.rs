@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::HumanCount;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::{Cell, Sheet};
-use crate::words::Text;
+use crate::words::{self, Text};
 
 /// Labels whose counts are shown.
 const MOST_LABELS: usize = 200;
@@ -44,26 +44,15 @@ figcaption small { color: var(--grey); font-size: 12px; font-variant-numeric: ta
 /// A thumbnail that can't be encoded.
 pub(crate) fn page(sheet: &Sheet) -> Result<String, String> {
     let figures: Vec<Markup> = sheet.cells.iter().map(|cell| figure(cell, sheet.side)).collect::<Result<_, _>>()?;
-    let source = Text(&sheet.source);
-    let page = html! {
-        (DOCTYPE) "\n"
-        html lang="en" { "\n"
-            head { "\n"
-                meta charset="utf-8"; "\n"
-                meta name="viewport" content="width=device-width, initial-scale=1"; "\n"
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'"; "\n"
-                title { (source) ": contact sheet" } "\n"
-                style { "\n" (PreEscaped(STYLE)) (PreEscaped(grid(sheet))) } "\n"
-            } "\n"
-            body { "\n"
-                h1 { (source) } "\n"
-                p { (Text(&sheet.summary())) } "\n"
-                @if !sheet.labels.is_empty() { (counts(sheet)) }
-                main class="grid" { "\n" @for figure in &figures { (figure) } } "\n"
-            } "\n"
-        } "\n"
+    let body = html! {
+        h1 { (Text(&sheet.source)) } "\n"
+        p { (Text(&sheet.summary())) } "\n"
+        @if !sheet.labels.is_empty() { (counts(sheet)) }
+        main class="grid" { "\n" @for figure in &figures { (figure) } } "\n"
     };
-    Ok(page.into_string())
+    let policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+    let title = format!("{}: contact sheet", sheet.source);
+    Ok(words::page(&title, policy, &(STYLE.to_string() + &grid(sheet)), &body))
 }
 
 /// The style of the grid: as many columns as were asked for, where the window is wide enough.

@@ -1,8 +1,8 @@
-//! Texts on pages.
+//! Pages, and texts on them.
 
 use std::borrow::Cow;
 
-use maud::Render;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 /// A text as it may stand anywhere on a page: never markup, and without the control characters that a page may not hold.
 pub(crate) struct Text<'a>(pub(crate) &'a str);
@@ -15,6 +15,24 @@ impl Render for Text<'_> {
         };
         text.as_ref().render_to(page);
     }
+}
+
+/// A page that asks for nothing but what `policy`, a Content-Security-Policy, lets it.
+pub(crate) fn page(title: &str, policy: &str, style: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" { "\n"
+            head { "\n"
+                meta charset="utf-8"; "\n"
+                meta name="viewport" content="width=device-width, initial-scale=1"; "\n"
+                meta http-equiv="Content-Security-Policy" content=(policy); "\n"
+                title { (Text(title)) } "\n"
+                style { "\n" (PreEscaped(style)) } "\n"
+            } "\n"
+            body { "\n" (body) } "\n"
+        } "\n"
+    };
+    page.into_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod sql;
 mod terminal;
 
 pub(crate) use cut::{first_sentence, one_line};
-pub(crate) use html::Text;
+pub(crate) use html::{Text, page};
 pub(crate) use number::counted;
 pub(crate) use sql::{identifier, quoted};
 pub(crate) use terminal::{beginning, cut, cut_between, padded, printable, push, width};
