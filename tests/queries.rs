@@ -48,6 +48,27 @@ fn every_query_runs_and_what_it_writes_verifies() {
 }
 
 #[test]
+fn near_duplicates_are_copies_and_no_other_photos() {
+    let workspace = Workspace::with_photos(20, 2);
+    let photo = "SELECT path, content FROM read_images('photos') ORDER BY path LIMIT 1";
+    let copy = format!(
+        "COPY (SELECT image_encode(image_resize(image_decode(content), 48, 36), quality => 85) AS jpg, 'copy' AS __key__ FROM ({photo})) \
+         TO 'copies' STORED AS WEBDATASET"
+    );
+    workspace.sql(&copy).success();
+    let shard = fs::read_dir(workspace.path("copies")).expect("shards").map(|entry| entry.expect("an entry").path());
+    let shard = shard.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "tar"));
+    let tar = fs::File::open(shard.expect("a shard")).expect("a shard");
+    tar::Archive::new(tar).unpack(workspace.path("photos")).expect("unpacked");
+    let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/near_duplicates.sql");
+    let query = query.to_str().expect("UTF-8");
+    let stdout = workspace.pixmill(&["run", query, "--set", "input=photos", "--format", "csv"]).success();
+    let pairs: Vec<&str> = stdout.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    assert_eq!(pairs.len(), 1, "{stdout}");
+    assert!(pairs[0].contains("photos/copy.jpg") && pairs[0].contains("000000"), "{stdout}");
+}
+
+#[test]
 fn every_query_says_what_it_reads_writes_and_sets() {
     for query in queries() {
         let text = fs::read_to_string(&query).expect("a query");

@@ -6,9 +6,6 @@ use std::str::FromStr;
 
 use datafusion::common::{Result, plan_err};
 
-/// The numbers of things that an option may ask for.
-pub(crate) const COUNTS: RangeInclusive<usize> = 1..=100_000;
-
 /// True or false.
 ///
 /// # Errors
@@ -20,12 +17,12 @@ pub(crate) fn boolean(name: &str, value: &str) -> Result<bool> {
     }
 }
 
-/// A number in [`COUNTS`].
+/// A number of things, 1 to 100000.
 ///
 /// # Errors
 /// Another number, or none.
 pub(crate) fn count(name: &str, value: &str) -> Result<usize> {
-    whole_number(name, value, COUNTS, "")
+    whole_number(name, value, 1..=100_000, "")
 }
 
 /// A whole number in a range, with the unit that errors name: nothing, or such as ` of bytes`.

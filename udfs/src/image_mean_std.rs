@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, ListArray, StructArray,
-};
-use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, StructArray};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, Fields, Int64Type};
+use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::logical_expr::{Accumulator, Documentation};
 use datafusion_macros::user_doc;
@@ -123,7 +121,9 @@ impl Accumulator for Pixels {
         }
         let list = |of: fn(Moments, u64) -> f64| -> ArrayRef {
             let numbers = self.channels.iter().map(|channel| of(*channel, self.pixels));
-            Arc::new(one_list(DataType::Float64, Arc::new(Float64Array::from_iter_values(numbers))))
+            Arc::new(
+                SingleRowListArrayBuilder::new(Arc::new(Float64Array::from_iter_values(numbers))).build_list_array(),
+            )
         };
         let integer = |number: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![number])) };
         let columns = vec![list(Moments::mean), list(Moments::std), integer(self.images), integer(self.pixels as i64)];
@@ -135,12 +135,12 @@ impl Accumulator for Pixels {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let list = |of: fn(&Moments) -> u128| -> Result<ScalarValue> {
+        let list = |of: fn(&Moments) -> u128| {
             let sums = self.channels.iter().map(|channel| of(channel) as i128);
             let sums = Decimal128Array::from_iter_values(sums).with_data_type(SUM);
-            Ok(ScalarValue::List(Arc::new(one_list(SUM, Arc::new(sums)))))
+            SingleRowListArrayBuilder::new(Arc::new(sums)).build_list_scalar()
         };
-        let (sums, squares) = (list(|channel| channel.sum)?, list(|channel| channel.squares)?);
+        let (sums, squares) = (list(|channel| channel.sum), list(|channel| channel.squares));
         Ok(vec![ScalarValue::from(self.images), ScalarValue::from(self.pixels as i64), sums, squares])
     }
 
@@ -162,12 +162,6 @@ impl Accumulator for Pixels {
         }
         Ok(())
     }
-}
-
-/// Values as the one value of a list array.
-fn one_list(item: DataType, values: ArrayRef) -> ListArray {
-    let offsets = OffsetBuffer::from_lengths([values.len()]);
-    ListArray::new(Arc::new(Field::new_list_field(item, true)), offsets, values, None)
 }
 
 #[cfg(test)]

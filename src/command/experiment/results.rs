@@ -135,7 +135,7 @@ impl Results {
             return self.file.remove();
         }
         let batch = match format {
-            Format::Table | Format::Markdown => looked_at_first(&self.batch(beginning)?, &SHOWN)?,
+            Format::Table | Format::Markdown => looked_at_first(&self.batch(|text| cut(text, ERROR_LENGTH))?, &SHOWN)?,
             Format::Csv | Format::Json | Format::Jsonl => self.batch(str::to_string)?,
         };
         let mut printer = RowPrinter::new(std::io::stdout(), batch.schema(), format, &Look::of_stdout());
@@ -212,10 +212,6 @@ impl Results {
 
 /// Most characters of an error in a table; the file has all of it.
 const ERROR_LENGTH: usize = 60;
-
-fn beginning(text: &str) -> String {
-    cut(text, ERROR_LENGTH)
-}
 
 fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);

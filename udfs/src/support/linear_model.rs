@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, StructArray};
-use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
+use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 
 use super::least_squares::Fit;
@@ -58,9 +58,7 @@ pub(crate) fn model(fit: Option<Fit>) -> Result<ScalarValue> {
 
 /// Numbers as the one value of a list array.
 pub(crate) fn numbers(values: Float64Array) -> ListArray {
-    let item = Arc::new(Field::new_list_field(DataType::Float64, true));
-    let offsets = OffsetBuffer::from_lengths([values.len()]);
-    ListArray::new(item, offsets, Arc::new(values), None)
+    SingleRowListArrayBuilder::new(Arc::new(values)).build_list_array()
 }
 
 /// The types that a model's arguments are cast to: `given` if they are numbers, called `y`, `x1`, `x2`, ... from `first` on.
