@@ -41,17 +41,25 @@ const CALLS: &[(&str, &str)] = &[
     ),
     (
         "image_pipeline",
-        "image_pipeline(content, 'image_decode(rgb, apply, null) | image_resize(192, 192, cover, bilinear, true) | image_encode(jpeg, 95, 4:4:4, true)')",
+        "image_pipeline(content, 'image_decode(rgb, apply, null, fast) | image_resize(192, 192, cover, bilinear, true) | image_encode(jpeg, 95, 4:4:4, true)')",
     ),
 ];
 
 /// Further options of the functions above.
 const VARIANTS: &[(&str, &str)] = &[
+    ("image_decode accurate", "image_decode(content, 'rgb', 'apply', 'null', 'accurate')"),
+    ("image_decode gray", "image_decode(content, 'gray')"),
+    ("image_encode 4:2:0", "image_encode(image, 'jpeg', 95, '4:2:0')"),
+    ("image_encode standard tables", "image_encode(image, 'jpeg', 95, '4:4:4', false)"),
     ("image_resize four taps", "image_resize(image, 192, 192, 'cover', 'bilinear', false)"),
     ("image_resize lanczos3", "image_resize(image, 192, 192, 'cover', 'lanczos3', true)"),
     (
         "image_pipeline four taps",
-        "image_pipeline(content, 'image_decode(native, ignore, null) | image_resize(192, 192, cover, bilinear, false) | image_encode(jpeg, 95, 4:4:4, true)')",
+        "image_pipeline(content, 'image_decode(native, ignore, null, fast) | image_resize(192, 192, cover, bilinear, false) | image_encode(jpeg, 95, 4:4:4, true)')",
+    ),
+    (
+        "image_pipeline reduced",
+        "image_pipeline(content, 'image_decode(rgb, apply, null, fast) | image_resize(64, 64, cover, area, true) | image_encode(jpeg, 95, 4:4:4, true)')",
     ),
 ];
 
@@ -109,6 +117,7 @@ fn bench(criterion: &mut Criterion, (name, call): (&str, &str), id: &str, batch:
 }
 
 fn kernels(criterion: &mut Criterion) {
+    pixmill_udfs::limit_threads(1);
     for (width, height) in SIZES {
         let batch = batch((width, height));
         for (name, call) in CALLS.iter().chain(VARIANTS).copied() {

@@ -27,9 +27,7 @@ fn the_options_page_is_up_to_date() {
     assert_page("config");
 }
 
-/// Encoded sizes depend on the codec, and the pages show those of the default one.
 #[test]
-#[cfg(not(feature = "turbo"))]
 fn every_example_gives_what_its_page_shows() {
     let workspace = Workspace::new();
     workspace.pixmill(&["generate", "photos", "--images", "6", "--classes", "2", "--size", "320x240"]).success();

@@ -96,6 +96,7 @@ fn process_config(
     tasks: RunningTasks,
 ) -> Result<ExecutorProcessConfig> {
     let (io, vcores, allow) = (Handle::current(), options.vcores, options.allow.clone());
+    pixmill_udfs::limit_threads(vcores);
     let state = with_functions(session_state(cluster_config(vcores, io.clone(), &allow))?);
     let worker = Arc::new(Worker { name: id.to_string(), vcores });
     let work_dir = options.work_dir.to_string_lossy().into_owned();

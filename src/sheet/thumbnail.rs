@@ -2,7 +2,7 @@
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use pixmill_jpeg::{Encoder, Encoding, PixelLayout, Subsampling};
 
 /// The sides of a square of the checkerboard behind transparent pixels.
 const CHECKER: u32 = 8;
@@ -76,12 +76,9 @@ impl Thumbnail {
                 .map_err(|error| error.to_string())?;
             return Ok(("image/png", bytes));
         }
-        let side = |side: u32| u16::try_from(side).map_err(|_| format!("a thumbnail of {side} pixels is too large"));
-        let mut encoder = Encoder::new(&mut bytes, JPEG_QUALITY);
-        encoder.set_sampling_factor(SamplingFactor::F_2_2);
-        encoder.set_optimized_huffman_tables(true);
-        encoder
-            .encode(&self.rgba, side(self.width)?, side(self.height)?, ColorType::Rgba)
+        let encoding = Encoding { quality: JPEG_QUALITY, subsampling: Subsampling::Quarter, optimize: true };
+        Encoder::default()
+            .encode(&self.rgba, self.width, self.height, PixelLayout::Rgbx, &encoding, &mut bytes)
             .map_err(|error| error.to_string())?;
         Ok(("image/jpeg", bytes))
     }

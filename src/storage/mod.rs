@@ -63,9 +63,15 @@ pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io:
         let message = format!("it has {length} bytes, and at most {most} have a place");
         io::Error::new(io::ErrorKind::FileTooLarge, message)
     };
-    let result = File::open(path).and_then(|file| match file.metadata()?.len() {
+    let result = File::open(path).and_then(|mut file| match file.metadata()?.len() {
         length if length > most as u64 => Err(too_large(length)),
-        _ => file.take(most as u64 + 1).read_to_end(bytes),
+        length => {
+            // One call for the bytes that are known of, one for those that aren't.
+            bytes.resize(start + length as usize, 0);
+            let known = read_up_to(&mut file, &mut bytes[start..])?;
+            bytes.truncate(start + known);
+            Ok(known + file.take((most - known) as u64 + 1).read_to_end(bytes)?)
+        }
     });
     match result {
         Ok(read) if read <= most => Ok(()),
@@ -78,6 +84,20 @@ pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io:
             Err(error)
         }
     }
+}
+
+/// Fills `bytes` as far as the file goes.
+fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Appends a file's first bytes, at most `most`, to `bytes`, and says how many there were.

@@ -6,13 +6,14 @@ use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, Sc
 use datafusion_macros::user_doc;
 
 use crate::support::arguments::{Choice, Kind, Parameter, Values, optional, required};
-use crate::support::decode::Exif;
+use crate::support::decode::{DecodeOptions, Decoded, Exif};
 use crate::support::function::{Function, Scalar};
 use crate::support::image_array::image_type;
+use crate::support::jpeg::Dct;
 use crate::support::kernels::Kernels;
-use crate::support::pixels::{Mode, Pixels};
+use crate::support::pixels::Mode;
 use crate::support::rows::{Images, for_each_content};
-use crate::support::step::Step;
+use crate::support::step::{AnyTransform, Step};
 
 /// What becomes of a row whose image can't be decoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Choice for OnError {
 `exif => 'ignore'`. The format is told by content. 16-bit values keep their upper byte, CMYK and YCCK become RGB, mode \
 'rgb' drops alpha, 'gray' is BT.601 luma (a JPEG's own), 'native' keeps the file's channels. An image that can't be decoded, or of 2^29 \
 values (width x height x channels) and more, is NULL; `image_error` says why.",
-    syntax_example = "image_decode(content, mode => 'rgb', exif => 'apply', on_error => 'null')",
+    syntax_example = "image_decode(content, mode => 'rgb', exif => 'apply', on_error => 'null', dct => 'fast')",
     sql_example = r#"```sql
 > SELECT path, image_decode(content) AS image FROM read_images('photos') LIMIT 2;
 +-------------------------+---------------------+
@@ -53,12 +54,15 @@ values (width x height x channels) and more, is NULL; `image_error` says why.",
     argument(
         name = "on_error",
         description = "'null' (default) or 'raise', which fails the query at the first bad image."
+    ),
+    argument(
+        name = "dct",
+        description = "The inverse transform of a JPEG: 'fast' (default) gives the pixels that TensorFlow decodes, 'accurate' those of Pillow and browsers."
     )
 )]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Decode {
-    mode: Mode,
-    exif: Exif,
+    options: DecodeOptions,
     on_error: OnError,
 }
 
@@ -69,6 +73,7 @@ impl Function for Decode {
         optional("mode", Kind::Text),
         optional("exif", Kind::Text),
         optional("on_error", Kind::Text),
+        optional("dct", Kind::Text),
     ];
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -76,28 +81,35 @@ impl Function for Decode {
     }
 
     fn from_values(values: &Values<'_>) -> Result<Self> {
-        Ok(Self {
+        let options = DecodeOptions {
             mode: values.choice("mode", Mode::Rgb)?,
             exif: values.choice("exif", Exif::Apply)?,
-            on_error: values.choice("on_error", OnError::Null)?,
-        })
+            dct: values.choice("dct", Dct::Fast)?,
+        };
+        Ok(Self { options, on_error: values.choice("on_error", OnError::Null)? })
     }
 }
 
 impl Step for Decode {
     fn options(&self) -> String {
-        format!("{}, {}, {}", self.mode.word(), self.exif.word(), self.on_error.word())
+        let DecodeOptions { mode, exif, dct } = self.options;
+        format!("{}, {}, {}, {}", mode.word(), exif.word(), self.on_error.word(), dct.word())
     }
 }
 
 impl Decode {
-    /// Decodes; `None` for a bad image that is not to stop the query.
+    /// Decodes, and does the step behind it where that can be done on the way; `None` for a bad image that is not to stop the query.
     ///
     /// # Errors
     /// A bad image that is.
-    pub(crate) fn decode(&self, content: &[u8], kernels: &mut Kernels) -> Result<Option<Pixels>> {
-        match kernels.decode(content, self.mode, self.exif) {
-            Ok(pixels) => Ok(Some(pixels)),
+    pub(crate) fn decode(
+        &self,
+        content: &[u8],
+        next: Option<&dyn AnyTransform>,
+        kernels: &mut Kernels,
+    ) -> Result<Option<Decoded>> {
+        match kernels.decode(content, self.options, next) {
+            Ok(decoded) => Ok(Some(decoded)),
             Err(_) if self.on_error == OnError::Null => Ok(None),
             Err(reason) => exec_err!(
                 "image_decode: {reason}; use on_error => 'null' to keep the row and image_error(content) to find it"
@@ -115,7 +127,9 @@ impl Scalar for Decode {
         let mut images = Images::default();
         for_each_content::<Self>(args, |row| {
             let image = match row {
-                Some((content, decode)) => decode.decode(content, &mut images.kernels)?,
+                Some((content, decode)) => {
+                    decode.decode(content, None, &mut images.kernels)?.map(|decoded| decoded.pixels)
+                }
                 None => None,
             };
             images.append(image)
@@ -135,12 +149,13 @@ mod tests {
         let photo = png(4, 3);
         let half = &photo[..photo.len() / 2];
         let decode = |step: &str, content: &[u8]| {
-            parse::<Decode>(step).expect("a step").decode(content, &mut Kernels::default())
+            let decoded = parse::<Decode>(step).expect("a step").decode(content, None, &mut Kernels::default());
+            decoded.map(|decoded| decoded.map(|decoded| decoded.pixels))
         };
-        let pixels = decode("image_decode(gray, apply, null)", &photo).expect("no failure").expect("an image");
+        let pixels = decode("image_decode(gray, apply, null, fast)", &photo).expect("no failure").expect("an image");
         assert_eq!((pixels.width, pixels.height, pixels.channels), (4, 3, 1));
-        assert_eq!(decode("image_decode(rgb, apply, null)", half).expect("no failure"), None);
-        let error = decode("image_decode(rgb, apply, raise)", half).expect_err("a bad image").strip_backtrace();
+        assert_eq!(decode("image_decode(rgb, apply, null, fast)", half).expect("no failure"), None);
+        let error = decode("image_decode(rgb, apply, raise, fast)", half).expect_err("a bad image").strip_backtrace();
         assert!(error.contains("image_decode: broken png"), "{error}");
     }
 }

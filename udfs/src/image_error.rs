@@ -9,7 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, Sc
 use datafusion_macros::user_doc;
 
 use crate::support::arguments::{Kind, Parameter, columnar, required};
-use crate::support::decode::{Exif, decode};
+use crate::support::decode::{DecodeOptions, Exif, decode};
 use crate::support::function::{Function, Scalar};
 use crate::support::jpeg::JpegCodec;
 use crate::support::pixels::Mode;
@@ -63,6 +63,7 @@ impl Scalar for ImageError {
 /// assert_eq!(pixmill_udfs::image_error(b"").as_deref(), Some("empty file (0 bytes)"));
 /// ```
 pub fn image_error(content: &[u8]) -> Option<String> {
-    let result = decode(content, Mode::Native, Exif::Ignore, &mut JpegCodec::default(), Vec::new());
+    let options = DecodeOptions { mode: Mode::Native, exif: Exif::Ignore, ..DecodeOptions::default() };
+    let result = decode(content, options, None, &mut JpegCodec::default(), Vec::new());
     result.err().map(|reason| reason.to_string())
 }

@@ -29,7 +29,7 @@ numbers of channels are an error. DISTINCT, by which images of the same pixels c
 +--------+--------+--------+-------+
 | images | pixels | red    | std   |
 +--------+--------+--------+-------+
-| 6      | 460800 | 134.76 | 71.02 |
+| 6      | 460800 | 133.64 | 71.04 |
 +--------+--------+--------+-------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode`.")

@@ -18,10 +18,11 @@ use crate::support::kernels::Kernels;
 use crate::support::pixels::Pixels;
 use crate::support::rows::{Files, Images, row_count};
 use crate::support::step::{AnyTransform, parse, text};
+use crate::support::threads::Helpers;
 
 /// The SQL function `image_pipeline`: a chain of steps from an image file's bytes to an image or to another file's bytes.
 ///
-/// Its text form is `image_decode(rgb, apply, null) | image_resize(…) | image_encode(…)`: every option in the order of
+/// Its text form is `image_decode(rgb, apply, null, fast) | image_resize(…) | image_encode(…)`: every option in the order of
 /// the SQL parameters, defaults filled in.
 #[user_doc(
     doc_section(label = "Image functions"),
@@ -29,7 +30,7 @@ use crate::support::step::{AnyTransform, parse, text};
 nested calls whose options are constant, as EXPLAIN shows; there is no need to write it.",
     syntax_example = "image_pipeline(content, steps)",
     sql_example = r#"```sql
-> SELECT image_pipeline(content, 'image_decode(rgb, apply, null) | image_center_crop(200, 200)') AS image FROM read_images('photos') LIMIT 1;
+> SELECT image_pipeline(content, 'image_decode(rgb, apply, null, fast) | image_center_crop(200, 200)') AS image FROM read_images('photos') LIMIT 1;
 +---------------------+
 | image               |
 +---------------------+
@@ -83,7 +84,25 @@ impl Scalar for Pipeline {
         let pipeline = Self::from_scalars(&constants.collect::<Vec<_>>())?;
         let rows = row_count(args);
         let contents = Contents::try_new(Self::NAME, &args.args[0], rows)?;
+        let helpers = Helpers::take(args.config_options.execution.target_partitions);
         match &pipeline.encode {
+            Some(encode) if !helpers.is_empty() => {
+                let encoded = helpers.rows(rows, |row, kernels| {
+                    let Some(image) = pipeline.run(contents.get(row), kernels)? else { return Ok(None) };
+                    let file = kernels.encode(image.as_ref(), &encode.encoding)?.to_vec();
+                    kernels.reuse(image);
+                    Ok(Some(file))
+                })?;
+                let mut files = Files::default();
+                encoded.iter().try_for_each(|file| files.append_encoded(file.as_deref()))?;
+                files.finish(args)
+            }
+            None if !helpers.is_empty() => {
+                let mut images = Images::default();
+                let decoded = helpers.rows(rows, |row, kernels| pipeline.run(contents.get(row), kernels))?;
+                decoded.into_iter().try_for_each(|image| images.append(image))?;
+                images.finish(args)
+            }
             Some(encode) => {
                 let mut files = Files::default();
                 for row in 0..rows {
@@ -136,8 +155,10 @@ impl Pipeline {
     /// Decodes and transforms; encoding is left to the caller.
     pub(crate) fn run(&self, content: Option<&[u8]>, kernels: &mut Kernels) -> Result<Option<Pixels>> {
         let Some(content) = content else { return Ok(None) };
-        let Some(mut pixels) = self.decode.decode(content, kernels)? else { return Ok(None) };
-        for step in &self.transforms {
+        let first = self.transforms.first().map(AsRef::as_ref);
+        let Some(decoded) = self.decode.decode(content, first, kernels)? else { return Ok(None) };
+        let mut pixels = decoded.pixels;
+        for step in self.transforms.iter().skip(usize::from(decoded.is_resized)) {
             let transformed = kernels.transform(pixels.as_ref(), step.as_ref())?;
             kernels.reuse(pixels);
             pixels = transformed;
@@ -188,10 +209,11 @@ mod tests {
             mode in word(&["rgb", "gray", "rgba", "native"]),
             exif in word(&["apply", "ignore"]),
             on_error in word(&["null", "raise"]),
+            dct in word(&["fast", "accurate"]),
             transforms in prop::collection::vec(transform(), 0..4),
             encode in prop::option::of((word(&["jpeg", "png", "webp"]), 1..=100_u8, word(&["4:4:4", "4:2:2", "4:2:0"]))),
         ) -> String {
-            let decode = format!("image_decode({mode}, {exif}, {on_error})");
+            let decode = format!("image_decode({mode}, {exif}, {on_error}, {dct})");
             let encode = encode.map(|(format, quality, chroma)| format!("image_encode({format}, {quality}, {chroma}, true)"));
             std::iter::once(decode).chain(transforms).chain(encode).collect::<Vec<_>>().join(" | ")
         }
@@ -211,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_answered_with_the_allowed_ones() {
-        let error = Pipeline::parse("image_decode(bgr, apply, null)").expect_err("bgr");
+        let error = Pipeline::parse("image_decode(bgr, apply, null, fast)").expect_err("bgr");
         assert_eq!(
             error.strip_backtrace(),
             "Error during planning: image_decode: mode must be 'rgb', 'gray', 'rgba' or 'native', got 'bgr'"

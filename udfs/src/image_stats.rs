@@ -27,7 +27,7 @@ mean and std, Float64; min and max, Int32. Values are 0 to 255; std is that of t
 +-------------+-----------------+-------+
 | min         | max             | red   |
 +-------------+-----------------+-------+
-| [28, 40, 0] | [255, 255, 250] | 121.9 |
+| [27, 41, 0] | [255, 255, 248] | 120.8 |
 +-------------+-----------------+-------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode`.")

@@ -47,6 +47,7 @@ pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
+pub use support::threads::limit_threads;
 pub use support::work::{Work, measure};
 
 /// Registers every function of this crate with a session.

@@ -120,7 +120,7 @@ impl Test {
     /// What is done with each image; nothing where it is not decoded.
     fn steps(&self) -> Option<String> {
         let Settings { decode, width, height, .. } = *self.settings;
-        let decoding = "image_decode(rgb, apply, null)";
+        let decoding = "image_decode(rgb, apply, null, fast)";
         match self.item.format {
             _ if !decode => None,
             SourceFormat::Images => {

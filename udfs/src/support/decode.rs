@@ -9,9 +9,10 @@ use image::{
 
 use super::arguments::Choice;
 use super::guard::guarded;
-use super::jpeg::JpegCodec;
+use super::jpeg::{Dct, JpegCodec};
 use super::jpeg_segments;
 use super::pixels::{BadImage, MAX_VALUES, Mode, Pixels, checked_size};
+use super::step::AnyTransform;
 use super::work::decoding;
 
 /// What to do with the EXIF orientation of a photo.
@@ -24,6 +25,14 @@ pub(crate) enum Exif {
 
 impl Choice for Exif {
     const CHOICES: &'static [(&'static str, Self)] = &[("apply", Self::Apply), ("ignore", Self::Ignore)];
+}
+
+/// How an image file is decoded.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DecodeOptions {
+    pub(crate) mode: Mode,
+    pub(crate) exif: Exif,
+    pub(crate) dct: Dct,
 }
 
 /// The formats that can be decoded, with the words that name them.
@@ -55,46 +64,58 @@ pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadIm
     })
 }
 
+/// What came of an image file.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) pixels: Pixels,
+    /// Whether the step behind the decoding is done, too.
+    pub(crate) is_resized: bool,
+}
+
 /// Decodes the first frame of an image file; a codec's panic is a bad image, too.
+///
+/// The step behind it is done on the way where the rows of an image can go through it as they are decoded.
 pub(crate) fn decode(
     content: &[u8],
-    mode: Mode,
-    exif: Exif,
+    options: DecodeOptions,
+    next: Option<&dyn AnyTransform>,
     jpeg: &mut JpegCodec,
     buffer: Vec<u8>,
-) -> Result<Pixels, BadImage> {
+) -> Result<Decoded, BadImage> {
     let (format, name) = sniff(content)?;
     let decode = || {
-        let pixels = if format == ImageFormat::Jpeg {
-            decode_jpeg(content, mode, exif, jpeg, buffer)?
-        } else {
-            decode_other(content, format, name, exif)?
-        };
-        Ok(pixels.into_mode(mode))
+        if format == ImageFormat::Jpeg {
+            return decode_jpeg(content, options, next, jpeg, buffer);
+        }
+        let pixels = decode_other(content, format, name, options.exif)?;
+        Ok(Decoded { pixels: pixels.into_mode(options.mode), is_resized: false })
     };
     decoding(|| guarded("decoder", decode))
 }
 
 fn decode_jpeg(
     content: &[u8],
-    mode: Mode,
-    exif: Exif,
+    options: DecodeOptions,
+    next: Option<&dyn AnyTransform>,
     jpeg: &mut JpegCodec,
     buffer: Vec<u8>,
-) -> Result<Pixels, BadImage> {
-    let pixels = jpeg.decode(content, mode, buffer)?;
-    let orientation = match exif {
-        Exif::Ignore => None,
-        Exif::Apply => jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk),
-    };
-    match orientation {
-        None | Some(Orientation::NoTransforms) => Ok(pixels),
-        Some(orientation) => {
-            let mut image = to_image(pixels)?;
-            image.apply_orientation(orientation);
-            from_image(image)
+) -> Result<Decoded, BadImage> {
+    let orientation = match options.exif {
+        Exif::Ignore => Orientation::NoTransforms,
+        Exif::Apply => {
+            jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
         }
-    }
+    };
+    let is_upright = orientation == Orientation::NoTransforms;
+    let decoded = jpeg.decode(content, options.mode, options.dct, next.filter(|_| is_upright), buffer)?;
+    let pixels = if is_upright {
+        decoded.pixels
+    } else {
+        let mut image = to_image(decoded.pixels)?;
+        image.apply_orientation(orientation);
+        from_image(image)?
+    };
+    Ok(Decoded { pixels: pixels.into_mode(options.mode), ..decoded })
 }
 
 fn decode_other(content: &[u8], format: ImageFormat, name: &str, exif: Exif) -> Result<Pixels, BadImage> {

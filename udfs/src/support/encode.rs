@@ -6,6 +6,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
+pub(crate) use pixmill_jpeg::Subsampling;
 
 use super::arguments::Choice;
 use super::guard::guarded;
@@ -20,15 +21,6 @@ pub(crate) enum Format {
     Jpeg,
     Png,
     Webp,
-}
-
-/// How many chroma values a JPEG keeps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Subsampling {
-    #[default]
-    Full,
-    HalfWidth,
-    Quarter,
 }
 
 impl Choice for Format {

@@ -1,10 +1,9 @@
 //! The marker segments before a JPEG's first scan (ITU-T T.81, annex B): what the header alone tells.
 
-/// One marker segment: the second marker byte, the bytes behind the length field, and where they end.
+/// One marker segment: the second marker byte, and the bytes behind the length field.
 pub(crate) struct Segment<'a> {
     pub(crate) marker: u8,
     pub(crate) payload: &'a [u8],
-    end: usize,
 }
 
 /// Start of scan: the last segment before the entropy-coded data.
@@ -18,8 +17,6 @@ pub(crate) struct Frame {
     pub(crate) height: u16,
     pub(crate) components: u8,
     pub(crate) is_progressive: bool,
-    /// Whether the first component, luma, has as many values as any other.
-    pub(crate) has_full_luma: bool,
 }
 
 /// The segments from the start of the image to that of the first scan or to the first malformed one.
@@ -36,7 +33,7 @@ pub(crate) fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
         let payload = rest.get(2..length)?;
         let end = at? + start + 2 + length;
         at = (marker != SOS && marker != 0xD9).then_some(end);
-        Some(Segment { marker, payload, end })
+        Some(Segment { marker, payload })
     })
 }
 
@@ -44,34 +41,15 @@ pub(crate) fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
 pub(crate) fn frame(jpeg: &[u8]) -> Option<Frame> {
     segments(jpeg).find_map(|Segment { marker, payload, .. }| match (marker, payload) {
         (0xC4 | 0xC8 | 0xCC, _) => None,
-        (0xC0..=0xCF, [bit_depth, h1, h0, w1, w0, components, samplings @ ..]) => {
-            let side = |sampling: fn(u8) -> u8| {
-                let values = samplings.chunks_exact(3).map(move |component| sampling(component[1]));
-                values.clone().next() >= values.max()
-            };
-            Some(Frame {
-                bit_depth: *bit_depth,
-                width: u16::from_be_bytes([*w1, *w0]),
-                height: u16::from_be_bytes([*h1, *h0]),
-                components: *components,
-                is_progressive: matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE),
-                has_full_luma: side(|byte| byte >> 4) && side(|byte| byte & 15),
-            })
-        }
+        (0xC0..=0xCF, [bit_depth, h1, h0, w1, w0, components, ..]) => Some(Frame {
+            bit_depth: *bit_depth,
+            width: u16::from_be_bytes([*w1, *w0]),
+            height: u16::from_be_bytes([*h1, *h0]),
+            components: *components,
+            is_progressive: matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE),
+        }),
         _ => None,
     })
-}
-
-/// How many components the first scan holds.
-pub(crate) fn first_scan_components(jpeg: &[u8]) -> Option<u8> {
-    segments(jpeg).find(|segment| segment.marker == SOS).and_then(|scan| scan.payload.first().copied())
-}
-
-/// Whether the end-of-image marker stands behind the first scan, whatever follows it.
-pub(crate) fn has_end(jpeg: &[u8]) -> bool {
-    let scan = segments(jpeg).find(|segment| segment.marker == SOS);
-    let data = scan.and_then(|scan| jpeg.get(scan.end..)).unwrap_or_default();
-    data.windows(2).rev().any(|pair| pair == [0xFF, 0xD9])
 }
 
 /// The EXIF block (a TIFF structure) of the first APP1 segment that holds one.
@@ -79,11 +57,6 @@ pub(crate) fn exif(jpeg: &[u8]) -> Option<&[u8]> {
     segments(jpeg)
         .filter(|segment| segment.marker == 0xE1)
         .find_map(|segment| segment.payload.strip_prefix(b"Exif\0\0"))
-}
-
-/// Whether an Adobe APP14 segment says that CMYK values are stored inverted.
-pub(crate) fn has_adobe_segment(jpeg: &[u8]) -> bool {
-    segments(jpeg).any(|segment| segment.marker == 0xEE && segment.payload.starts_with(b"Adobe"))
 }
 
 #[cfg(test)]
@@ -96,12 +69,8 @@ mod tests {
             0xFF, 0xD8, 0xFF, 0xEE, 0, 7, b'A', b'd', b'o', b'b', b'e', 0xFF, 0xFF, 0xC2, 0, 14, 8, 0, 30, 0, 40, 2, 1,
             0x11, 0, 2, 0x12, 0, 0xFF, 0xDA, 0, 3, 1, 7, 0xFF, 0xD9, 7,
         ];
-        let expected =
-            Frame { bit_depth: 8, width: 40, height: 30, components: 2, is_progressive: true, has_full_luma: false };
+        let expected = Frame { bit_depth: 8, width: 40, height: 30, components: 2, is_progressive: true };
         assert_eq!(frame(&jpeg), Some(expected));
-        assert_eq!(first_scan_components(&jpeg), Some(1));
-        assert!(has_end(&jpeg) && !has_end(&jpeg[..jpeg.len() - 2]));
-        assert!(has_adobe_segment(&jpeg));
         assert_eq!(exif(&jpeg), None);
     }
 

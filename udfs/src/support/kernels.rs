@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use datafusion::common::Result;
 use fast_image_resize::Resizer;
 
-use super::decode::{Exif, decode};
+use super::decode::{DecodeOptions, Decoded, decode};
 use super::encode::{Encoding, encode};
 use super::jpeg::JpegCodec;
-use super::pixels::{BadImage, Mode, Pixels, PixelsRef};
+use super::pixels::{BadImage, Pixels, PixelsRef};
 use super::step::AnyTransform;
 use super::work::resizing;
 
@@ -23,9 +23,15 @@ pub(crate) struct Kernels {
 }
 
 impl Kernels {
-    pub(crate) fn decode(&mut self, content: &[u8], mode: Mode, exif: Exif) -> Result<Pixels, BadImage> {
+    /// Decodes; does the step behind it, too, where that can be done on the way.
+    pub(crate) fn decode(
+        &mut self,
+        content: &[u8],
+        options: DecodeOptions,
+        next: Option<&dyn AnyTransform>,
+    ) -> Result<Decoded, BadImage> {
         let buffer = self.buffer();
-        decode(content, mode, exif, &mut self.jpeg, buffer)
+        decode(content, options, next, &mut self.jpeg, buffer)
     }
 
     pub(crate) fn transform(&mut self, image: PixelsRef<'_>, step: &dyn AnyTransform) -> Result<Pixels> {

@@ -3,13 +3,12 @@
 pub(crate) mod arguments;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod four_taps;
 pub(crate) mod function;
 pub(crate) mod fuse;
 pub(crate) mod guard;
 pub(crate) mod header;
 pub(crate) mod image_array;
-#[cfg_attr(feature = "turbo", path = "jpeg_turbo.rs")]
-#[cfg_attr(not(feature = "turbo"), path = "jpeg_rust.rs")]
 pub(crate) mod jpeg;
 pub(crate) mod jpeg_segments;
 pub(crate) mod kernels;
@@ -25,4 +24,5 @@ pub(crate) mod step;
 pub(crate) mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod threads;
 pub(crate) mod work;

@@ -110,22 +110,6 @@ fn luma([red, green, blue]: [u8; 3]) -> u8 {
     ((sum + 0x8000) >> 16) as u8
 }
 
-/// Turns CMYK values in place into RGB ones, a quarter shorter, by TensorFlow's formulas.
-///
-/// Adobe's files store the values inverted: 255 is no ink.
-pub(crate) fn cmyk_to_rgb(values: &mut Vec<u8>, is_inverted: bool) {
-    let ink = |value: u8| u16::from(if is_inverted { value } else { 255 - value });
-    let pixels = values.len() / 4;
-    for pixel in 0..pixels {
-        let black = ink(values[4 * pixel + 3]);
-        for channel in 0..3 {
-            let product = black * ink(values[4 * pixel + channel]);
-            values[3 * pixel + channel] = (product / 255) as u8;
-        }
-    }
-    values.truncate(3 * pixels);
-}
-
 /// Checks an image's header against [`MAX_VALUES`] and returns the number of values.
 pub(crate) fn checked_size(width: u32, height: u32, channels: u8) -> Result<usize, BadImage> {
     if width == 0 || height == 0 {

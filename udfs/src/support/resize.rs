@@ -5,9 +5,12 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
+pub(crate) use pixmill_jpeg::Scale;
+
 use super::arguments::Choice;
+use super::four_taps::{Window, four_taps};
 use super::pixels::{Pixels, PixelsRef};
-use super::resample::{Region, Window, area, four_taps, nearest};
+use super::resample::{Region, Weights, nearest, weigh};
 
 /// How an image is brought to a size whose aspect ratio is not its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,11 +68,11 @@ pub(crate) fn resize(
     match options.fit {
         Fit::Stretch => scale(image, (width, height), options, resizer, buffer),
         Fit::Inside => {
-            let size = size_inside(image, width, height);
+            let size = size_inside((image.width, image.height), width, height);
             scale(image, size, options, resizer, buffer)
         }
         Fit::Pad => {
-            let size = size_inside(image, width, height);
+            let size = size_inside((image.width, image.height), width, height);
             let inner = scale(image, size, options, resizer, buffer)?;
             Ok(center_crop(inner.as_ref(), width, height, Vec::new()))
         }
@@ -108,11 +111,11 @@ pub(crate) fn center_crop(image: PixelsRef<'_>, width: u32, height: u32, buffer:
 }
 
 /// The size of the whole image in a box: the ratio kept, the sides rounded, as in `tf.image.resize`.
-fn size_inside(image: PixelsRef<'_>, width: u32, height: u32) -> (u32, u32) {
+fn size_inside(from: (u32, u32), width: u32, height: u32) -> (u32, u32) {
     let ratio = |to: u32, from: u32| to as f32 / from as f32;
-    let scale = ratio(width, image.width).min(ratio(height, image.height));
+    let scale = ratio(width, from.0).min(ratio(height, from.1));
     let side = |from: u32, most: u32| ((from as f32 * scale).round() as u32).clamp(1, most);
-    (side(image.width, width), side(image.height, height))
+    (side(from.0, width), side(from.1, height))
 }
 
 /// Bilinear with four taps at any ratio: TensorFlow's own kernel.
@@ -145,13 +148,73 @@ fn cover(
     resizer: &mut Resizer,
     buffer: Vec<u8>,
 ) -> Result<Pixels> {
-    let (from_width, from_height) = (f64::from(image.width), f64::from(image.height));
+    let centre = centre((image.width, image.height), size);
+    resample(image, centre, size, options, resizer, buffer)
+}
+
+/// The largest centred part that has the ratio of `size`.
+fn centre(from: (u32, u32), size: (u32, u32)) -> Region {
+    let (from_width, from_height) = (f64::from(from.0), f64::from(from.1));
     let (to_width, to_height) = (f64::from(size.0), f64::from(size.1));
     let scale = (to_width / from_width).max(to_height / from_height);
     let width = (to_width / scale).min(from_width);
     let height = (to_height / scale).min(from_height);
-    let centre = Region { left: (from_width - width) / 2.0, top: (from_height - height) / 2.0, width, height };
-    resample(image, centre, size, options, resizer, buffer)
+    Region { left: (from_width - width) / 2.0, top: (from_height - height) / 2.0, width, height }
+}
+
+/// An image that was made smaller while it was decoded, and what it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reduced<'a> {
+    pub(crate) image: PixelsRef<'a>,
+    /// The size of the whole image.
+    pub(crate) size: (u32, u32),
+    pub(crate) scale: Scale,
+}
+
+/// By how much an image of this size may be reduced before it is resized: the resizing must still have something to weigh.
+pub(crate) fn reduction(from: (u32, u32), (width, height): (u32, u32), options: Resampling) -> Scale {
+    let is_weighed = matches!((options.filter, options.antialias), (Filter::Area, _) | (Filter::Bilinear, true));
+    if !is_weighed {
+        return Scale::Whole;
+    }
+    let (region, (to_width, to_height)) = resized_region(from, (width, height), options);
+    let ratio = (region.width / f64::from(to_width)).min(region.height / f64::from(to_height));
+    let scales = [Scale::Eighth, Scale::Quarter, Scale::Half];
+    let leaves_enough = |scale: &Scale| ratio >= LEAST_REDUCTION * f64::from(scale.denominator());
+    scales.into_iter().find(leaves_enough).unwrap_or(Scale::Whole)
+}
+
+/// What is left to the resizing behind a reduction.
+const LEAST_REDUCTION: f64 = 1.5;
+
+/// The part of an image that is resized, and the size that it gets.
+fn resized_region(from: (u32, u32), (width, height): (u32, u32), options: Resampling) -> (Region, (u32, u32)) {
+    let whole = Region { left: 0.0, top: 0.0, width: f64::from(from.0), height: f64::from(from.1) };
+    match options.fit {
+        Fit::Stretch => (whole, (width, height)),
+        Fit::Inside | Fit::Pad => (whole, size_inside(from, width, height)),
+        Fit::Cover => (centre(from, (width, height)), (width, height)),
+    }
+}
+
+/// [`resize`] of an image that was reduced while it was decoded.
+pub(crate) fn resize_reduced(
+    reduced: Reduced<'_>,
+    (width, height): (u32, u32),
+    options: Resampling,
+    buffer: Vec<u8>,
+) -> Pixels {
+    let (region, size) = resized_region(reduced.size, (width, height), options);
+    let scale = 1.0 / f64::from(reduced.scale.denominator());
+    let region = Region {
+        left: region.left * scale,
+        top: region.top * scale,
+        width: region.width * scale,
+        height: region.height * scale,
+    };
+    let weights = if options.filter == Filter::Area { Weights::Area } else { Weights::Triangle };
+    let resized = weigh(reduced.image, region, size, weights, buffer);
+    if options.fit == Fit::Pad { center_crop(resized.as_ref(), width, height, Vec::new()) } else { resized }
 }
 
 /// Brings a region of the image to a size.
@@ -168,7 +231,7 @@ fn resample(
     }
     let filter = match options.filter {
         Filter::Nearest => return Ok(nearest(image, region, size, buffer)),
-        Filter::Area => return Ok(area(image, region, size, buffer)),
+        Filter::Area => return Ok(weigh(image, region, size, Weights::Area, buffer)),
         Filter::Bilinear => FilterType::Bilinear,
         Filter::Bicubic => FilterType::CatmullRom,
         Filter::Lanczos3 => FilterType::Lanczos3,
@@ -186,20 +249,37 @@ fn resample(
 
 /// The resize-and-crop of TensorFlow's tutorials: the covering size is truncated to whole pixels, then the centre is cut.
 fn cover_tensorflow(image: PixelsRef<'_>, width: u32, height: u32, buffer: Vec<u8>) -> Pixels {
-    let (from_width, from_height) = (u64::from(image.width), u64::from(image.height));
-    let (to_width, to_height) = (u64::from(width), u64::from(height));
+    let window = cover_window((image.width, image.height), width, height);
+    if window.scaled == (image.width, image.height) {
+        let offset = (i64::from(window.start.0), i64::from(window.start.1));
+        return crop(image, offset, (width, height), buffer);
+    }
+    four_taps(image, window, buffer)
+}
+
+fn cover_window((from_width, from_height): (u32, u32), width: u32, height: u32) -> Window {
+    let [from_width, from_height, to_width, to_height] = [from_width, from_height, width, height].map(u64::from);
     let scaled = if from_height * to_width < from_width * to_height {
         ((from_width * to_height / from_height) as u32, height)
     } else {
         (width, (from_height * to_width / from_width) as u32)
     };
-    let start = ((scaled.0 - width) / 2, (scaled.1 - height) / 2);
-    if scaled == (image.width, image.height) {
-        let offset = (i64::from(start.0), i64::from(start.1));
-        return crop(image, offset, (width, height), buffer);
-    }
-    let window = Window { scaled, start, size: (width, height) };
-    four_taps(image, window, buffer)
+    Window { scaled, start: ((scaled.0 - width) / 2, (scaled.1 - height) / 2), size: (width, height) }
+}
+
+/// What [`resize`] makes of an image of this size with TensorFlow's kernel alone; `None`: it does something else, too.
+pub(crate) fn tensorflow_window(from: (u32, u32), (width, height): (u32, u32), options: Resampling) -> Option<Window> {
+    let window = match options.fit {
+        _ if !is_tensorflow(options) => return None,
+        Fit::Stretch => Window { scaled: (width, height), start: (0, 0), size: (width, height) },
+        Fit::Inside => {
+            let size = size_inside(from, width, height);
+            Window { scaled: size, start: (0, 0), size }
+        }
+        Fit::Cover => cover_window(from, width, height),
+        Fit::Pad => return None,
+    };
+    (window.scaled != from).then_some(window)
 }
 
 fn copy(image: PixelsRef<'_>, buffer: Vec<u8>) -> Pixels {

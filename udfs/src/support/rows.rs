@@ -85,6 +85,15 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// Appends a file that is encoded already.
+    pub(crate) fn append_encoded(&mut self, file: Option<&[u8]>) -> Result<()> {
+        match file {
+            Some(file) => append_bytes(&mut self.files, &mut self.bytes, file)?,
+            None => self.files.append_null(),
+        }
+        Ok(())
+    }
+
     pub(crate) fn append(&mut self, image: Option<(PixelsRef<'_>, &Encoding)>) -> Result<()> {
         match image {
             Some((image, encoding)) => {

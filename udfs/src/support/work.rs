@@ -44,11 +44,24 @@ pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Work) {
     (result, WORK.replace(outer))
 }
 
+/// Adds what another thread did for this one.
+pub(crate) fn add(other: Work) {
+    let mut work = WORK.get();
+    work.images_decoded += other.images_decoded;
+    work.images_encoded += other.images_encoded;
+    work.decode_time += other.decode_time;
+    work.resize_time += other.resize_time;
+    work.encode_time += other.encode_time;
+    WORK.set(work);
+}
+
 /// Counts and times the decoding of an image.
 pub(crate) fn decoding<T, E>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    // What is resized on the way has its own time.
+    let before = WORK.get().resize_time;
     timed(decode, |work, time, result| {
         work.images_decoded += usize::from(result.is_ok());
-        work.decode_time += time;
+        work.decode_time += time.saturating_sub(work.resize_time.saturating_sub(before));
     })
 }
 
@@ -87,7 +100,7 @@ mod tests {
 
     /// Takes some contents through a pipeline of all steps.
     fn run(contents: &[&[u8]]) -> Work {
-        let steps = "image_decode(rgb, apply, null) | image_resize(8, 8, stretch, bilinear, true) | image_center_crop(4, 4) \
+        let steps = "image_decode(rgb, apply, null, fast) | image_resize(8, 8, stretch, bilinear, true) | image_center_crop(4, 4) \
                      | image_encode(jpeg, 95, 4:4:4, true)";
         let pipeline = Pipeline::parse(steps).expect("a pipeline");
         let encode = pipeline.encode.as_ref().expect("a step");

@@ -1,0 +1,227 @@
+//! JPEG, with the bytes of libjpeg-turbo and so of TensorFlow: `pixmill-jpeg`, and what images are here.
+
+pub(crate) use pixmill_jpeg::Dct;
+use pixmill_jpeg::{Channels, Decoder, Decoding, Encoder, Error, Image, PixelLayout, Rows, Window};
+
+use super::arguments::Choice;
+use super::decode::Decoded;
+use super::encode::Encoding;
+use super::four_taps::FourTaps;
+use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size};
+use super::resize::{Reduced, Scale};
+use super::step::AnyTransform;
+use super::work::resizing;
+
+/// The library behind this codec, as a dataset's manifest names it.
+pub const JPEG_CODEC: &str = "pixmill-jpeg 0.1";
+
+impl Choice for Dct {
+    const CHOICES: &'static [(&'static str, Self)] = &[("fast", Self::Fast), ("accurate", Self::Accurate)];
+}
+
+/// Decodes and encodes JPEG.
+#[derive(Debug, Default)]
+pub(crate) struct JpegCodec {
+    decoder: Decoder,
+    encoder: Encoder,
+    /// A few decoded rows, on their way to be resized.
+    rows: Vec<u8>,
+}
+
+impl JpegCodec {
+    /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller; resizes on the way where
+    /// the next step takes rows as they come.
+    pub(crate) fn decode(
+        &mut self,
+        jpeg: &[u8],
+        mode: Mode,
+        dct: Dct,
+        next: Option<&dyn AnyTransform>,
+        buffer: Vec<u8>,
+    ) -> Result<Decoded, BadImage> {
+        let image = self.decoder.read(jpeg).map_err(bad)?;
+        let header = image.header();
+        let (width, height) = (header.width, header.height);
+        // By the channels of the file, too, as they are limited for every format.
+        checked_size(width, height, header.components)?;
+        let channels = match (mode, header.components) {
+            (Mode::Gray, _) | (Mode::Native, 1) => Channels::Gray,
+            _ => Channels::Rgb,
+        };
+        let count = image.channels(channels);
+        checked_size(width, height, count)?;
+        let window = next.filter(|_| mode != Mode::Rgba).and_then(|next| next.four_taps((width, height)));
+        if let Some(window) = window {
+            let step = if channels == Channels::Gray { 1 } else { 4 };
+            let taps = FourTaps::new((width, height), window, step, count);
+            let pixels = decode_resized(image, dct, taps, &mut self.rows, buffer)?;
+            return Ok(Decoded { pixels, is_resized: true });
+        }
+        // The accurate transform is asked for where pixels are to be those of the whole image.
+        let scale = match next {
+            Some(next) if dct == Dct::Fast && mode != Mode::Rgba => next.reduction((width, height)),
+            _ => Scale::Whole,
+        };
+        if let (Some(next), true) = (next, scale != Scale::Whole) {
+            let (reduced_width, reduced_height) = image.size(scale);
+            image.decode(&Decoding { dct, channels, scale, ..Decoding::default() }, &mut self.rows).map_err(bad)?;
+            let values = self.rows.as_slice();
+            let image = PixelsRef { width: reduced_width, height: reduced_height, channels: count, values };
+            let resized = resizing(|| next.apply_reduced(Reduced { image, size: (width, height), scale }, buffer));
+            let pixels = resized.ok_or_else(|| BadImage("reduced by a step that doesn't take that".to_string()))?;
+            return Ok(Decoded { pixels, is_resized: true });
+        }
+        let mut values = buffer;
+        image.decode(&Decoding { dct, channels, ..Decoding::default() }, &mut values).map_err(bad)?;
+        Ok(Decoded { pixels: Pixels { width, height, channels: count, values }, is_resized: false })
+    }
+
+    /// Appends a JPEG of a grey or RGB image to `jpeg`.
+    pub(crate) fn encode(
+        &mut self,
+        image: PixelsRef<'_>,
+        encoding: &Encoding,
+        jpeg: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let layout = if image.channels == 1 { PixelLayout::Gray } else { PixelLayout::Rgb };
+        let Encoding { quality, subsampling, optimize, .. } = *encoding;
+        let options = pixmill_jpeg::Encoding { quality, subsampling, optimize };
+        let (width, height) = (image.width, image.height);
+        self.encoder.encode(image.values, width, height, layout, &options, jpeg).map_err(|error| error.to_string())
+    }
+}
+
+fn decode_resized(
+    image: Image<'_>,
+    dct: Dct,
+    taps: FourTaps,
+    buffer: &mut Vec<u8>,
+    output: Vec<u8>,
+) -> Result<Pixels, BadImage> {
+    let (columns, rows) = taps.wanted();
+    let width = image.header().width as usize;
+    let (channels, row_bytes) = match taps.step() {
+        1 => (Channels::Gray, width),
+        _ => (Channels::Rgbx, 4 * width.next_multiple_of(16)),
+    };
+    let decoding = Decoding { dct, channels, window: Some(Window { columns, rows }), ..Decoding::default() };
+    let mut resized = ResizedRows { taps, row_bytes, buffer, held: Vec::new(), output: Some(output) };
+    image.decode_rows(&decoding, &mut resized).map_err(bad)?;
+    Ok(resized.taps.finish())
+}
+
+/// Rows that are resized as they come.
+struct ResizedRows<'a> {
+    taps: FourTaps,
+    row_bytes: usize,
+    buffer: &'a mut Vec<u8>,
+    /// Which rows are in the buffer.
+    held: Vec<usize>,
+    output: Option<Vec<u8>>,
+}
+
+impl Rows for ResizedRows<'_> {
+    fn start(&mut self) {
+        self.held.clear();
+        let output = self.output.take().unwrap_or_else(|| self.taps.finish().values);
+        self.taps.start(output);
+    }
+
+    fn row(&mut self, y: usize) -> Option<&mut [u8]> {
+        if !self.taps.needs(y) {
+            return None;
+        }
+        self.held.push(y);
+        let end = self.held.len() * self.row_bytes;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer.get_mut(end - self.row_bytes..end)
+    }
+
+    fn finish(&mut self, _: usize) {
+        resizing(|| {
+            for (y, row) in self.held.drain(..).zip(self.buffer.chunks_exact(self.row_bytes)) {
+                self.taps.push(y, row);
+            }
+        });
+    }
+}
+
+fn bad(error: Error) -> BadImage {
+    BadImage(match error {
+        Error::Truncated { bytes } => {
+            format!("truncated jpeg: the data ends before the image does ({bytes} bytes)")
+        }
+        Error::Broken { what } => format!("broken jpeg: {what}"),
+        Error::Unsupported { what } => format!("unsupported jpeg: {what}"),
+        other => other.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::image_resize::Resize;
+    use crate::support::encode::Format;
+    use crate::support::step::parse;
+    use crate::support::testing::picture;
+
+    fn encoded(width: u32, height: u32, channels: u8, subsampling: pixmill_jpeg::Subsampling) -> Vec<u8> {
+        let picture = picture(width, height);
+        let image = PixelsRef { width, height, channels: 3, values: picture.as_raw() };
+        let values = image.with_channels(channels);
+        let image = PixelsRef { channels, values: &values, ..image };
+        let encoding = Encoding { format: Format::Jpeg, quality: 90, subsampling, optimize: false };
+        let mut jpeg = Vec::new();
+        JpegCodec::default().encode(image, &encoding, &mut jpeg).expect("a jpeg");
+        jpeg
+    }
+
+    #[test]
+    fn resizing_on_the_way_gives_what_resizing_afterwards_gives() {
+        use pixmill_jpeg::Subsampling::{Full, HalfWidth, Quarter};
+        let steps = [(20, 20, "cover"), (7, 31, "stretch"), (90, 40, "inside"), (150, 150, "cover"), (1, 1, "stretch")];
+        let mut codec = JpegCodec::default();
+        for (width, height) in [(100, 67), (67, 100), (33, 33), (16, 8), (1, 1), (5, 90)] {
+            for (channels, subsampling) in [(1, Full), (3, Full), (3, HalfWidth), (3, Quarter)] {
+                let jpeg = encoded(width, height, channels, subsampling);
+                for (to_width, to_height, fit) in steps {
+                    for mode in [Mode::Native, Mode::Rgb, Mode::Gray] {
+                        let step = format!("image_resize({to_width}, {to_height}, {fit}, bilinear, false)");
+                        let step: Arc<dyn AnyTransform> = Arc::new(parse::<Resize>(&step).expect("a step"));
+                        let whole = codec.decode(&jpeg, mode, Dct::Fast, None, Vec::new()).expect("an image");
+                        let expected = step.apply(whole.pixels.as_ref(), &mut Default::default(), Vec::new());
+                        let resized =
+                            codec.decode(&jpeg, mode, Dct::Fast, Some(step.as_ref()), vec![1; 9]).expect("an image");
+                        let is_other =
+                            (whole.pixels.width, whole.pixels.height) != (resized.pixels.width, resized.pixels.height);
+                        assert_eq!(resized.is_resized, is_other || fit == "cover", "{width}x{height} {step:?}");
+                        if resized.is_resized {
+                            assert_eq!(
+                                resized.pixels,
+                                expected.expect("an image"),
+                                "{width}x{height} {mode:?} {step:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_jpeg_that_breaks_off_is_refused_whatever_is_wanted_of_it() {
+        let jpeg = encoded(64, 64, 3, pixmill_jpeg::Subsampling::Full);
+        let step: Arc<dyn AnyTransform> =
+            Arc::new(parse::<Resize>("image_resize(64, 8, cover, bilinear, false)").expect("a step"));
+        for end in [jpeg.len() / 2, jpeg.len() - 40, jpeg.len() - 2] {
+            let error =
+                JpegCodec::default().decode(&jpeg[..end], Mode::Rgb, Dct::Fast, Some(step.as_ref()), Vec::new());
+            let reason = format!("truncated jpeg: the data ends before the image does ({end} bytes)");
+            assert_eq!(error.expect_err("a reason").0, reason);
+        }
+    }
+}
