@@ -173,19 +173,17 @@ pub(crate) struct Reduced<'a> {
 
 /// By how much an image of this size may be reduced before it is resized: the resizing must still have something to weigh.
 pub(crate) fn reduction(from: (u32, u32), (width, height): (u32, u32), options: Resampling) -> Scale {
-    let is_weighed = matches!((options.filter, options.antialias), (Filter::Area, _) | (Filter::Bilinear, true));
-    if !is_weighed {
+    if !options.antialias || !matches!(options.filter, Filter::Area | Filter::Bilinear) {
         return Scale::Whole;
     }
     let (region, (to_width, to_height)) = resized_region(from, (width, height), options);
     let ratio = (region.width / f64::from(to_width)).min(region.height / f64::from(to_height));
     let scales = [Scale::Eighth, Scale::Quarter, Scale::Half];
-    let leaves_enough = |scale: &Scale| ratio >= LEAST_REDUCTION * f64::from(scale.denominator());
+    // What is left to weigh: where the weights of neighbours differ little, less will do.
+    let rest = if options.filter == Filter::Area { 3.0 } else { 1.9 };
+    let leaves_enough = |scale: &Scale| ratio >= rest * f64::from(scale.denominator());
     scales.into_iter().find(leaves_enough).unwrap_or(Scale::Whole)
 }
-
-/// What is left to the resizing behind a reduction.
-const LEAST_REDUCTION: f64 = 1.5;
 
 /// The part of an image that is resized, and the size that it gets.
 fn resized_region(from: (u32, u32), (width, height): (u32, u32), options: Resampling) -> (Region, (u32, u32)) {
@@ -386,6 +384,40 @@ mod tests {
     #[test]
     fn a_crop_larger_than_the_image_is_black_around_it() {
         assert_eq!(center_crop(gray(2, 2, &[1, 2, 3, 4]), 1, 3, Vec::new()).values, [1, 3, 0]);
+    }
+
+    #[test]
+    fn only_what_is_averaged_and_shrinks_a_lot_is_reduced() {
+        let camera =
+            |size, fit, filter, antialias| reduction((4000, 3000), size, Resampling { fit, filter, antialias });
+        assert_eq!(camera((192, 192), Fit::Cover, Filter::Bilinear, true), Scale::Eighth);
+        assert_eq!(camera((192, 192), Fit::Cover, Filter::Area, true), Scale::Quarter);
+        assert_eq!(camera((192, 192), Fit::Inside, Filter::Area, true), Scale::Quarter);
+        assert_eq!(camera((1000, 750), Fit::Stretch, Filter::Bilinear, true), Scale::Half);
+        // The height hardly shrinks.
+        assert_eq!(camera((192, 2000), Fit::Stretch, Filter::Bilinear, true), Scale::Whole);
+        assert_eq!(camera((192, 192), Fit::Cover, Filter::Bilinear, false), Scale::Whole);
+        assert_eq!(camera((192, 192), Fit::Cover, Filter::Area, false), Scale::Whole);
+        assert_eq!(camera((192, 192), Fit::Cover, Filter::Lanczos3, true), Scale::Whole);
+    }
+
+    #[test]
+    fn a_reduced_image_gets_the_size_and_the_part_of_the_whole_one() {
+        // 83x47, of which the right half is white, at a quarter of its size: 21x12.
+        let values: Vec<u8> = (0..21 * 12).map(|at| if at % 21 < 10 { 0 } else { 255 }).collect();
+        let reduced = Reduced { image: gray(21, 12, &values), size: (83, 47), scale: Scale::Quarter };
+        for filter in [Filter::Area, Filter::Bilinear] {
+            for (_, fit) in Fit::CHOICES {
+                let options = Resampling { fit: *fit, filter, antialias: true };
+                let resized = resize_reduced(reduced, (6, 4), options, Vec::new());
+                let whole = gray(83, 47, &[0; 83 * 47]);
+                let expected = resize(whole, (6, 4), options, &mut Resizer::new(), Vec::new()).expect("resized");
+                assert_eq!((resized.width, resized.height), (expected.width, expected.height), "{fit:?}");
+                let middle = resized.height as usize / 2 * resized.width as usize;
+                let row = &resized.values[middle..middle + resized.width as usize];
+                assert_eq!((row[1], row[4]), (0, 255), "{fit:?} {filter:?}: {row:?}");
+            }
+        }
     }
 
     proptest! {
