@@ -134,6 +134,10 @@ impl Test {
     fn decode(&self, steps: &str, contents: &BinaryArray) -> Result<usize> {
         let batch = RecordBatch::try_from_iter([("content", Arc::new(contents.clone()) as ArrayRef)])?;
         let mut rejected = 0;
+        // On this thread alone, whatever others there are.
+        let mut config_options = ConfigOptions::default();
+        config_options.execution.target_partitions = 1;
+        let config_options = Arc::new(config_options);
         // Pixels of a batch of large photos are more than memory may hold.
         for part in cut_by_decoded_size(&batch, &[contents], self.options.decoded_batch_bytes()) {
             let rows = part.num_rows();
@@ -147,7 +151,7 @@ impl Test {
                 args: vec![ColumnarValue::Array(Arc::clone(part.column(0))), ColumnarValue::Scalar(steps)],
                 number_rows: rows,
                 return_field: field("image", pixmill_udfs::image_type()),
-                config_options: Arc::new(ConfigOptions::default()),
+                config_options: Arc::clone(&config_options),
             })?;
             rejected += images.into_array(rows)?.null_count();
         }

@@ -107,6 +107,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_has_one_partition_has_one_thread() {
+        assert!(Helpers::take(1).is_empty());
+    }
+
+    #[test]
     fn rows_come_in_order_and_every_one_once() {
         let helpers = Helpers { count: 3 };
         BUSY.fetch_add(4, Ordering::Relaxed);
