@@ -6,12 +6,9 @@ use datafusion_macros::user_doc;
 use fast_image_resize::Resizer;
 
 use crate::support::arguments::{Choice, Kind, Parameter, Values, optional, required};
-use crate::support::four_taps::Window;
 use crate::support::function::Function;
 use crate::support::pixels::{Pixels, PixelsRef};
-use crate::support::resize::{
-    Filter, Fit, Reduced, Resampling, Scale, reduction, resize, resize_reduced, tensorflow_window,
-};
+use crate::support::resize::{Filter, Fit, Resampling, Resizing, resize};
 use crate::support::step::{Step, Transform};
 
 /// The SQL function `image_resize`.
@@ -88,16 +85,8 @@ impl Transform for Resize {
         resize(image, (self.width, self.height), self.resampling, resizer, buffer)
     }
 
-    fn four_taps(&self, size: (u32, u32)) -> Option<Window> {
-        tensorflow_window(size, (self.width, self.height), self.resampling)
-    }
-
-    fn reduction(&self, size: (u32, u32)) -> Scale {
-        reduction(size, (self.width, self.height), self.resampling)
-    }
-
-    fn apply_reduced(&self, reduced: Reduced<'_>, buffer: Vec<u8>) -> Option<Pixels> {
-        Some(resize_reduced(reduced, (self.width, self.height), self.resampling, buffer))
+    fn resizing(&self) -> Option<Resizing> {
+        Some(((self.width, self.height), self.resampling))
     }
 }
 

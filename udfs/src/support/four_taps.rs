@@ -15,8 +15,7 @@ pub(crate) struct Window {
 /// `tf.image.resize(method='bilinear', antialias=False)` and the cast to 8 bits, which truncates.
 pub(crate) fn four_taps(image: PixelsRef<'_>, window: Window, buffer: Vec<u8>) -> Pixels {
     let channels = usize::from(image.channels);
-    let mut taps = FourTaps::new((image.width, image.height), window, channels, image.channels);
-    taps.start(buffer);
+    let mut taps = FourTaps::new((image.width, image.height), window, channels, image.channels, buffer);
     let row_values = image.width as usize * channels;
     for (y, row) in image.values.chunks_exact(row_values).enumerate() {
         if taps.needs(y) {
@@ -57,15 +56,19 @@ pub(crate) struct FourTaps {
 }
 
 /// One input row, interpolated at the output's columns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct InterpolatedRow {
     row: Option<usize>,
     values: Vec<f32>,
 }
 
 impl FourTaps {
-    /// For input pixels of `step` bytes, of which the first `channels` count.
-    pub(crate) fn new((width, height): (u32, u32), window: Window, step: usize, channels: u8) -> Self {
+    /// For input pixels of `step` bytes, of which the first `channels` count; the output goes to `buffer`.
+    pub(crate) fn new((width, height): (u32, u32), window: Window, step: usize, channels: u8, buffer: Vec<u8>) -> Self {
+        let mut values = buffer;
+        values.resize(window.size.0 as usize * window.size.1 as usize * usize::from(channels), 0);
+        let lane_count = lanes(channels) * window.size.0 as usize;
+        let row = || InterpolatedRow { row: None, values: vec![0.0; lane_count] };
         let mut columns = taps(width, window.scaled.0, window.start.0, window.size.0);
         for tap in &mut columns {
             tap.lower *= step;
@@ -78,17 +81,12 @@ impl FourTaps {
             channels,
             step,
             next: 0,
-            above: InterpolatedRow::default(),
-            below: InterpolatedRow::default(),
-            values: Vec::new(),
-            lanes: Vec::new(),
+            above: row(),
+            below: row(),
+            values,
+            lanes: vec![0; lane_count],
             has_avx2: has_avx2(),
         }
-    }
-
-    /// Bytes from one input pixel to the next.
-    pub(crate) fn step(&self) -> usize {
-        self.step
     }
 
     /// The input's columns and rows that are looked at.
@@ -101,17 +99,10 @@ impl FourTaps {
         (range(&self.columns, self.step), range(&self.rows, 1))
     }
 
-    /// Begins with the first row; the output goes to `buffer`.
-    pub(crate) fn start(&mut self, buffer: Vec<u8>) {
-        let lanes = lanes(self.channels) * self.size.0 as usize;
+    /// Begins with the first row again.
+    pub(crate) fn start(&mut self) {
         self.next = 0;
-        self.values = buffer;
-        self.values.clear();
-        self.lanes.resize(lanes, 0);
-        for row in [&mut self.above, &mut self.below] {
-            row.row = None;
-            row.values.resize(lanes, 0.0);
-        }
+        (self.above.row, self.below.row) = (None, None);
     }
 
     /// Whether an output row is made of this input row; asked in order.
@@ -128,21 +119,22 @@ impl FourTaps {
         while let Some(tap) = self.rows.get(self.next).filter(|tap| tap.upper == y) {
             let above = if self.below.row == Some(tap.lower) { &self.below } else { &self.above };
             vertical(is_fast, &above.values, &self.below.values, tap.fraction, &mut self.lanes);
-            let channels = usize::from(self.channels);
-            match self.lanes.len() == self.size.0 as usize * channels {
-                true => self.values.extend_from_slice(&self.lanes),
-                false => self
-                    .values
-                    .extend(self.lanes.as_chunks::<4>().0.iter().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])),
+            let row_values = self.size.0 as usize * usize::from(self.channels);
+            let output = &mut self.values[self.next * row_values..(self.next + 1) * row_values];
+            if self.channels == 3 {
+                let pixels = output.as_chunks_mut::<3>().0.iter_mut().zip(self.lanes.as_chunks::<4>().0);
+                pixels.for_each(|(pixel, [red, green, blue, _])| *pixel = [*red, *green, *blue]);
+            } else {
+                output.copy_from_slice(&self.lanes);
             }
             self.next += 1;
         }
     }
 
     /// The resized image, once all rows are there.
-    pub(crate) fn finish(&mut self) -> Pixels {
-        let ((width, height), values) = (self.size, std::mem::take(&mut self.values));
-        Pixels { width, height, channels: self.channels, values }
+    pub(crate) fn finish(self) -> Pixels {
+        let (width, height) = self.size;
+        Pixels { width, height, channels: self.channels, values: self.values }
     }
 }
 
@@ -279,8 +271,7 @@ mod tests {
         {
             let window = Window { scaled, start, size };
             let expected = four_taps(image, window, Vec::new());
-            let mut taps = FourTaps::new((width, height), window, 4, 3);
-            taps.start(Vec::new());
+            let mut taps = FourTaps::new((width, height), window, 4, 3, vec![1; 7]);
             for (y, row) in
                 rgb.chunks_exact(3 * width as usize).enumerate().filter(|(y, _)| taps_need(&window, height, *y))
             {
@@ -298,7 +289,7 @@ mod tests {
     #[test]
     fn only_the_window_is_looked_at() {
         let window = Window { scaled: (20, 10), start: (5, 0), size: (10, 10) };
-        let taps = FourTaps::new((40, 20), window, 4, 3);
+        let taps = FourTaps::new((40, 20), window, 4, 3, Vec::new());
         assert_eq!(taps.wanted(), (10..30, 0..20));
         let image = gray(1, 1, &[9]);
         assert_eq!(four_taps(image, Window { scaled: (2, 2), start: (0, 0), size: (2, 2) }, Vec::new()).values, [9; 4]);

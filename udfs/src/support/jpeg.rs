@@ -6,9 +6,9 @@ use pixmill_jpeg::{Channels, Decoder, Decoding, Encoder, Error, Image, PixelLayo
 use super::arguments::Choice;
 use super::decode::Decoded;
 use super::encode::Encoding;
-use super::four_taps::FourTaps;
+use super::four_taps::{self, FourTaps};
 use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size};
-use super::resize::{Reduced, Scale};
+use super::resize::{Reduced, Resizing, Scale, reduction, resize_reduced, tensorflow_window};
 use super::step::AnyTransform;
 use super::work::resizing;
 
@@ -30,7 +30,7 @@ pub(crate) struct JpegCodec {
 
 impl JpegCodec {
     /// Decodes to the channels of `mode`, or to those of the file where converting is left to the caller; resizes on the way where
-    /// the next step takes rows as they come.
+    /// the next step does nothing else.
     pub(crate) fn decode(
         &mut self,
         jpeg: &[u8],
@@ -41,38 +41,34 @@ impl JpegCodec {
     ) -> Result<Decoded, BadImage> {
         let image = self.decoder.read(jpeg).map_err(bad)?;
         let header = image.header();
-        let (width, height) = (header.width, header.height);
+        let size = (header.width, header.height);
         // By the channels of the file, too, as they are limited for every format.
-        checked_size(width, height, header.components)?;
+        checked_size(size.0, size.1, header.components)?;
         let channels = match (mode, header.components) {
             (Mode::Gray, _) | (Mode::Native, 1) => Channels::Gray,
             _ => Channels::Rgb,
         };
+        let decoding = Decoding { dct, channels, ..Decoding::default() };
         let count = image.channels(channels);
-        checked_size(width, height, count)?;
-        let window = next.filter(|_| mode != Mode::Rgba).and_then(|next| next.four_taps((width, height)));
-        if let Some(window) = window {
-            let step = if channels == Channels::Gray { 1 } else { 4 };
-            let taps = FourTaps::new((width, height), window, step, count);
-            let pixels = decode_resized(image, dct, taps, &mut self.rows, buffer)?;
-            return Ok(Decoded { pixels, is_resized: true });
-        }
-        // The accurate transform is asked for where pixels are to be those of the whole image.
-        let scale = match next {
-            Some(next) if dct == Dct::Fast && mode != Mode::Rgba => next.reduction((width, height)),
-            _ => Scale::Whole,
-        };
-        if let (Some(next), true) = (next, scale != Scale::Whole) {
-            let (reduced_width, reduced_height) = image.size(scale);
-            image.decode(&Decoding { dct, channels, scale, ..Decoding::default() }, &mut self.rows).map_err(bad)?;
-            let values = self.rows.as_slice();
-            let image = PixelsRef { width: reduced_width, height: reduced_height, channels: count, values };
-            let resized = resizing(|| next.apply_reduced(Reduced { image, size: (width, height), scale }, buffer));
-            let pixels = resized.ok_or_else(|| BadImage("reduced by a step that doesn't take that".to_string()))?;
-            return Ok(Decoded { pixels, is_resized: true });
+        checked_size(size.0, size.1, count)?;
+        // Opaque pixels come before a transparent border.
+        let resizing = next.filter(|_| mode != Mode::Rgba).and_then(AnyTransform::resizing);
+        if let Some((to, options)) = resizing {
+            if let Some(window) = tensorflow_window(size, to, options) {
+                let pixels = decode_by_four_taps(image, decoding, window, &mut self.rows, buffer)?;
+                return Ok(Decoded { pixels, is_resized: true });
+            }
+            let scale = reduction(size, to, options);
+            // The accurate transform is asked for where pixels are to be those of the whole image.
+            if scale != Scale::Whole && dct == Dct::Fast {
+                let decoding = Decoding { scale, ..decoding };
+                let pixels = decode_reduced(image, &decoding, (to, options), &mut self.rows, buffer)?;
+                return Ok(Decoded { pixels, is_resized: true });
+            }
         }
         let mut values = buffer;
-        image.decode(&Decoding { dct, channels, ..Decoding::default() }, &mut values).map_err(bad)?;
+        image.decode(&decoding, &mut values).map_err(bad)?;
+        let (width, height) = size;
         Ok(Decoded { pixels: Pixels { width, height, channels: count, values }, is_resized: false })
     }
 
@@ -91,40 +87,56 @@ impl JpegCodec {
     }
 }
 
-fn decode_resized(
+/// Decodes what a window of TensorFlow's resizing looks at, and resizes it a few rows at a time, which `rows` holds.
+fn decode_by_four_taps(
     image: Image<'_>,
-    dct: Dct,
-    taps: FourTaps,
-    buffer: &mut Vec<u8>,
-    output: Vec<u8>,
+    decoding: Decoding,
+    window: four_taps::Window,
+    rows: &mut Vec<u8>,
+    buffer: Vec<u8>,
 ) -> Result<Pixels, BadImage> {
-    let (columns, rows) = taps.wanted();
-    let width = image.header().width as usize;
-    let (channels, row_bytes) = match taps.step() {
-        1 => (Channels::Gray, width),
-        _ => (Channels::Rgbx, 4 * width.next_multiple_of(16)),
+    let size = (image.header().width, image.header().height);
+    // Colours come in four bytes, which is what vectors are made of.
+    let (channels, step, width) = match decoding.channels {
+        Channels::Gray => (Channels::Gray, 1, size.0),
+        _ => (Channels::Rgbx, 4, size.0.next_multiple_of(16)),
     };
-    let decoding = Decoding { dct, channels, window: Some(Window { columns, rows }), ..Decoding::default() };
-    let mut resized = ResizedRows { taps, row_bytes, buffer, held: Vec::new(), output: Some(output) };
+    let taps = FourTaps::new(size, window, step, image.channels(decoding.channels), buffer);
+    let (columns, wanted) = taps.wanted();
+    let decoding = Decoding { channels, window: Some(Window { columns, rows: wanted }), ..decoding };
+    let mut resized = ResizedRows { taps, row_bytes: width as usize * step, rows, held: Vec::new() };
     image.decode_rows(&decoding, &mut resized).map_err(bad)?;
     Ok(resized.taps.finish())
+}
+
+/// Decodes at a smaller scale, into `rows`, and resizes that.
+fn decode_reduced(
+    image: Image<'_>,
+    decoding: &Decoding,
+    (to, options): Resizing,
+    rows: &mut Vec<u8>,
+    buffer: Vec<u8>,
+) -> Result<Pixels, BadImage> {
+    let size = (image.header().width, image.header().height);
+    let ((width, height), channels) = (image.size(decoding.scale), image.channels(decoding.channels));
+    image.decode(decoding, rows).map_err(bad)?;
+    let image = PixelsRef { width, height, channels, values: rows };
+    Ok(resizing(|| resize_reduced(Reduced { image, size, scale: decoding.scale }, to, options, buffer)))
 }
 
 /// Rows that are resized as they come.
 struct ResizedRows<'a> {
     taps: FourTaps,
     row_bytes: usize,
-    buffer: &'a mut Vec<u8>,
-    /// Which rows are in the buffer.
+    rows: &'a mut Vec<u8>,
+    /// Which rows are in `rows`.
     held: Vec<usize>,
-    output: Option<Vec<u8>>,
 }
 
 impl Rows for ResizedRows<'_> {
     fn start(&mut self) {
         self.held.clear();
-        let output = self.output.take().unwrap_or_else(|| self.taps.finish().values);
-        self.taps.start(output);
+        self.taps.start();
     }
 
     fn row(&mut self, y: usize) -> Option<&mut [u8]> {
@@ -133,15 +145,15 @@ impl Rows for ResizedRows<'_> {
         }
         self.held.push(y);
         let end = self.held.len() * self.row_bytes;
-        if self.buffer.len() < end {
-            self.buffer.resize(end, 0);
+        if self.rows.len() < end {
+            self.rows.resize(end, 0);
         }
-        self.buffer.get_mut(end - self.row_bytes..end)
+        self.rows.get_mut(end - self.row_bytes..end)
     }
 
     fn finish(&mut self, _: usize) {
         resizing(|| {
-            for (y, row) in self.held.drain(..).zip(self.buffer.chunks_exact(self.row_bytes)) {
+            for (y, row) in self.held.drain(..).zip(self.rows.chunks_exact(self.row_bytes)) {
                 self.taps.push(y, row);
             }
         });

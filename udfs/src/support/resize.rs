@@ -57,6 +57,9 @@ pub(crate) struct Resampling {
     pub(crate) antialias: bool,
 }
 
+/// The width and the height that an image gets, and how.
+pub(crate) type Resizing = ((u32, u32), Resampling);
+
 /// Resizes to `width` x `height` pixels, into `buffer`.
 pub(crate) fn resize(
     image: PixelsRef<'_>,

@@ -10,12 +10,11 @@ use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunct
 use fast_image_resize::Resizer;
 
 use super::arguments::Kind;
-use super::four_taps::Window;
 use super::function::{Function, Scalar, udf};
 use super::fuse::fuse;
 use super::image_array::image_type;
 use super::pixels::{Pixels, PixelsRef};
-use super::resize::{Reduced, Scale};
+use super::resize::Resizing;
 use super::rows::transform_rows;
 
 /// A function that a pipeline can run.
@@ -32,19 +31,8 @@ pub(crate) trait Transform: Step + Clone {
     /// An image that the options don't suit.
     fn apply(&self, image: PixelsRef<'_>, resizer: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels>;
 
-    /// The window that TensorFlow's resizing makes of an image of this size, if that is all that the function does: it can be done
-    /// row by row while the image is decoded.
-    fn four_taps(&self, _size: (u32, u32)) -> Option<Window> {
-        None
-    }
-
-    /// By how much an image of this size may be reduced while it is decoded.
-    fn reduction(&self, _size: (u32, u32)) -> Scale {
-        Scale::Whole
-    }
-
-    /// Makes the image of one that was reduced; `None` by functions that allow no reduction.
-    fn apply_reduced(&self, _reduced: Reduced<'_>, _buffer: Vec<u8>) -> Option<Pixels> {
+    /// The size and the way of resizing, if that is all that the function does: it can begin while the image is decoded.
+    fn resizing(&self) -> Option<Resizing> {
         None
     }
 }
@@ -71,14 +59,8 @@ pub(crate) trait AnyTransform: Debug + Send + Sync {
     /// As [`Transform::apply`].
     fn apply(&self, image: PixelsRef<'_>, resizer: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels>;
 
-    /// As [`Transform::four_taps`].
-    fn four_taps(&self, size: (u32, u32)) -> Option<Window>;
-
-    /// As [`Transform::reduction`].
-    fn reduction(&self, size: (u32, u32)) -> Scale;
-
-    /// As [`Transform::apply_reduced`].
-    fn apply_reduced(&self, reduced: Reduced<'_>, buffer: Vec<u8>) -> Option<Pixels>;
+    /// As [`Transform::resizing`].
+    fn resizing(&self) -> Option<Resizing>;
 }
 
 impl<T: Transform> AnyTransform for T {
@@ -90,16 +72,8 @@ impl<T: Transform> AnyTransform for T {
         Transform::apply(self, image, resizer, buffer)
     }
 
-    fn four_taps(&self, size: (u32, u32)) -> Option<Window> {
-        Transform::four_taps(self, size)
-    }
-
-    fn reduction(&self, size: (u32, u32)) -> Scale {
-        Transform::reduction(self, size)
-    }
-
-    fn apply_reduced(&self, reduced: Reduced<'_>, buffer: Vec<u8>) -> Option<Pixels> {
-        Transform::apply_reduced(self, reduced, buffer)
+    fn resizing(&self) -> Option<Resizing> {
+        Transform::resizing(self)
     }
 }
 

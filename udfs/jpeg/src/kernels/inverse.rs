@@ -29,16 +29,23 @@ pub(crate) fn accurate<L: Lanes>(coefficients: &mut Pair, factors: &Pair, sample
         uneven = uneven.or(L::load(row));
     }
     let mut rows: [L; 8] = dequantize(coefficients, factors);
-    let [first, second] = uneven.nonzero().to_le_bytes();
-    if first == 0 || second == 0 {
-        let flat = [i16::from(first == 0), i16::from(second == 0)];
-        let flat = L::load(&std::array::from_fn(|lane| flat[lane / 8]));
-        let wrapped = rows[0].shift_left::<2>().shift_right::<2>();
-        rows[0] = rows[0].add(wrapped.sub(rows[0]).multiply_low(flat));
-    }
+    rows[0] = wrap_where_flat(rows[0], uneven);
     let columns = L::transpose(accurate_pass::<L, 11>(rows));
     let rows = L::transpose(accurate_pass::<L, 18>(columns));
     store(rows, samples, stride);
+}
+
+/// The first row, without the two upper bits in those blocks whose `uneven` is 0: there its fourfold is to wrap around.
+#[inline(always)]
+pub(super) fn wrap_where_flat<L: Lanes>(row: L, uneven: L) -> L {
+    let [first, second] = uneven.nonzero().to_le_bytes();
+    if first != 0 && second != 0 {
+        return row;
+    }
+    let flat = [i16::from(first == 0), i16::from(second == 0)];
+    let flat = L::load(&std::array::from_fn(|lane| flat[lane / 8]));
+    let wrapped = row.shift_left::<2>().shift_right::<2>();
+    row.add(wrapped.sub(row).multiply_low(flat))
 }
 
 /// Multiplies by the factors, and leaves the coefficients zero.

@@ -14,7 +14,7 @@ use crate::encode::huffman::Codes;
 use crate::encode::symbols::{self, Batch, Place, Symbols};
 use crate::lanes::Portable;
 #[cfg(target_arch = "x86_64")]
-use crate::lanes::x86::{Avx2, Sse2};
+use crate::lanes::{Avx2, Sse2};
 
 /// Declares the table of kernels and its instances; each kernel is a generic function `module::name::<Lanes>`.
 macro_rules! kernels {
@@ -22,7 +22,6 @@ macro_rules! kernels {
         /// The kernels for one kind of processor. All instances give the same bytes.
         pub(crate) struct Kernels {
             /// What the instance is called.
-            #[cfg_attr(not(test), expect(dead_code, reason = "tests say which instance differs"))]
             #[cfg(test)]
             pub(crate) name: &'static str,
             $($(#[$doc])* pub(crate) $kernel: fn($($type),*) $(-> $result)?,)*

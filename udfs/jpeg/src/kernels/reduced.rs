@@ -1,5 +1,6 @@
 //! Inverse transforms to fewer samples: of 8x8 coefficients to 4x4, 2x2 or 1x1 samples, as libjpeg-turbo decodes scaled images.
 
+use super::inverse::wrap_where_flat;
 use crate::kernels::Pair;
 use crate::lanes::{Lanes, Wide};
 
@@ -19,13 +20,7 @@ pub(crate) fn four_by_four<L: Lanes>(coefficients: &mut Pair, factors: &Pair, sa
     let factors = factors.as_chunks::<16>().0;
     let row = |index: usize| L::load(&rows[index]).multiply_low(L::load(&factors[index]));
     let mut rows = [row(0), row(1), row(2), row(3), row(5), row(6), row(7)];
-    let [first, second] = uneven.nonzero().to_le_bytes();
-    if first == 0 || second == 0 {
-        let flat = [i16::from(first == 0), i16::from(second == 0)];
-        let flat = L::load(&std::array::from_fn(|lane| flat[lane / 8]));
-        let wrapped = rows[0].shift_left::<2>().shift_right::<2>();
-        rows[0] = rows[0].add(wrapped.sub(rows[0]).multiply_low(flat));
-    }
+    rows[0] = wrap_where_flat(rows[0], uneven);
     *coefficients = [0; 128];
     let transpose = |[a, b, c, d]: [L; 4]| L::transpose([a, b, c, d, zero, zero, zero, zero]);
     let columns = transpose(four_pass::<L, 12>(rows));

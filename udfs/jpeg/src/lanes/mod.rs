@@ -4,11 +4,17 @@
 //! generic over [`Lanes`], so that each is written once; the instances differ in nothing but time. Another instruction set is
 //! another instance.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod x86;
+mod sse2;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
 pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use sse2::Sse2;
 
 /// Sixteen 16-bit integers, which wrap around unless an operation says otherwise.
 ///
@@ -118,4 +124,10 @@ pub(crate) trait Wide: Copy {
     fn shift_right<const BITS: i32>(self) -> Self;
     /// In 16 bits; what is too large becomes the largest or the smallest.
     fn narrow(self) -> Self::Narrow;
+}
+
+/// Two factors, for the lower and the upper half of each 32 bits.
+#[cfg(target_arch = "x86_64")]
+fn pair(factor: i16, other: i16) -> i32 {
+    i32::from(other) << 16 | i32::from(factor as u16)
 }

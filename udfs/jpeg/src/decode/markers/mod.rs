@@ -10,7 +10,8 @@ mod tables;
 
 pub(crate) use frame::{Blocks, ColorSpace, Component, Frame};
 pub(crate) use scan::{Scan, ScanComponent};
-pub(crate) use source::{Source, Warnings};
+pub(crate) use source::Source;
+pub use source::Warnings;
 pub(crate) use tables::{Conditioning, HuffmanSpec, Tables};
 
 use crate::Error;

@@ -1,12 +1,12 @@
 //! The bytes of a file, the markers among them, and what is wrong with either.
 
-/// What a decoder went on after.
+/// What was wrong with a JPEG that was decoded all the same, as every reader does that is built on libjpeg.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Warnings {
-    /// How many there were.
-    pub(crate) count: u32,
-    /// What the first one says.
-    pub(crate) first: Option<String>,
+pub struct Warnings {
+    /// How often the decoder had to go on behind something broken; what it left out there is grey.
+    pub count: u32,
+    /// What the first one was.
+    pub first: Option<String>,
 }
 
 impl Warnings {
@@ -66,6 +66,23 @@ impl<'a> Source<'a> {
         };
         self.position += 1;
         byte
+    }
+
+    /// The next byte of coded data, without what is stuffed; `None` where a marker stands, which stays unread.
+    pub(crate) fn coded_byte(&mut self) -> Option<u8> {
+        let mut byte = self.byte();
+        if byte != 0xff {
+            return Some(byte);
+        }
+        // Any number of ff before a zero stand for one.
+        while byte == 0xff {
+            byte = self.byte();
+        }
+        if byte == 0 {
+            return Some(0xff);
+        }
+        self.unread_marker = Some(byte);
+        None
     }
 
     #[cold]

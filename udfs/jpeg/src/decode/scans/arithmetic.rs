@@ -93,18 +93,7 @@ impl<'f, 's> Decisions<'f, 's> {
         if self.source.unread_marker.is_some() {
             return 0;
         }
-        let mut byte = self.source.byte();
-        if byte == 0xff {
-            while byte == 0xff {
-                byte = self.source.byte();
-            }
-            if byte != 0 {
-                self.source.unread_marker = Some(byte);
-                return 0;
-            }
-            byte = 0xff;
-        }
-        byte
+        self.source.coded_byte().unwrap_or(0)
     }
 }
 

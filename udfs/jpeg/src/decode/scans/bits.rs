@@ -119,18 +119,7 @@ impl<'f, 's> Careful<'f, 's> {
     #[cold]
     fn refill_to_marker(&mut self, wanted: u32) {
         while self.bits.left < REFILLED && self.source.unread_marker.is_none() {
-            let mut byte = self.source.byte();
-            if byte == 0xff {
-                // Any number of ff before a zero stand for one.
-                while byte == 0xff {
-                    byte = self.source.byte();
-                }
-                if byte != 0 {
-                    self.source.unread_marker = Some(byte);
-                    break;
-                }
-                byte = 0xff;
-            }
+            let Some(byte) = self.source.coded_byte() else { break };
             self.bits.push(byte);
         }
         if wanted > self.bits.left {
