@@ -32,6 +32,18 @@ fn pixels(width: u32, height: u32, seed: u32) -> Vec<u8> {
     pixels
 }
 
+#[test]
+fn what_a_window_has_outside_of_the_image_is_left_out() {
+    let jpeg = encoded(&pixels(40, 20, 1), 40, 20, PixelLayout::Rgb, Subsampling::Quarter);
+    let whole = decoded(&jpeg, &Decoding::default());
+    for (columns, rows) in [(30..99, 10..77), (40..50, 20..21), (500..600, 0..20), (9..9, 3..3)] {
+        let window =
+            Window { columns: columns.start.min(40)..columns.end.min(40), rows: rows.start.min(20)..rows.end.min(20) };
+        let pixels = decoded(&jpeg, &Decoding { window: Some(Window { columns, rows }), ..Decoding::default() });
+        assert_eq!(part(&pixels, 120, &window, 3), part(&whole, 120, &window, 3));
+    }
+}
+
 /// The pixels of all rows within the columns and rows.
 fn part(pixels: &[u8], row: usize, window: &Window, channels: usize) -> Vec<u8> {
     let columns = window.columns.start * channels..window.columns.end * channels;
