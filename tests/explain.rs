@@ -66,6 +66,25 @@ fn what_isnt_done_has_no_time() {
 }
 
 #[test]
+fn how_much_was_decoded_of_what_is_told() {
+    let workspace = Workspace::with_photos(20, 3);
+    for (of, is_less) in [
+        ("image_decode(content)", false),
+        ("image_resize(image_decode(content), 8, 8, filter => 'bicubic')", false),
+        ("image_resize(image_decode(content), 8, 3, fit => 'cover', filter => 'bicubic')", true),
+        ("image_resize(image_decode(content), 8, 3, fit => 'cover', antialias => false)", true),
+        ("image_resize(image_decode(content), 8, 8, filter => 'area')", true),
+        ("image_center_crop(image_decode(content), 20, 20)", true),
+    ] {
+        let query = format!("SELECT octet_length({of}['data']) FROM read_images('photos')");
+        let work = analyzed(&workspace, &query, "ImageWorkExec").remove(0);
+        let [in_files, decoded] =
+            ["pixels_in_files", "pixels_decoded"].map(|name| metric(&work, name).expect("a count"));
+        assert_eq!(in_files != decoded, is_less, "{of}: {work}");
+    }
+}
+
+#[test]
 fn each_node_has_its_own_work() {
     let workspace = Workspace::with_photos(20, 3);
     workspace.write("photos/roses/broken.jpg", b"\x89PNG\r\n\x1a\n");

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
-use pixmill_jpeg::{Channels, Dct, Decoder, Decoding, Error, Rows, Warnings, Window};
+use pixmill_jpeg::{Channels, Dct, Decoder, Decoding, Error, Rows, Scale, Warnings, Window, with_each_instance};
 
 /// A damaged header may speak of billions of pixels, which are only zeros, but cost time and memory.
 const MOST_PIXELS: u64 = 1 << 15;
@@ -31,9 +31,17 @@ fn decode_in(decoder: &mut Decoder, jpeg: &[u8], decoding: &Decoding) -> Decoded
     Ok((pixels, warnings))
 }
 
+/// By the kernels of each kind of processor, which agree.
+fn decode_by_all(jpeg: &[u8], decoding: &Decoding) -> Decoded {
+    let mut all = with_each_instance(|| decode_in(&mut Decoder::default(), jpeg, decoding));
+    let decoded = all.pop().expect("there is an instance");
+    assert!(all.iter().all(|other| *other == decoded), "another image by other kernels");
+    decoded
+}
+
 fn decode(jpeg: &[u8], dct: Dct, channels: Channels) -> Decoded {
     let decoding = Decoding { dct, channels, ..Decoding::default() };
-    let decoded = decode_in(&mut Decoder::default(), jpeg, &decoding);
+    let decoded = decode_by_all(jpeg, &decoding);
     let again = USED.with_borrow_mut(|used| decode_in(used, jpeg, &decoding));
     assert!(decoded == again, "another image in a decoder that was used before");
     decoded
@@ -51,6 +59,15 @@ fn window(jpeg: &[u8], width: usize, height: usize) -> Window {
         start..start + 1 + below(length - start)
     };
     Window { columns: range(width), rows: range(height) }
+}
+
+/// A window's pixels are those of the whole image.
+fn check_window(part: &[u8], whole: &[u8], window: &Window, width: usize, height: usize) {
+    let bytes = whole.len() / (width * height);
+    for y in window.rows.clone() {
+        let columns = (y * width + window.columns.start) * bytes..(y * width + window.columns.end) * bytes;
+        assert!(part[columns.clone()] == whole[columns], "row {y}");
+    }
 }
 
 /// All rows, and a check of their order.
@@ -95,9 +112,21 @@ fuzz_target!(|jpeg: &[u8]| {
         assert_eq!(warnings(&native), warnings(other));
     }
 
+    for scale in [Scale::Half, Scale::Quarter, Scale::Eighth] {
+        let size = image.size(scale);
+        let scaled = Decoding { scale, ..Decoding::default() };
+        let smaller = decode_by_all(jpeg, &scaled);
+        assert_eq!(smaller.is_err(), native.is_err(), "{scale:?}");
+        let Ok((smaller, _)) = smaller else { continue };
+        let window = window(jpeg, size.0 as usize, size.1 as usize);
+        let windowed = Decoding { window: Some(window.clone()), ..scaled };
+        let part = decode_by_all(jpeg, &windowed).expect("what is accepted as a whole is accepted by a window").0;
+        check_window(&part, &smaller, &window, size.0 as usize, size.1 as usize);
+    }
+
     let window = window(jpeg, width, height);
     let windowed = Decoding { window: Some(window.clone()), ..Decoding::default() };
-    let part = decode_in(&mut Decoder::default(), jpeg, &windowed);
+    let part = decode_by_all(jpeg, &windowed);
     let mut collected =
         Collected { row: width * usize::from(image.channels(Channels::Native)), pixels: Vec::new(), finished: 0 };
     let by_rows = image.decode_rows(&Decoding::default(), &mut collected);
@@ -107,11 +136,8 @@ fuzz_target!(|jpeg: &[u8]| {
     };
     assert!(collected.pixels == native && collected.finished == height && by_rows.is_ok());
     let part = part.expect("what is accepted as a whole is accepted by a window").0;
+    check_window(&part, &native, &window, width, height);
     let bytes = native.len() / (width * height);
-    for y in window.rows {
-        let columns = (y * width + window.columns.start) * bytes..(y * width + window.columns.end) * bytes;
-        assert!(part[columns.clone()] == native[columns], "row {y}");
-    }
 
     let rgb = rgb.expect("as the native pixels").0;
     let rgbx = rgbx.expect("as the native pixels").0;

@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
-use pixmill_jpeg::{Channels, Dct, Decoder, Decoding, Encoder, Encoding, PixelLayout, Subsampling};
+use pixmill_jpeg::{
+    Channels, Dct, Decoder, Decoding, Encoder, Encoding, PixelLayout, Subsampling, with_each_instance,
+};
 
 thread_local! {
     /// Has encoded all inputs before.
@@ -75,7 +77,9 @@ fuzz_target!(|input: &[u8]| {
         encoder.encode(&pixels, width, height, layout, &encoding, &mut jpeg).expect("a jpeg");
         jpeg.split_off(1)
     };
-    let jpeg = encode(&mut Encoder::default());
+    let mut all = with_each_instance(|| encode(&mut Encoder::default()));
+    let jpeg = all.pop().expect("there is an instance");
+    assert!(all.iter().all(|other| *other == jpeg), "another file by other kernels");
     USED.with_borrow_mut(|used| {
         for _ in 0..2 {
             assert!(encode(used) == jpeg, "another file by an encoder that was used before");

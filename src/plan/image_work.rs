@@ -73,6 +73,8 @@ struct WorkMetrics {
     partition: usize,
     images_decoded: Count,
     images_encoded: Count,
+    pixels_in_files: Count,
+    pixels_decoded: Count,
     /// Where there is no time there is no metric: sums over partitions make some nanoseconds of nothing.
     decode_time: Option<Time>,
     resize_time: Option<Time>,
@@ -87,6 +89,8 @@ impl WorkMetrics {
             partition,
             images_decoded: counter("images_decoded"),
             images_encoded: counter("images_encoded"),
+            pixels_in_files: counter("pixels_in_files"),
+            pixels_decoded: counter("pixels_decoded"),
             decode_time: None,
             resize_time: None,
             encode_time: None,
@@ -96,6 +100,8 @@ impl WorkMetrics {
     fn add(&mut self, work: Work) {
         self.images_decoded.add(work.images_decoded);
         self.images_encoded.add(work.images_encoded);
+        self.pixels_in_files.add(work.pixels_in_files);
+        self.pixels_decoded.add(work.pixels_decoded);
         let times = [
             (&mut self.decode_time, "decode_time", work.decode_time),
             (&mut self.resize_time, "resize_time", work.resize_time),

@@ -8,7 +8,7 @@ use fast_image_resize::Resizer;
 use crate::support::arguments::{Kind, Parameter, Values, required};
 use crate::support::function::Function;
 use crate::support::pixels::{Pixels, PixelsRef};
-use crate::support::resize::center_crop;
+use crate::support::resize::{Part, center, center_crop};
 use crate::support::step::{Step, Transform};
 
 /// The SQL function `image_center_crop`.
@@ -59,6 +59,10 @@ impl Step for CenterCrop {
 impl Transform for CenterCrop {
     fn apply(&self, image: PixelsRef<'_>, _: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
         Ok(center_crop(image, self.width, self.height, buffer))
+    }
+
+    fn cut(&self, size: (u32, u32)) -> Option<Part> {
+        Some(center(size, (self.width, self.height)))
     }
 }
 

@@ -8,7 +8,7 @@ use fast_image_resize::Resizer;
 use crate::support::arguments::{Kind, Parameter, Values, required};
 use crate::support::function::Function;
 use crate::support::pixels::{Pixels, PixelsRef};
-use crate::support::resize::crop;
+use crate::support::resize::{Part, crop};
 use crate::support::step::{Step, Transform};
 
 /// The SQL function `image_crop`.
@@ -71,8 +71,17 @@ impl Step for Crop {
 
 impl Transform for Crop {
     fn apply(&self, image: PixelsRef<'_>, _: &mut Resizer, buffer: Vec<u8>) -> Result<Pixels> {
-        let start = (i64::from(self.x), i64::from(self.y));
-        Ok(crop(image, start, (self.width, self.height), buffer))
+        Ok(crop(image, self.part(), buffer))
+    }
+
+    fn cut(&self, _size: (u32, u32)) -> Option<Part> {
+        Some(self.part())
+    }
+}
+
+impl Crop {
+    fn part(&self) -> Part {
+        Part { start: (i64::from(self.x), i64::from(self.y)), size: (self.width, self.height) }
     }
 }
 

@@ -104,7 +104,8 @@ mod tests {
         for (format, _) in Format::CHOICES.iter().map(|(word, format)| (*word, format)) {
             let step: Encode = parse(&format!("image_encode({format}, 90, 4:2:0, false)")).expect("a step");
             let mut kernels = Kernels::default();
-            let file = kernels.encode(gray(2, 2, &[1, 2, 3, 4]), &step.encoding).expect("a file");
+            let mut file = Vec::new();
+            kernels.encode(gray(2, 2, &[1, 2, 3, 4]), &step.encoding, &mut file).expect("a file");
             assert_eq!(sniff(file).map(|(_, name)| name), Ok(format));
         }
     }

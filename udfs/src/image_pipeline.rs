@@ -89,7 +89,8 @@ impl Scalar for Pipeline {
             Some(encode) if !helpers.is_empty() => {
                 let encoded = helpers.rows(rows, |row, kernels| {
                     let Some(image) = pipeline.run(contents.get(row), kernels)? else { return Ok(None) };
-                    let file = kernels.encode(image.as_ref(), &encode.encoding)?.to_vec();
+                    let mut file = Vec::new();
+                    kernels.encode(image.as_ref(), &encode.encoding, &mut file)?;
                     kernels.reuse(image);
                     Ok(Some(file))
                 })?;
@@ -158,7 +159,7 @@ impl Pipeline {
         let first = self.transforms.first().map(AsRef::as_ref);
         let Some(decoded) = self.decode.decode(content, first, kernels)? else { return Ok(None) };
         let mut pixels = decoded.pixels;
-        for step in self.transforms.iter().skip(usize::from(decoded.is_resized)) {
+        for step in self.transforms.iter().skip(usize::from(decoded.is_step_done)) {
             let transformed = kernels.transform(pixels.as_ref(), step.as_ref())?;
             kernels.reuse(pixels);
             pixels = transformed;

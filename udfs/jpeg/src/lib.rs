@@ -14,3 +14,5 @@ mod zigzag;
 pub use decode::{Channels, Dct, Decoder, Decoding, Header, Image, Rows, Scale, Warnings, Window};
 pub use encode::{Encoder, Encoding, PixelLayout, Subsampling};
 pub use error::Error;
+#[cfg(fuzzing)]
+pub use kernels::with_each_instance;

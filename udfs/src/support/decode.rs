@@ -69,7 +69,18 @@ pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadIm
 pub(crate) struct Decoded {
     pub(crate) pixels: Pixels,
     /// Whether the step behind the decoding is done, too.
-    pub(crate) is_resized: bool,
+    pub(crate) is_step_done: bool,
+    /// The pixels of the image in the file, and how many pixels were made of them: of a part, or of a smaller image, fewer.
+    pub(crate) in_file: usize,
+    pub(crate) computed: usize,
+}
+
+impl Decoded {
+    /// An image of which all pixels were made.
+    pub(crate) fn whole(pixels: Pixels) -> Self {
+        let count = pixels.width as usize * pixels.height as usize;
+        Self { pixels, is_step_done: false, in_file: count, computed: count }
+    }
 }
 
 /// Decodes the first frame of an image file; a codec's panic is a bad image, too.
@@ -88,7 +99,7 @@ pub(crate) fn decode(
             return decode_jpeg(content, options, next, jpeg, buffer);
         }
         let pixels = decode_other(content, format, name, options.exif)?;
-        Ok(Decoded { pixels: pixels.into_mode(options.mode), is_resized: false })
+        Ok(Decoded::whole(pixels.into_mode(options.mode)))
     };
     decoding(|| guarded("decoder", decode))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, Int32Array, StructArray};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Int32Type};
-use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::common::{Result, exec_err};
 
 use super::pixels::{Pixels, PixelsRef};
 
@@ -87,7 +87,9 @@ impl ImageBuilder {
     }
 
     pub(crate) fn append(&mut self, pixels: &Pixels) -> Result<()> {
-        append_bytes(&mut self.data, &mut self.bytes, &pixels.values)?;
+        self.bytes += pixels.values.len();
+        checked_length(self.bytes)?;
+        self.data.append_value(&pixels.values);
         self.heights.push(i32::try_from(pixels.height).ok());
         self.widths.push(i32::try_from(pixels.width).ok());
         self.channels.push(Some(i32::from(pixels.channels)));
@@ -107,14 +109,12 @@ impl ImageBuilder {
     }
 }
 
-/// Appends to a binary column, whose batches hold less than 2 GiB.
-pub(crate) fn append_bytes(builder: &mut BinaryBuilder, bytes: &mut usize, value: &[u8]) -> Result<()> {
-    *bytes += value.len();
-    if i32::try_from(*bytes).is_err() {
-        return Err(exec_datafusion_err!(
+/// Refuses more bytes than a binary column of a batch holds.
+pub(crate) fn checked_length(bytes: usize) -> Result<()> {
+    if i32::try_from(bytes).is_err() {
+        return exec_err!(
             "a batch of images is over 2 GiB: {bytes} bytes; use a smaller datafusion.execution.batch_size"
-        ));
+        );
     }
-    builder.append_value(value);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! JPEG, with the bytes of libjpeg-turbo and so of TensorFlow: `pixmill-jpeg`, and what images are here.
 
+use fast_image_resize::Resizer;
 pub(crate) use pixmill_jpeg::Dct;
 use pixmill_jpeg::{Channels, Decoder, Decoding, Encoder, Error, Image, PixelLayout, Rows, Window};
 
@@ -8,7 +9,7 @@ use super::decode::Decoded;
 use super::encode::Encoding;
 use super::four_taps::{self, FourTaps};
 use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size};
-use super::resize::{Reduced, Resizing, Scale, reduction, resize_reduced, tensorflow_window};
+use super::resize::{Part, PartRows, Reduced, Resizing, Scale, convolve, convolved_part, reduction, tensorflow_window};
 use super::step::AnyTransform;
 use super::work::resizing;
 
@@ -24,8 +25,9 @@ impl Choice for Dct {
 pub(crate) struct JpegCodec {
     decoder: Decoder,
     encoder: Encoder,
-    /// A few decoded rows, on their way to be resized.
+    /// What was decoded, on its way to be resized.
     rows: Vec<u8>,
+    resizer: Resizer,
 }
 
 impl JpegCodec {
@@ -51,25 +53,38 @@ impl JpegCodec {
         let decoding = Decoding { dct, channels, ..Decoding::default() };
         let count = image.channels(channels);
         checked_size(size.0, size.1, count)?;
+        let in_file = size.0 as usize * size.1 as usize;
         // Opaque pixels come before a transparent border.
-        let resizing = next.filter(|_| mode != Mode::Rgba).and_then(AnyTransform::resizing);
-        if let Some((to, options)) = resizing {
+        let next = next.filter(|_| mode != Mode::Rgba);
+        if let Some((to, options)) = next.and_then(AnyTransform::resizing) {
             if let Some(window) = tensorflow_window(size, to, options) {
-                let pixels = decode_by_four_taps(image, decoding, window, &mut self.rows, buffer)?;
-                return Ok(Decoded { pixels, is_resized: true });
+                let (pixels, computed) = decode_by_four_taps(image, decoding, window, &mut self.rows, buffer)?;
+                return Ok(Decoded { pixels, is_step_done: true, in_file, computed });
             }
             let scale = reduction(size, to, options);
             // The accurate transform is asked for where pixels are to be those of the whole image.
             if scale != Scale::Whole && dct == Dct::Fast {
                 let decoding = Decoding { scale, ..decoding };
-                let pixels = decode_reduced(image, &decoding, (to, options), &mut self.rows, buffer)?;
-                return Ok(Decoded { pixels, is_resized: true });
+                let (pixels, computed) = decode_reduced(image, decoding, (to, options), &mut self.rows, buffer)?;
+                return Ok(Decoded { pixels, is_step_done: true, in_file, computed });
             }
+            if let Some(part) = convolved_part(size, to, options) {
+                let scratch = std::mem::take(&mut self.rows);
+                let (cut, computed) = decode_part(image, &decoding, part, scratch)?;
+                let resized = resizing(|| convolve(cut.as_ref(), to, options.filter, &mut self.resizer, buffer));
+                self.rows = cut.values;
+                let pixels = resized.map_err(|error| BadImage(error.to_string()))?;
+                return Ok(Decoded { pixels, is_step_done: true, in_file, computed });
+            }
+        }
+        if let Some(part) = next.and_then(|step| step.cut(size)) {
+            let (pixels, computed) = decode_part(image, &decoding, part, buffer)?;
+            return Ok(Decoded { pixels, is_step_done: true, in_file, computed });
         }
         let mut values = buffer;
         image.decode(&decoding, &mut values).map_err(bad)?;
         let (width, height) = size;
-        Ok(Decoded { pixels: Pixels { width, height, channels: count, values }, is_resized: false })
+        Ok(Decoded::whole(Pixels { width, height, channels: count, values }))
     }
 
     /// Appends a JPEG of a grey or RGB image to `jpeg`.
@@ -94,7 +109,7 @@ fn decode_by_four_taps(
     window: four_taps::Window,
     rows: &mut Vec<u8>,
     buffer: Vec<u8>,
-) -> Result<Pixels, BadImage> {
+) -> Result<(Pixels, usize), BadImage> {
     let size = (image.header().width, image.header().height);
     // Colours come in four bytes, which is what vectors are made of.
     let (channels, step, width) = match decoding.channels {
@@ -103,25 +118,82 @@ fn decode_by_four_taps(
     };
     let taps = FourTaps::new(size, window, step, image.channels(decoding.channels), buffer);
     let (columns, wanted) = taps.wanted();
+    let computed = columns.len() * wanted.len();
     let decoding = Decoding { channels, window: Some(Window { columns, rows: wanted }), ..decoding };
     let mut resized = ResizedRows { taps, row_bytes: width as usize * step, rows, held: Vec::new() };
     image.decode_rows(&decoding, &mut resized).map_err(bad)?;
-    Ok(resized.taps.finish())
+    Ok((resized.taps.finish(), computed))
 }
 
-/// Decodes at a smaller scale, into `rows`, and resizes that.
-fn decode_reduced(
+/// Decodes a part of the image.
+fn decode_part(
     image: Image<'_>,
     decoding: &Decoding,
-    (to, options): Resizing,
+    part: Part,
+    buffer: Vec<u8>,
+) -> Result<(Pixels, usize), BadImage> {
+    let size = (image.header().width, image.header().height);
+    let channels = image.channels(decoding.channels);
+    let (columns, rows) = part.within(size);
+    let computed = columns.len() * rows.len();
+    let decoding = Decoding { window: Some(Window { columns, rows }), ..decoding.clone() };
+    let cut = PartRows::new(size, channels, part, buffer);
+    let mut rows = CutRows { cut, row: vec![0; size.0 as usize * usize::from(channels)], held: None };
+    image.decode_rows(&decoding, &mut rows).map_err(bad)?;
+    rows.put();
+    Ok((rows.cut.finish(), computed))
+}
+
+/// Decodes what is looked at of the image at a smaller scale, into `rows`, and resizes that.
+fn decode_reduced(
+    image: Image<'_>,
+    decoding: Decoding,
+    to: Resizing,
     rows: &mut Vec<u8>,
     buffer: Vec<u8>,
-) -> Result<Pixels, BadImage> {
-    let size = (image.header().width, image.header().height);
-    let ((width, height), channels) = (image.size(decoding.scale), image.channels(decoding.channels));
-    image.decode(decoding, rows).map_err(bad)?;
-    let image = PixelsRef { width, height, channels, values: rows };
-    Ok(resizing(|| resize_reduced(Reduced { image, size, scale: decoding.scale }, to, options, buffer)))
+) -> Result<(Pixels, usize), BadImage> {
+    let from = (image.header().width, image.header().height);
+    let (size, channels) = (image.size(decoding.scale), image.channels(decoding.channels));
+    let reduced = Reduced::new(from, (size, decoding.scale), to);
+    let (columns, wanted) = reduced.wanted();
+    let computed = columns.len() * wanted.len();
+    let decoding = Decoding { window: Some(Window { columns, rows: wanted }), ..decoding };
+    image.decode(&decoding, rows).map_err(bad)?;
+    let image = PixelsRef { width: size.0, height: size.1, channels, values: rows };
+    Ok((resizing(|| reduced.resize(image, buffer)), computed))
+}
+
+/// Rows of which a part is kept.
+struct CutRows {
+    cut: PartRows,
+    /// One row of the image, and which it is.
+    row: Vec<u8>,
+    held: Option<usize>,
+}
+
+impl CutRows {
+    /// Puts the row into the part.
+    fn put(&mut self) {
+        if let Some(y) = self.held.take() {
+            self.cut.copy(y, &self.row);
+        }
+    }
+}
+
+impl Rows for CutRows {
+    fn start(&mut self) {
+        self.held = None;
+    }
+
+    fn row(&mut self, y: usize) -> Option<&mut [u8]> {
+        self.put();
+        self.held = Some(y);
+        Some(&mut self.row)
+    }
+
+    fn finish(&mut self, _: usize) {
+        self.put();
+    }
 }
 
 /// Rows that are resized as they come.
@@ -176,6 +248,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::image_center_crop::CenterCrop;
+    use crate::image_crop::Crop;
     use crate::image_resize::Resize;
     use crate::support::encode::Format;
     use crate::support::step::parse;
@@ -210,13 +284,49 @@ mod tests {
                             codec.decode(&jpeg, mode, Dct::Fast, Some(step.as_ref()), vec![1; 9]).expect("an image");
                         let is_other =
                             (whole.pixels.width, whole.pixels.height) != (resized.pixels.width, resized.pixels.height);
-                        assert_eq!(resized.is_resized, is_other || fit == "cover", "{width}x{height} {step:?}");
-                        if resized.is_resized {
+                        assert_eq!(resized.is_step_done, is_other || fit == "cover", "{width}x{height} {step:?}");
+                        if resized.is_step_done {
                             assert_eq!(
                                 resized.pixels,
                                 expected.expect("an image"),
                                 "{width}x{height} {mode:?} {step:?}"
                             );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_out_on_the_way_is_what_is_cut_out_afterwards() {
+        use pixmill_jpeg::Subsampling::{Full, Quarter};
+        let steps: [Arc<dyn AnyTransform>; 7] = [
+            Arc::new(parse::<Resize>("image_resize(20, 20, cover, bilinear, true)").expect("a step")),
+            Arc::new(parse::<Resize>("image_resize(90, 11, cover, lanczos3, true)").expect("a step")),
+            Arc::new(parse::<Resize>("image_resize(7, 31, cover, bicubic, true)").expect("a step")),
+            Arc::new(parse::<Crop>("image_crop(13, 5, 40, 21)").expect("a step")),
+            Arc::new(parse::<Crop>("image_crop(-7, 50, 90, 90)").expect("a step")),
+            Arc::new(parse::<Crop>("image_crop(500, -500, 3, 3)").expect("a step")),
+            Arc::new(parse::<CenterCrop>("image_center_crop(50, 70)").expect("a step")),
+        ];
+        let mut codec = JpegCodec::default();
+        for (width, height) in [(100, 67), (67, 100), (33, 33), (1, 1), (5, 90)] {
+            for (channels, subsampling) in [(1, Full), (3, Full), (3, Quarter)] {
+                let jpeg = encoded(width, height, channels, subsampling);
+                for step in &steps {
+                    for mode in [Mode::Native, Mode::Rgb, Mode::Gray] {
+                        // The accurate transform is never reduced.
+                        let mut decode = |next| codec.decode(&jpeg, mode, Dct::Accurate, next, vec![9; 5]);
+                        let whole = decode(None).expect("an image");
+                        let cut = decode(Some(step.as_ref())).expect("an image");
+                        let all = (width * height) as usize;
+                        assert_eq!((cut.in_file, whole.computed), (all, all));
+                        let expected = step.apply(whole.pixels.as_ref(), &mut Default::default(), Vec::new());
+                        let is_cut = step.resizing().is_none() || width != height;
+                        assert_eq!((cut.is_step_done, cut.computed < all || all == 1), (is_cut, is_cut || all == 1));
+                        if cut.is_step_done {
+                            assert_eq!(cut.pixels, expected.expect("an image"), "{width}x{height} {mode:?} {step:?}");
                         }
                     }
                 }

@@ -19,7 +19,6 @@ pub(crate) struct Kernels {
     resizer: Resizer,
     /// First in, first out: what held a decoded photo will hold one again.
     spare: VecDeque<Vec<u8>>,
-    encoded: Vec<u8>,
 }
 
 impl Kernels {
@@ -39,11 +38,9 @@ impl Kernels {
         resizing(|| step.apply(image, &mut self.resizer, buffer))
     }
 
-    /// Encodes into a buffer that the next call overwrites.
-    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, encoding: &Encoding) -> Result<&[u8]> {
-        self.encoded.clear();
-        encode(image, encoding, &mut self.jpeg, &mut self.encoded)?;
-        Ok(&self.encoded)
+    /// Encodes; appends the file to `bytes`.
+    pub(crate) fn encode(&mut self, image: PixelsRef<'_>, encoding: &Encoding, bytes: &mut Vec<u8>) -> Result<()> {
+        encode(image, encoding, &mut self.jpeg, bytes)
     }
 
     /// Gives an image's memory to one of the next.

@@ -1,5 +1,7 @@
 //! Resampling kernels that are TensorFlow's or OpenCV's to the digit, where no library has them.
 
+use std::ops::Range;
+
 use super::pixels::{Pixels, PixelsRef};
 
 /// A part of an image, in pixels; its borders may lie between two of them.
@@ -51,22 +53,22 @@ pub(crate) fn weigh(
     buffer: Vec<u8>,
 ) -> Pixels {
     let channels = usize::from(image.channels);
-    let columns = coverage(image.width, region.left, region.width, width, weights);
-    let rows = coverage(image.height, region.top, region.height, height, weights);
+    let (across, down) = axes((image.width, image.height), region, (width, height), weights);
+    let (columns, looked_at): (Vec<Coverage>, _) = (across.coverages().collect(), across.looked_at());
     let row_values = image.width as usize * channels;
-    let mut sums = vec![0.0_f32; row_values];
+    let mut sums = vec![0.0_f32; looked_at.len() * channels];
     let mut values = buffer;
     values.clear();
-    for row in &rows {
+    for row in down.coverages() {
         sums.fill(0.0);
         for (weight, input) in row.weights.iter().zip(image.values[row.start * row_values..].chunks_exact(row_values)) {
-            for (sum, value) in sums.iter_mut().zip(input) {
+            for (sum, value) in sums.iter_mut().zip(&input[looked_at.start * channels..]) {
                 *sum += weight * f32::from(*value);
             }
         }
         for column in &columns {
             for channel in 0..channels {
-                let covered = sums[column.start * channels + channel..].iter().step_by(channels);
+                let covered = sums[(column.start - looked_at.start) * channels + channel..].iter().step_by(channels);
                 let mean: f32 = column.weights.iter().zip(covered).map(|(weight, sum)| weight * sum).sum();
                 values.push(mean.round() as u8);
             }
@@ -75,33 +77,75 @@ pub(crate) fn weigh(
     Pixels { width, height, channels: image.channels, values }
 }
 
+/// The columns and rows of an image of size `from` that [`weigh`] looks at.
+pub(crate) fn weighed(
+    from: (u32, u32),
+    region: Region,
+    to: (u32, u32),
+    weights: Weights,
+) -> (Range<usize>, Range<usize>) {
+    let (across, down) = axes(from, region, to, weights);
+    (across.looked_at(), down.looked_at())
+}
+
+fn axes(from: (u32, u32), region: Region, to: (u32, u32), weights: Weights) -> (Axis, Axis) {
+    (
+        Axis { from: from.0, start: region.left, length: region.width, to: to.0, weights },
+        Axis { from: from.1, start: region.top, length: region.height, to: to.1, weights },
+    )
+}
+
+/// One direction: of `from` pixels those from `start` on, `length` of them, become `to` pixels.
+struct Axis {
+    from: u32,
+    start: f64,
+    length: f64,
+    to: u32,
+    weights: Weights,
+}
+
 /// The input pixels that an output pixel covers, and how much of it each of them is.
 struct Coverage {
     start: usize,
     weights: Vec<f32>,
 }
 
-fn coverage(from: u32, start: f64, length: f64, to: u32, weights: Weights) -> Vec<Coverage> {
-    let scale = length / f64::from(to);
-    let covered = |index: u32| {
-        let left = start + f64::from(index) * scale;
-        let right = (left + scale).min(f64::from(from));
-        let first = (left.floor() as usize).min(from as usize - 1);
-        let last = (right.ceil() as usize).clamp(first + 1, from as usize);
+impl Axis {
+    fn coverages(&self) -> impl Iterator<Item = Coverage> {
+        (0..self.to).map(|index| self.coverage(index))
+    }
+
+    /// The input pixels that any output pixel covers.
+    fn looked_at(&self) -> Range<usize> {
+        let (first, last) = (self.coverage(0), self.coverage(self.to - 1));
+        first.start..last.start + last.weights.len()
+    }
+
+    fn coverage(&self, index: u32) -> Coverage {
+        match self.weights {
+            Weights::Area => self.covered(index),
+            Weights::Triangle => self.near(index),
+        }
+    }
+
+    fn covered(&self, index: u32) -> Coverage {
+        let scale = self.length / f64::from(self.to);
+        let left = self.start + f64::from(index) * scale;
+        let right = (left + scale).min(f64::from(self.from));
+        let first = (left.floor() as usize).min(self.from as usize - 1);
+        let last = (right.ceil() as usize).clamp(first + 1, self.from as usize);
         let part = |pixel: usize| (right.min(pixel as f64 + 1.0) - left.max(pixel as f64)).max(0.0) / scale;
         Coverage { start: first, weights: (first..last).map(|pixel| part(pixel) as f32).collect() }
-    };
-    let near = |index: u32| {
-        let (centre, reach) = (start + (f64::from(index) + 0.5) * scale, scale.max(1.0));
-        let first = ((centre - reach).floor().max(0.0) as usize).min(from as usize - 1);
-        let last = ((centre + reach).ceil() as usize).clamp(first + 1, from as usize);
+    }
+
+    fn near(&self, index: u32) -> Coverage {
+        let scale = self.length / f64::from(self.to);
+        let (centre, reach) = (self.start + (f64::from(index) + 0.5) * scale, scale.max(1.0));
+        let first = ((centre - reach).floor().max(0.0) as usize).min(self.from as usize - 1);
+        let last = ((centre + reach).ceil() as usize).clamp(first + 1, self.from as usize);
         let weight = |pixel: usize| (1.0 - (pixel as f64 + 0.5 - centre).abs() / reach).max(0.0);
         let sum: f64 = (first..last).map(weight).sum();
         Coverage { start: first, weights: (first..last).map(|pixel| (weight(pixel) / sum) as f32).collect() }
-    };
-    match weights {
-        Weights::Area => (0..to).map(covered).collect(),
-        Weights::Triangle => (0..to).map(near).collect(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Resizing and cropping.
 
+use std::ops::Range;
+
 use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
@@ -10,7 +12,7 @@ pub(crate) use pixmill_jpeg::Scale;
 use super::arguments::Choice;
 use super::four_taps::{Window, four_taps};
 use super::pixels::{Pixels, PixelsRef};
-use super::resample::{Region, Weights, nearest, weigh};
+use super::resample::{Region, Weights, nearest, weigh, weighed};
 
 /// How an image is brought to a size whose aspect ratio is not its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,33 +86,85 @@ pub(crate) fn resize(
     }
 }
 
-/// Cuts out a region; what lies outside the image is 0 in every channel.
-pub(crate) fn crop(image: PixelsRef<'_>, (x, y): (i64, i64), (width, height): (u32, u32), buffer: Vec<u8>) -> Pixels {
-    let channels = usize::from(image.channels);
-    let row_bytes = width as usize * channels;
-    let mut values = buffer;
-    values.clear();
-    values.resize(row_bytes * height as usize, 0);
-    let left = x.max(0);
-    let right = (x + i64::from(width)).min(i64::from(image.width));
-    let top = y.max(0);
-    let bottom = (y + i64::from(height)).min(i64::from(image.height));
-    if left < right {
-        let bytes = (right - left) as usize * channels;
-        for row in top..bottom {
-            let from = (row as usize * image.width as usize + left as usize) * channels;
-            let to = (row - y) as usize * row_bytes + (left - x) as usize * channels;
-            values[to..to + bytes].copy_from_slice(&image.values[from..from + bytes]);
-        }
+/// Whole pixels of an image, also outside of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The first column and the first row.
+    pub(crate) start: (i64, i64),
+    pub(crate) size: (u32, u32),
+}
+
+impl Part {
+    /// The columns and rows of an image of this size that are in the part.
+    pub(crate) fn within(&self, size: (u32, u32)) -> (Range<usize>, Range<usize>) {
+        let range = |start: i64, length: u32, most: u32| {
+            let end = (start + i64::from(length)).clamp(0, i64::from(most)) as usize;
+            (start.max(0) as usize).min(end)..end
+        };
+        (range(self.start.0, self.size.0, size.0), range(self.start.1, self.size.1, size.1))
     }
-    Pixels { width, height, channels: image.channels, values }
+}
+
+/// Cuts out a part; what lies outside the image is 0 in every channel.
+pub(crate) fn crop(image: PixelsRef<'_>, part: Part, buffer: Vec<u8>) -> Pixels {
+    let row_values = image.width as usize * usize::from(image.channels);
+    let mut cut = PartRows::new((image.width, image.height), image.channels, part, buffer);
+    for row in cut.rows() {
+        cut.copy(row, &image.values[row * row_values..(row + 1) * row_values]);
+    }
+    cut.finish()
+}
+
+/// A part of an image that is cut out row by row.
+#[derive(Debug)]
+pub(crate) struct PartRows {
+    part: Part,
+    /// Which of the image's are in the part.
+    columns: Range<usize>,
+    rows: Range<usize>,
+    pixels: Pixels,
+}
+
+impl PartRows {
+    pub(crate) fn new(image_size: (u32, u32), channels: u8, part: Part, buffer: Vec<u8>) -> Self {
+        let (width, height) = part.size;
+        let mut values = buffer;
+        values.clear();
+        values.resize(width as usize * height as usize * usize::from(channels), 0);
+        let (columns, rows) = part.within(image_size);
+        Self { part, columns, rows, pixels: Pixels { width, height, channels, values } }
+    }
+
+    /// The rows of the image that are in the part.
+    pub(crate) fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// Copies what is in the part of such a row.
+    pub(crate) fn copy(&mut self, y: usize, row: &[u8]) {
+        let channels = usize::from(self.pixels.channels);
+        let line = (y as i64 - self.part.start.1) as usize * self.pixels.width as usize;
+        let column = (self.columns.start as i64 - self.part.start.0).max(0) as usize;
+        let to = (line + column) * channels;
+        let from = &row[self.columns.start * channels..self.columns.end * channels];
+        self.pixels.values[to..to + from.len()].copy_from_slice(from);
+    }
+
+    /// The part, once all rows are there.
+    pub(crate) fn finish(self) -> Pixels {
+        self.pixels
+    }
 }
 
 /// Cuts the centre out, or puts the image on the centre of a larger one; an odd rest goes to the right and to the bottom.
 pub(crate) fn center_crop(image: PixelsRef<'_>, width: u32, height: u32, buffer: Vec<u8>) -> Pixels {
+    crop(image, center((image.width, image.height), (width, height)), buffer)
+}
+
+/// What [`center_crop`] cuts out of an image of this size.
+pub(crate) fn center(image_size: (u32, u32), size: (u32, u32)) -> Part {
     let offset = |from: u32, to: u32| (i64::from(from) - i64::from(to)) / 2;
-    let start = (offset(image.width, width), offset(image.height, height));
-    crop(image, start, (width, height), buffer)
+    Part { start: (offset(image_size.0, size.0), offset(image_size.1, size.1)), size }
 }
 
 /// The size of the whole image in a box: the ratio kept, the sides rounded, as in `tf.image.resize`.
@@ -165,15 +219,6 @@ fn centre(from: (u32, u32), size: (u32, u32)) -> Region {
     Region { left: (from_width - width) / 2.0, top: (from_height - height) / 2.0, width, height }
 }
 
-/// An image that was made smaller while it was decoded, and what it was.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reduced<'a> {
-    pub(crate) image: PixelsRef<'a>,
-    /// The size of the whole image.
-    pub(crate) size: (u32, u32),
-    pub(crate) scale: Scale,
-}
-
 /// By how much an image of this size may be reduced before it is resized: the resizing must still have something to weigh.
 pub(crate) fn reduction(from: (u32, u32), (width, height): (u32, u32), options: Resampling) -> Scale {
     if !options.antialias || !matches!(options.filter, Filter::Area | Filter::Bilinear) {
@@ -198,24 +243,46 @@ fn resized_region(from: (u32, u32), (width, height): (u32, u32), options: Resamp
     }
 }
 
-/// [`resize`] of an image that was reduced while it was decoded.
-pub(crate) fn resize_reduced(
-    reduced: Reduced<'_>,
-    (width, height): (u32, u32),
-    options: Resampling,
-    buffer: Vec<u8>,
-) -> Pixels {
-    let (region, size) = resized_region(reduced.size, (width, height), options);
-    let scale = 1.0 / f64::from(reduced.scale.denominator());
-    let region = Region {
-        left: region.left * scale,
-        top: region.top * scale,
-        width: region.width * scale,
-        height: region.height * scale,
-    };
-    let weights = if options.filter == Filter::Area { Weights::Area } else { Weights::Triangle };
-    let resized = weigh(reduced.image, region, size, weights, buffer);
-    if options.fit == Fit::Pad { center_crop(resized.as_ref(), width, height, Vec::new()) } else { resized }
+/// [`resize`] of an image that is reduced while it is decoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reduced {
+    /// The image's size when it is reduced, and the part of it that is resized.
+    size: (u32, u32),
+    region: Region,
+    weights: Weights,
+    to: (u32, u32),
+    /// Around the resized part, black.
+    padded: Option<(u32, u32)>,
+}
+
+impl Reduced {
+    /// What is done with an image of size `from` that is reduced to `size`.
+    pub(crate) fn new(from: (u32, u32), (size, scale): ((u32, u32), Scale), (to, options): Resizing) -> Self {
+        let (region, resized) = resized_region(from, to, options);
+        let scale = 1.0 / f64::from(scale.denominator());
+        let region = Region {
+            left: region.left * scale,
+            top: region.top * scale,
+            width: region.width * scale,
+            height: region.height * scale,
+        };
+        let weights = if options.filter == Filter::Area { Weights::Area } else { Weights::Triangle };
+        Self { size, region, weights, to: resized, padded: (options.fit == Fit::Pad).then_some(to) }
+    }
+
+    /// The columns and rows of the reduced image that are looked at.
+    pub(crate) fn wanted(&self) -> (Range<usize>, Range<usize>) {
+        weighed(self.size, self.region, self.to, self.weights)
+    }
+
+    /// The resized image, of the reduced one.
+    pub(crate) fn resize(&self, image: PixelsRef<'_>, buffer: Vec<u8>) -> Pixels {
+        let resized = weigh(image, self.region, self.to, self.weights, buffer);
+        match self.padded {
+            Some((width, height)) => center_crop(resized.as_ref(), width, height, Vec::new()),
+            None => resized,
+        }
+    }
 }
 
 /// Brings a region of the image to a size.
@@ -233,27 +300,41 @@ fn resample(
     let filter = match options.filter {
         Filter::Nearest => return Ok(nearest(image, region, size, buffer)),
         Filter::Area => return Ok(weigh(image, region, size, Weights::Area, buffer)),
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Bicubic => FilterType::CatmullRom,
-        Filter::Lanczos3 => FilterType::Lanczos3,
+        filter => filter,
     };
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     // fast_image_resize 6.1 reads outside of the image for some parts of it: the part is cut out first, in whole pixels.
-    let side = |length: f64| length.round().max(1.0) as u32;
-    let (width, height) = (side(region.width), side(region.height));
-    if (width, height) == (image.width, image.height) {
-        return convolve(image, size, &options, resizer, buffer);
+    let part = whole_pixels(region);
+    if part.size == (image.width, image.height) {
+        return convolve(image, size, filter, resizer, buffer);
     }
-    let part = crop(image, (region.left as i64, region.top as i64), (width, height), Vec::new());
-    convolve(part.as_ref(), size, &options, resizer, buffer)
+    let part = crop(image, part, Vec::new());
+    convolve(part.as_ref(), size, filter, resizer, buffer)
+}
+
+fn whole_pixels(region: Region) -> Part {
+    let side = |length: f64| length.round().max(1.0) as u32;
+    Part { start: (region.left as i64, region.top as i64), size: (side(region.width), side(region.height)) }
+}
+
+/// The part of an image of this size that [`resize`] gives to [`convolve`], if it is all that it looks at, and not the whole image.
+pub(crate) fn convolved_part(from: (u32, u32), to: (u32, u32), options: Resampling) -> Option<Part> {
+    let is_convolved = match options.filter {
+        Filter::Nearest | Filter::Area => false,
+        Filter::Bilinear | Filter::Bicubic | Filter::Lanczos3 => !is_tensorflow(options),
+    };
+    if options.fit != Fit::Cover || !is_convolved || from == to {
+        return None;
+    }
+    let part = whole_pixels(centre(from, to));
+    (part.size != from).then_some(part)
 }
 
 /// The resize-and-crop of TensorFlow's tutorials: the covering size is truncated to whole pixels, then the centre is cut.
 fn cover_tensorflow(image: PixelsRef<'_>, width: u32, height: u32, buffer: Vec<u8>) -> Pixels {
     let window = cover_window((image.width, image.height), width, height);
     if window.scaled == (image.width, image.height) {
-        let offset = (i64::from(window.start.0), i64::from(window.start.1));
-        return crop(image, offset, (width, height), buffer);
+        let start = (i64::from(window.start.0), i64::from(window.start.1));
+        return crop(image, Part { start, size: (width, height) }, buffer);
     }
     four_taps(image, window, buffer)
 }
@@ -290,13 +371,20 @@ fn copy(image: PixelsRef<'_>, buffer: Vec<u8>) -> Pixels {
     Pixels { width: image.width, height: image.height, channels: image.channels, values }
 }
 
-fn convolve(
+/// Brings the whole image to a size by a filter that fast_image_resize has.
+pub(crate) fn convolve(
     image: PixelsRef<'_>,
     (width, height): (u32, u32),
-    options: &ResizeOptions,
+    filter: Filter,
     resizer: &mut Resizer,
     buffer: Vec<u8>,
 ) -> Result<Pixels> {
+    let filter = match filter {
+        Filter::Bicubic => FilterType::CatmullRom,
+        Filter::Lanczos3 => FilterType::Lanczos3,
+        _ => FilterType::Bilinear,
+    };
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     let mut values = buffer;
     values.resize(width as usize * height as usize * usize::from(image.channels), 0);
     // By the type of pixels: the library's own choice brings in code for types that no image here has.
@@ -306,7 +394,7 @@ fn convolve(
         3 => convolve_typed::<U8x3>,
         _ => convolve_typed::<U8x4>,
     };
-    convolve(image, (width, height), options, resizer, &mut values)?;
+    convolve(image, (width, height), &options, resizer, &mut values)?;
     Ok(Pixels { width, height, channels: image.channels, values })
 }
 
@@ -408,11 +496,16 @@ mod tests {
     fn a_reduced_image_gets_the_size_and_the_part_of_the_whole_one() {
         // 83x47, of which the right half is white, at a quarter of its size: 21x12.
         let values: Vec<u8> = (0..21 * 12).map(|at| if at % 21 < 10 { 0 } else { 255 }).collect();
-        let reduced = Reduced { image: gray(21, 12, &values), size: (83, 47), scale: Scale::Quarter };
         for filter in [Filter::Area, Filter::Bilinear] {
             for (_, fit) in Fit::CHOICES {
                 let options = Resampling { fit: *fit, filter, antialias: true };
-                let resized = resize_reduced(reduced, (6, 4), options, Vec::new());
+                let reduced = Reduced::new((83, 47), ((21, 12), Scale::Quarter), ((6, 4), options));
+                let (columns, rows) = reduced.wanted();
+                // What isn't looked at may be anything.
+                let at = |at: usize| columns.contains(&(at % 21)) && rows.contains(&(at / 21));
+                let open: Vec<u8> =
+                    (0..).zip(&values).map(|(place, value)| if at(place) { *value } else { 99 }).collect();
+                let resized = reduced.resize(gray(21, 12, &open), Vec::new());
                 let whole = gray(83, 47, &[0; 83 * 47]);
                 let expected = resize(whole, (6, 4), options, &mut Resizer::new(), Vec::new()).expect("resized");
                 assert_eq!((resized.width, resized.height), (expected.width, expected.height), "{fit:?}");

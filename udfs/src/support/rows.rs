@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::BinaryBuilder;
+use datafusion::arrow::array::BinaryArray;
+use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 
 use super::arguments::{Contents, RowOptions, columnar};
 use super::encode::Encoding;
 use super::function::Function;
-use super::image_array::{ImageArray, ImageBuilder, append_bytes};
+use super::image_array::{ImageArray, ImageBuilder, checked_length};
 use super::kernels::Kernels;
 use super::pixels::{Pixels, PixelsRef};
 use super::step::Transform;
@@ -80,32 +81,35 @@ impl Images {
 #[derive(Default)]
 pub(crate) struct Files {
     pub(crate) kernels: Kernels,
-    files: BinaryBuilder,
-    bytes: usize,
+    bytes: Vec<u8>,
+    /// The length of each file; `None` for NULL.
+    lengths: Vec<Option<usize>>,
 }
 
 impl Files {
     /// Appends a file that is encoded already.
     pub(crate) fn append_encoded(&mut self, file: Option<&[u8]>) -> Result<()> {
-        match file {
-            Some(file) => append_bytes(&mut self.files, &mut self.bytes, file)?,
-            None => self.files.append_null(),
-        }
-        Ok(())
+        self.bytes.extend_from_slice(file.unwrap_or_default());
+        self.lengths.push(file.map(<[u8]>::len));
+        checked_length(self.bytes.len())
     }
 
+    /// Encodes an image where it stays.
     pub(crate) fn append(&mut self, image: Option<(PixelsRef<'_>, &Encoding)>) -> Result<()> {
-        match image {
-            Some((image, encoding)) => {
-                append_bytes(&mut self.files, &mut self.bytes, self.kernels.encode(image, encoding)?)?;
-            }
-            None => self.files.append_null(),
+        let start = self.bytes.len();
+        if let Some((image, encoding)) = image {
+            self.kernels.encode(image, encoding, &mut self.bytes)?;
         }
-        Ok(())
+        self.lengths.push(image.map(|_| self.bytes.len() - start));
+        checked_length(self.bytes.len())
     }
 
-    pub(crate) fn finish(mut self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
-        columnar(&args.args, Arc::new(self.files.finish()))
+    pub(crate) fn finish(self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let nulls = NullBuffer::from_iter(self.lengths.iter().map(Option::is_some));
+        let offsets = OffsetBuffer::from_lengths(self.lengths.into_iter().map(Option::unwrap_or_default));
+        let nulls = Some(nulls).filter(|nulls| nulls.null_count() > 0);
+        let files = BinaryArray::try_new(offsets, Buffer::from_vec(self.bytes), nulls)?;
+        columnar(&args.args, Arc::new(files))
     }
 }
 

@@ -14,7 +14,7 @@ use super::function::{Function, Scalar, udf};
 use super::fuse::fuse;
 use super::image_array::image_type;
 use super::pixels::{Pixels, PixelsRef};
-use super::resize::Resizing;
+use super::resize::{Part, Resizing};
 use super::rows::transform_rows;
 
 /// A function that a pipeline can run.
@@ -33,6 +33,11 @@ pub(crate) trait Transform: Step + Clone {
 
     /// The size and the way of resizing, if that is all that the function does: it can begin while the image is decoded.
     fn resizing(&self) -> Option<Resizing> {
+        None
+    }
+
+    /// The part that the function cuts out of an image of this size, if that is all that it does: no other has to be decoded.
+    fn cut(&self, _size: (u32, u32)) -> Option<Part> {
         None
     }
 }
@@ -61,6 +66,9 @@ pub(crate) trait AnyTransform: Debug + Send + Sync {
 
     /// As [`Transform::resizing`].
     fn resizing(&self) -> Option<Resizing>;
+
+    /// As [`Transform::cut`].
+    fn cut(&self, size: (u32, u32)) -> Option<Part>;
 }
 
 impl<T: Transform> AnyTransform for T {
@@ -74,6 +82,10 @@ impl<T: Transform> AnyTransform for T {
 
     fn resizing(&self) -> Option<Resizing> {
         Transform::resizing(self)
+    }
+
+    fn cut(&self, size: (u32, u32)) -> Option<Part> {
+        Transform::cut(self, size)
     }
 }
 

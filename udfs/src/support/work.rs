@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::decode::Decoded;
+
 /// How many images went through codecs, and the time that took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Work {
@@ -10,6 +12,10 @@ pub struct Work {
     pub images_decoded: usize,
     /// Images that were encoded.
     pub images_encoded: usize,
+    /// Pixels of the images that were decoded, as large as they are in their files.
+    pub pixels_in_files: usize,
+    /// Pixels that were made of them: fewer where only a part, or a smaller image, is asked for.
+    pub pixels_decoded: usize,
     /// Time in decoders, orientation and mode included.
     pub decode_time: Duration,
     /// Time in resizing and cropping.
@@ -22,6 +28,8 @@ thread_local! {
     static WORK: Cell<Work> = const { Cell::new(Work {
         images_decoded: 0,
         images_encoded: 0,
+        pixels_in_files: 0,
+        pixels_decoded: 0,
         decode_time: Duration::ZERO,
         resize_time: Duration::ZERO,
         encode_time: Duration::ZERO,
@@ -49,6 +57,8 @@ pub(crate) fn add(other: Work) {
     let mut work = WORK.get();
     work.images_decoded += other.images_decoded;
     work.images_encoded += other.images_encoded;
+    work.pixels_in_files += other.pixels_in_files;
+    work.pixels_decoded += other.pixels_decoded;
     work.decode_time += other.decode_time;
     work.resize_time += other.resize_time;
     work.encode_time += other.encode_time;
@@ -56,11 +66,15 @@ pub(crate) fn add(other: Work) {
 }
 
 /// Counts and times the decoding of an image.
-pub(crate) fn decoding<T, E>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+pub(crate) fn decoding<E>(decode: impl FnOnce() -> Result<Decoded, E>) -> Result<Decoded, E> {
     // What is resized on the way has its own time.
     let before = WORK.get().resize_time;
     timed(decode, |work, time, result| {
-        work.images_decoded += usize::from(result.is_ok());
+        if let Ok(decoded) = result {
+            work.images_decoded += 1;
+            work.pixels_in_files += decoded.in_file;
+            work.pixels_decoded += decoded.computed;
+        }
         work.decode_time += time.saturating_sub(work.resize_time.saturating_sub(before));
     })
 }
@@ -108,7 +122,7 @@ mod tests {
         let ((), work) = measure(|| {
             for content in contents {
                 if let Some(image) = pipeline.run(Some(content), &mut kernels).expect("no failure") {
-                    kernels.encode(image.as_ref(), &encode.encoding).expect("a file");
+                    kernels.encode(image.as_ref(), &encode.encoding, &mut Vec::new()).expect("a file");
                 }
             }
         });

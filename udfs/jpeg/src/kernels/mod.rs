@@ -99,8 +99,29 @@ pub(crate) type Inverse = fn(&mut Pair, &Pair, &mut [u8], usize);
 
 /// The kernels for this processor.
 pub(crate) fn kernels() -> &'static Kernels {
+    #[cfg(fuzzing)]
+    if let Some(chosen) = CHOSEN.get() {
+        return chosen;
+    }
     static BEST: LazyLock<&'static Kernels> = LazyLock::new(|| instances().next().unwrap_or(&PORTABLE));
     *BEST
+}
+
+#[cfg(fuzzing)]
+thread_local! {
+    static CHOSEN: std::cell::Cell<Option<&'static Kernels>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs `work` once with each of the kernels that this processor can run: for fuzz targets, which compare what comes out.
+#[cfg(fuzzing)]
+pub fn with_each_instance<T>(mut work: impl FnMut() -> T) -> Vec<T> {
+    let results = instances().map(|kernels| {
+        CHOSEN.set(Some(kernels));
+        work()
+    });
+    let results = results.collect();
+    CHOSEN.set(None);
+    results
 }
 
 /// All kernels that this processor can run, the best first.
