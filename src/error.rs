@@ -7,6 +7,8 @@ use ballista_core::error::BallistaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use crate::words::of_store;
+
 /// A failed command or statement.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -159,6 +161,7 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         | DataFusionError::NotImplemented(text)
         | DataFusionError::Execution(text) => argument_error(text).unwrap_or(text).to_string(),
         DataFusionError::ResourcesExhausted(text) => format!("not enough memory: {text}; {MORE_MEMORY}"),
+        DataFusionError::ObjectStore(inner) if wrapped(error).is_none() => of_store(inner),
         // These say themselves what failed.
         DataFusionError::IoError(error) => error.to_string(),
         other => wrapped(other).map_or_else(|| other.strip_backtrace(), message),

@@ -9,7 +9,6 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use tokio::runtime::Handle;
 
 use crate::config::PixmillOptions;
 use crate::exec::with_io_runtime;
@@ -19,14 +18,15 @@ use crate::plan::{
 };
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
-use crate::storage::{AllowList, AllowedStores};
+use crate::storage::{AllowList, AllowedStores, Stores};
 
 /// What DataFusion calls the formats that it reads from files.
 const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
 
 /// The configuration of every role.
-pub(crate) fn session_config(threads: usize, io: Handle) -> SessionConfig {
-    with_io_runtime(SessionConfig::new(), io)
+pub(crate) fn session_config(threads: usize, stores: &Arc<Stores>) -> SessionConfig {
+    with_io_runtime(SessionConfig::new(), stores.io().clone())
+        .with_extension(Arc::clone(stores))
         .with_option_extension(PixmillOptions::default())
         .with_information_schema(true)
         .with_target_partitions(threads)
@@ -115,7 +115,7 @@ pub(crate) fn runtime(config: &SessionConfig) -> Result<RuntimeEnvBuilder> {
         .with_memory_limit(bytes, 1.0)
         // What was once in a directory says nothing of what is there now.
         .with_object_list_cache_limit(0)
-        .with_object_store_registry(Arc::new(AllowedStores::new(AllowList::of(config)))))
+        .with_object_store_registry(Arc::new(AllowedStores::new(AllowList::of(config), Stores::of(config)))))
 }
 
 /// The state of every role.
@@ -159,7 +159,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
 ///
 /// # Errors
 /// A memory limit that is none.
-pub(crate) fn local_session(threads: usize, io: Handle, allow: AllowList) -> Result<SessionContext> {
-    let config = session_config(threads, io).with_extension(Arc::new(allow));
+pub(crate) fn local_session(threads: usize, stores: &Arc<Stores>, allow: AllowList) -> Result<SessionContext> {
+    let config = session_config(threads, stores).with_extension(Arc::new(allow));
     Ok(opened(session_state(config)?))
 }

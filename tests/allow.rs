@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use pixmill::{AllowList, Engine};
+use pixmill::{AllowList, Engine, StoreSettings};
 use support::{Finished, Workspace};
 
 /// `data`, which is to be allowed, and beside it `secret`, each with photos, records, a CIFAR-10 batch and tables.
@@ -274,7 +274,7 @@ fn a_refusal_names_location_and_list() {
     let workspace = workspace();
     let list: AllowList = workspace.path("data").to_str().expect("UTF-8").parse().expect("a list");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let engine = Engine::local_within(1, list).expect("an engine");
+    let engine = Engine::local_within(1, list, StoreSettings::default()).expect("an engine");
     for (sql, shown) in [
         ("SELECT * FROM read_images('/etc')", "/etc"),
         ("SELECT * FROM read_images('s3://bucket/x')", "s3://bucket/x"),

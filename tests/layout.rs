@@ -55,7 +55,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("words", &[]),
     ("exec", &[]),
     ("config", &[]),
-    ("error", &[]),
+    ("error", &["words"]),
     ("synthetic", &[]),
     ("format", &["words"]),
     ("storage", &["error", "words"]),

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::exec::Worker;
 use crate::plan::{LogicalCodec, PhysicalCodec};
 use crate::session::{runtime, session_state, with_functions};
-use crate::storage::AllowList;
+use crate::storage::{AllowList, StoreSettings, Stores};
 use crate::words::counted;
 
 /// How an executor runs.
@@ -41,6 +41,8 @@ pub(crate) struct ExecutorOptions {
     pub(crate) patience: Duration,
     /// What tasks may read and write.
     pub(crate) allow: AllowList,
+    /// What this process knows of object stores.
+    pub(crate) stores: StoreSettings,
 }
 
 /// How often the scheduler is told what tasks have done.
@@ -95,9 +97,10 @@ fn process_config(
     (port, grpc_port): (u16, u16),
     tasks: RunningTasks,
 ) -> Result<ExecutorProcessConfig> {
-    let (io, vcores, allow) = (Handle::current(), options.vcores, options.allow.clone());
+    let (vcores, allow) = (options.vcores, options.allow.clone());
+    let stores = Arc::new(Stores::new(options.stores.clone(), Handle::current()));
     pixmill_udfs::limit_threads(vcores);
-    let state = with_functions(session_state(cluster_config(vcores, io.clone(), &allow))?);
+    let state = with_functions(session_state(cluster_config(vcores, &stores, &allow))?);
     let worker = Arc::new(Worker { name: id.to_string(), vcores });
     let work_dir = options.work_dir.to_string_lossy().into_owned();
     let spill = work_dir.clone();
@@ -126,7 +129,7 @@ fn process_config(
             runtime(config)?.with_temp_file_path(&spill).build_arc()
         })),
         override_config_producer: Some(Arc::new(move || {
-            cluster_config(vcores, io.clone(), &allow).with_extension(Arc::clone(&worker))
+            cluster_config(vcores, &stores, &allow).with_extension(Arc::clone(&worker))
         })),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),

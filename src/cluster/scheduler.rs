@@ -25,7 +25,7 @@ use super::watch::watch;
 use super::{MESSAGE_BYTES, Timing, shown};
 use crate::error::{Error, Result};
 use crate::plan::{LogicalCodec, PhysicalCodec};
-use crate::storage::AllowList;
+use crate::storage::{AllowList, StoreSettings, Stores};
 
 /// How a scheduler runs.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub(crate) struct SchedulerOptions {
     pub(crate) external_host: Option<String>,
     /// What clients may read and write.
     pub(crate) allow: AllowList,
+    /// What this process knows of object stores.
+    pub(crate) stores: StoreSettings,
 }
 
 /// A scheduler that listens.
@@ -88,7 +90,8 @@ fn config(address: SocketAddr, options: &SchedulerOptions) -> SchedulerConfig {
         true => System::host_name().unwrap_or_else(|| "localhost".to_string()),
         false => shown(address.ip()),
     });
-    let (io, allow) = (Handle::current(), options.allow.clone());
+    let allow = options.allow.clone();
+    let stores = Arc::new(Stores::new(options.stores.clone(), Handle::current()));
     SchedulerConfig {
         external_host,
         bind_host: address.ip().to_string(),
@@ -101,7 +104,7 @@ fn config(address: SocketAddr, options: &SchedulerOptions) -> SchedulerConfig {
         executor_timeout_seconds: timing.executor_timeout.as_secs(),
         expire_dead_executor_interval_seconds: timing.expiry_check.as_secs(),
         no_executors_grace_period_seconds: timing.no_executors.as_secs(),
-        override_config_producer: Some(Arc::new(move || cluster_config(1, io.clone(), &allow))),
+        override_config_producer: Some(Arc::new(move || cluster_config(1, &stores, &allow))),
         override_session_builder: Some(Arc::new(scheduler_state)),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),

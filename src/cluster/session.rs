@@ -7,7 +7,6 @@ use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::common::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use tokio::runtime::Handle;
 
 use super::MESSAGE_BYTES;
 use super::client::Cluster;
@@ -17,11 +16,11 @@ use crate::plan::{DistributedPlanner, LogicalCodec, MarkingPlanner, PhysicalCode
 use crate::session::{
     another_config, opened, session_config, session_state, state_within, with_functions, with_query_planner,
 };
-use crate::storage::AllowList;
+use crate::storage::{AllowList, Stores};
 
 /// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
-pub(super) fn cluster_config(vcores: usize, io: Handle, allow: &AllowList) -> SessionConfig {
-    session_config(vcores, io)
+pub(super) fn cluster_config(vcores: usize, stores: &Arc<Stores>, allow: &AllowList) -> SessionConfig {
+    session_config(vcores, stores)
         .with_extension(Arc::new(allow.clone()))
         .upgrade_for_ballista()
         // One partition is what is counted, tried again and cancelled.
@@ -51,10 +50,10 @@ pub(crate) fn cluster_session(
     cluster: &Cluster,
     jobs: &OpenJobs,
     report: &ClusterReport,
-    io: Handle,
+    stores: &Arc<Stores>,
 ) -> Result<SessionContext> {
     let here = std::env::current_dir().ok().filter(|here| *here != report.directory);
-    let config = cluster_config(report.vcores.max(1), io, &AllowList::default())
+    let config = cluster_config(report.vcores.max(1), stores, &AllowList::default())
         .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here)));
     let config = with_cluster_planner(config, cluster, jobs);
     let state = session_state(config)?.upgrade_for_ballista(url(cluster))?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::engine::StoreArgs;
 use super::process::{Listen, Role, runtime};
 use crate::cluster::client::{Cluster as Client, HostPort};
 use crate::error::{Error, Result};
@@ -57,6 +58,7 @@ pub(super) struct Shape {
     pub(super) memory: Option<String>,
     pub(super) work_dir: Option<PathBuf>,
     pub(super) allow: Option<String>,
+    pub(super) stores: StoreArgs,
     pub(super) external_host: Option<String>,
 }
 
@@ -70,6 +72,7 @@ impl Roles {
         if let Some(allow) = &shape.allow {
             words.extend(["--allow".into(), allow.into()]);
         }
+        words.extend(shape.stores.words());
         if let Some(host) = &shape.external_host {
             words.extend(["--external-host".into(), host.into()]);
         }
@@ -95,6 +98,7 @@ impl Roles {
         if let Some(allow) = &shape.allow {
             arguments.extend(["--allow".into(), allow.into()]);
         }
+        arguments.extend(shape.stores.words());
         if let Some(host) = &shape.external_host {
             arguments.extend(["--external-host".into(), host.into()]);
         }
@@ -176,6 +180,7 @@ impl Cluster {
             memory: self.memory,
             work_dir: self.work_dir,
             allow: self.listen.allow.as_ref().map(ToString::to_string),
+            stores: self.listen.stores.clone(),
             external_host: self.listen.external_host.clone(),
         };
         runtime()?.block_on(async {

@@ -1,15 +1,18 @@
 //! The engine that a command's arguments ask for, and work with it.
 
+use std::ffi::OsString;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use etcetera::BaseStrategy;
 
 use crate::cluster::client::HostPort;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exec::cores;
-use crate::storage::AllowList;
+use crate::storage::{AllowList, StoreRule, StoreSettings};
 
 /// How long an interrupted or failed statement may take to clean up behind itself.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,6 +38,37 @@ pub(crate) struct EngineArgs {
     /// Locations that statements may read and write, separated by commas; everywhere by default
     #[arg(long, value_name = "LIST", conflicts_with = "cluster")]
     pub(crate) allow: Option<AllowList>,
+
+    #[command(flatten)]
+    pub(crate) stores: StoreArgs,
+}
+
+/// What is known of object stores.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct StoreArgs {
+    /// What is special about a store, such as 's3://bucket,region=eu-west-1,endpoint=http://127.0.0.1:9000'; may be given several times
+    #[arg(long = "store", value_name = "STORE")]
+    pub(crate) rules: Vec<StoreRule>,
+}
+
+impl StoreArgs {
+    /// The settings of the arguments, and behind them those of the file `pixmill/stores` among the user's configuration.
+    ///
+    /// # Errors
+    /// A file that holds something else.
+    pub(crate) fn settings(&self) -> Result<StoreSettings> {
+        let named = std::env::var_os("PIXMILL_STORES").map(PathBuf::from);
+        let usual = || Some(etcetera::choose_base_strategy().ok()?.config_dir().join("pixmill/stores"));
+        match named.or_else(usual) {
+            Some(file) => StoreSettings::with_file(self.rules.clone(), &file),
+            None => Ok(StoreSettings::new(self.rules.clone())),
+        }
+    }
+
+    /// The arguments as they are given to another process.
+    pub(crate) fn words(&self) -> impl Iterator<Item = OsString> + '_ {
+        self.rules.iter().flat_map(|rule| ["--store".into(), rule.to_string().into()])
+    }
 }
 
 impl EngineArgs {
@@ -44,8 +78,11 @@ impl EngineArgs {
     /// Threads that can't be started, or a cluster that isn't there.
     pub(crate) async fn open(&self) -> Result<Engine> {
         match &self.cluster {
-            None => Engine::local_within(self.threads.count(), self.allow.clone().unwrap_or_default()),
-            Some(address) => Engine::cluster(address).await,
+            None => {
+                let allow = self.allow.clone().unwrap_or_default();
+                Engine::local_within(self.threads.count(), allow, self.stores.settings()?)
+            }
+            Some(address) => Engine::cluster_within(address, self.stores.settings()?).await,
         }
     }
 }

@@ -79,6 +79,7 @@ impl Executor {
             memory: memory.map(|bytes| bytes as u64),
             patience: Duration::from_secs(self.patience),
             allow: self.listen.allow.clone().unwrap_or_default(),
+            stores: self.listen.stores.settings()?,
         };
         let here = std::env::current_dir().map_err(Error::file("find", "."))?;
         let ended = runtime()?.block_on(async {

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::runtime::Runtime;
 
+use super::engine::StoreArgs;
 use crate::cluster::STACK_BYTES;
 use crate::error::{Error, Result};
 use crate::storage::AllowList;
@@ -25,6 +26,9 @@ pub(super) struct Listen {
     /// Locations that clients' statements may read and write, separated by commas; everywhere by default
     #[arg(long, value_name = "LIST")]
     pub(super) allow: Option<AllowList>,
+
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
 
     /// Stop when stdin is closed: so a parent's end is its children's, too
     #[arg(long, hide = true)]

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 
 use super::check_out;
-use super::engine::{EngineArgs, Threads, with_engine};
+use super::engine::{EngineArgs, StoreArgs, Threads, with_engine};
 use crate::error::{Error, Result};
 use crate::report::Report as Results;
 use crate::storage::write_whole;
@@ -47,7 +47,8 @@ impl Report {
     pub(crate) fn run(self) -> Result<()> {
         let started = Instant::now();
         self.check()?;
-        let engine = EngineArgs { threads: Threads::default(), cluster: None, allow: None };
+        let engine =
+            EngineArgs { threads: Threads::default(), cluster: None, allow: None, stores: StoreArgs::default() };
         let results =
             with_engine(&engine, async |engine| Results::of(engine, &self.results, self.run.as_deref()).await)?;
         let charts = results.charts()?;

@@ -31,6 +31,7 @@ impl Scheduler {
                 bind: self.bind,
                 external_host: self.listen.external_host.clone(),
                 allow: self.listen.allow.clone().unwrap_or_default(),
+                stores: self.listen.stores.settings()?,
             };
             let server = Server::start(options).await?;
             println!("df://{}", server.address());

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 
-use super::engine::{EngineArgs, Threads, with_engine};
+use super::engine::{EngineArgs, StoreArgs, Threads, with_engine};
 use super::generate::parse_size;
 use super::results::{ResultsFile, looked_at_first, together};
 use super::statements::print_all;
@@ -83,6 +83,9 @@ pub(crate) struct SpeedTest {
     /// Locations that may be read, separated by commas; everywhere by default
     #[arg(long, value_name = "LIST", conflicts_with = "cluster")]
     allow: Option<AllowList>,
+
+    #[command(flatten)]
+    stores: StoreArgs,
 }
 
 /// Columns of a table that is printed: the file has more.
@@ -109,8 +112,12 @@ const AVERAGES: &str = include_str!("../../queries/speed_test_averages.sql");
 
 impl SpeedTest {
     pub(crate) fn run(self) -> Result<()> {
-        let engine =
-            EngineArgs { threads: Threads::default(), cluster: self.cluster.clone(), allow: self.allow.clone() };
+        let engine = EngineArgs {
+            threads: Threads::default(),
+            cluster: self.cluster.clone(),
+            allow: self.allow.clone(),
+            stores: self.stores.clone(),
+        };
         let mut results = Results { file: ResultsFile::create(&self.results, "speed-test")?, rows: Vec::new() };
         let measured = with_engine(&engine, async |engine| self.measure(engine, &mut results).await);
         // What was measured before an interruption is kept.
@@ -214,7 +221,7 @@ fn print(rows: &RecordBatch, format: Format) -> Result<()> {
 }
 
 fn print_averages(results: &Path, format: Format) -> Result<()> {
-    let engine = EngineArgs { threads: Threads::default(), cluster: None, allow: None };
+    let engine = EngineArgs { threads: Threads::default(), cluster: None, allow: None, stores: StoreArgs::default() };
     let template = Template::parse(AVERAGES).and_then(|mut template| {
         template.set("input", &results.display().to_string())?;
         template.sql()

@@ -1,5 +1,6 @@
 //! The engine: what commands and library users hold to run SQL and watch it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
@@ -27,7 +28,7 @@ pub use crate::plan::Progress;
 pub(crate) use crate::plan::UPDATE_INTERVAL;
 use crate::plan::{has_images, with_image_batches};
 use crate::session::{another_session, local_session};
-use crate::storage::AllowList;
+use crate::storage::{AllowList, StoreSettings, Stores};
 
 /// Runs SQL in this process.
 ///
@@ -83,18 +84,19 @@ impl Engine {
     /// # Errors
     /// Threads that can't be started.
     pub fn local(threads: usize) -> Result<Self> {
-        Self::local_within(threads, AllowList::default())
+        Self::local_within(threads, AllowList::default(), StoreSettings::default())
     }
 
-    /// An engine whose statements read and write only what a list allows.
+    /// An engine whose statements read and write only what a list allows, in stores of which it knows these settings.
     ///
     /// # Errors
     /// Threads that can't be started.
-    pub fn local_within(threads: usize, allow: AllowList) -> Result<Self> {
+    pub fn local_within(threads: usize, allow: AllowList, stores: StoreSettings) -> Result<Self> {
         let threads = threads.max(1);
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", threads)?;
-        let ctx = local_session(threads, io.handle().clone(), allow)?;
+        let stores = Arc::new(Stores::new(stores, io.handle().clone()));
+        let ctx = local_session(threads, &stores, allow)?;
         let session = Session { ctx, cpu: cpu.handle().clone(), cluster: None };
         Ok(Self { session, cpu: Some(cpu), io: Some(io) })
     }
@@ -104,11 +106,20 @@ impl Engine {
     /// # Errors
     /// A scheduler that isn't there, or of another version.
     pub async fn cluster(address: &HostPort) -> Result<Self> {
+        Self::cluster_within(address, StoreSettings::default()).await
+    }
+
+    /// An engine whose statements run on a cluster, and which plans them with stores of which it knows these settings.
+    ///
+    /// # Errors
+    /// As [`Engine::cluster`].
+    pub async fn cluster_within(address: &HostPort, stores: StoreSettings) -> Result<Self> {
         let (cluster, report) = Cluster::connect(address).await?;
         let io = runtime("pixmill-io", 1)?;
         let cpu = runtime("pixmill-cpu", 1)?;
         let jobs = OpenJobs::default();
-        let ctx = cluster_session(&cluster, &jobs, &report, io.handle().clone())?;
+        let stores = Arc::new(Stores::new(stores, io.handle().clone()));
+        let ctx = cluster_session(&cluster, &jobs, &report, &stores)?;
         let session = Session { ctx, cpu: cpu.handle().clone(), cluster: Some((cluster, jobs)) };
         Ok(Self { session, cpu: Some(cpu), io: Some(io) })
     }

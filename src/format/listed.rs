@@ -34,6 +34,12 @@ impl ListedFormat {
         Some(Self { name, compression, has_tabs: extension == "tsv" })
     }
 
+    /// How the name of such a file ends: from its last dot on, or of compressed files from the one before.
+    pub(crate) fn name_end(name: &str) -> &str {
+        let is_compressed = Self::of_name(name).is_some_and(|format| format.compression.is_some());
+        name.rmatch_indices('.').nth(usize::from(is_compressed)).map_or("", |(dot, _)| &name[dot..])
+    }
+
     /// What DataFusion is told of it.
     pub(crate) fn options(self) -> impl Iterator<Item = (String, String)> {
         let compression =

@@ -10,11 +10,11 @@ use datafusion::common::Result;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Value,
-    visit_expressions_mut, visit_relations_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Set,
+    Statement as SqlStatement, Value, visit_expressions_mut, visit_relations_mut,
 };
 
-use super::refuse::refuse_misread;
+use super::refuse::{refuse_misread, refuse_secrets};
 use crate::storage::AllowList;
 
 /// Rewrites every call of one of `functions` that names its arguments, makes names of partition columns what others are, and puts a
@@ -25,8 +25,14 @@ pub(crate) fn amend_statement(
     allow: &AllowList,
 ) -> Result<()> {
     match statement {
-        Statement::Statement(statement) => visit(statement.as_mut(), functions, allow),
+        Statement::Statement(statement) => {
+            if let SqlStatement::Set(Set::SingleAssignment { variable, .. }) = statement.as_ref() {
+                refuse_secrets([variable.to_string().as_str()])?;
+            }
+            visit(statement.as_mut(), functions, allow)
+        }
         Statement::CopyTo(copy) => {
+            refuse_secrets(copy.options.iter().map(|(name, _)| name.as_str()))?;
             // DataFusion keeps the quotes of PARTITIONED BY ("Split"), and the capitals of Split.
             for name in &mut copy.partitioned_by {
                 *name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
@@ -40,7 +46,8 @@ pub(crate) fn amend_statement(
             }
         }
         Statement::Explain(explain) => amend_statement(&mut explain.statement, functions, allow),
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
+        Statement::CreateExternalTable(table) => refuse_secrets(table.options.iter().map(|(name, _)| name.as_str())),
+        Statement::Reset(_) => Ok(()),
     }
 }
 

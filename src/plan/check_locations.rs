@@ -4,7 +4,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, Statement};
 
-use crate::storage::AllowList;
+use crate::storage::{AllowList, check_object_url};
 
 /// Checks the directory of temporary files, and where tables and files are that DataFusion reads and writes by itself.
 ///
@@ -18,12 +18,18 @@ pub(crate) fn check_locations(plan: &LogicalPlan, allow: &AllowList) -> Result<(
                 allow.check(&set.value)?;
             }
             LogicalPlan::Ddl(DdlStatement::CreateExternalTable(table)) => {
-                table.locations.iter().try_for_each(|location| allow.check(location))?;
+                table.locations.iter().try_for_each(|location| check(location, allow))?;
             }
-            LogicalPlan::Copy(copy) => allow.check(&copy.output_url)?,
+            LogicalPlan::Copy(copy) => check(&copy.output_url, allow)?,
             _ => {}
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
+}
+
+/// A secret in a URL comes first: what is outside is shown.
+fn check(location: &str, allow: &AllowList) -> Result<()> {
+    check_object_url(location)?;
+    allow.check(location)
 }

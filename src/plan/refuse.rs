@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Query, SetExpr, SetOperator, SetQuantifier, Visit, Visitor,
 };
@@ -16,6 +16,38 @@ pub(super) fn refuse_misread(tree: &impl Visit) -> Result<()> {
         ControlFlow::Break(error) => Err(*error),
         ControlFlow::Continue(()) => Ok(()),
     }
+}
+
+/// Words in the names of options that are for secrets.
+const SECRETS: [&str; 11] = [
+    "access_key",
+    "account_key",
+    "bearer",
+    "credential",
+    "password",
+    "private_key",
+    "sas_",
+    "secret",
+    "service_account",
+    "session_token",
+    "token",
+];
+
+/// Refuses options that are for secrets: plans, the scheduler and the history would show them.
+///
+/// # Errors
+/// Such an option; its value is not shown.
+pub(super) fn refuse_secrets<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    for name in names {
+        let lower = name.to_ascii_lowercase();
+        if SECRETS.iter().any(|word| lower.contains(word)) {
+            return plan_err!(
+                "the option {name} would hold a secret, which plans, logs and histories would show; credentials belong into the environment \
+                 of each process, see docs/stores.md"
+            );
+        }
+    }
+    Ok(())
 }
 
 struct Misread;

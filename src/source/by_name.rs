@@ -10,10 +10,10 @@ use datafusion::execution::context::SessionState;
 use datafusion::prelude::SessionContext;
 
 use super::SOURCES;
-use super::listed::{is_listed, table_by_name};
+use super::listed::{is_listed, table_at_url, table_by_name};
 use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location};
+use crate::storage::{AllowList, Location, is_object_url};
 
 /// Makes tables of names that are paths, directories or globs.
 #[derive(Debug, Default)]
@@ -37,6 +37,9 @@ impl FilesByName {
         }
         let state = self.state()?;
         let allow = AllowList::of(state.config());
+        if is_object_url(name) {
+            return table_at_url(name, &state, &allow).await.map(Some);
+        }
         let location = name.to_string();
         let look = tokio::task::spawn_blocking(move || {
             allow.check(&location)?;

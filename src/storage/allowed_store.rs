@@ -14,7 +14,7 @@ use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStor
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use futures::stream::{self, BoxStream};
@@ -25,42 +25,56 @@ use url::Url;
 use super::AllowList;
 use super::find::files_below;
 use super::literal::tell_unnameable;
+use super::objects::Stores;
 
 /// DataFusion's registry, whose stores keep to an allow-list.
 #[derive(Debug)]
 pub(crate) struct AllowedStores {
-    stores: DefaultObjectStoreRegistry,
+    /// The local files, and what was added by a program's own code.
+    own: DefaultObjectStoreRegistry,
+    /// Those of the process.
+    stores: Option<Arc<Stores>>,
     allow: Arc<AllowList>,
 }
 
 impl AllowedStores {
-    /// A registry of the local files, to which others can be added.
-    pub(crate) fn new(allow: Arc<AllowList>) -> Self {
-        Self { stores: DefaultObjectStoreRegistry::new(), allow }
+    /// A registry of the local files and of a process's stores, to which others can be added.
+    pub(crate) fn new(allow: Arc<AllowList>, stores: Option<Arc<Stores>>) -> Self {
+        Self { own: DefaultObjectStoreRegistry::new(), stores, allow }
     }
 }
 
 impl ObjectStoreRegistry for AllowedStores {
     fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
-        self.stores.register_store(url, store)
+        self.own.register_store(url, store)
     }
 
     fn deregister_store(&self, url: &Url) -> QueryResult<Arc<dyn ObjectStore>> {
-        self.stores.deregister_store(url)
+        self.own.deregister_store(url)
     }
 
     fn get_store(&self, url: &Url) -> QueryResult<Arc<dyn ObjectStore>> {
-        let store = self.stores.get_store(url)?;
+        let store = match (self.own.get_store(url), &self.stores) {
+            (Ok(store), _) => store,
+            (Err(_), Some(stores)) => stores.store(url)?,
+            (Err(error), None) => return Err(error),
+        };
         let gate = Gate { url: url.clone(), allow: Arc::clone(&self.allow) };
         Ok(Arc::new(AllowedStore { store, gate }))
     }
 }
 
 /// A store that refuses paths outside of the allow-list.
-#[derive(Debug)]
 struct AllowedStore {
     store: Arc<dyn ObjectStore>,
     gate: Gate,
+}
+
+impl fmt::Debug for AllowedStore {
+    // Stores show their credentials there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AllowedStore({})", self.store)
+    }
 }
 
 impl fmt::Display for AllowedStore {
@@ -182,7 +196,18 @@ impl ObjectStore for AllowedStore {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         self.gate.check(path)?;
-        self.store.get_opts(path, options).await
+        let asks_for_head = options.head;
+        let result = self.store.get_opts(path, options).await;
+        match result {
+            // The answer to such a request has no text; that to a request for a byte says why.
+            Err(error)
+                if asks_for_head && self.gate.url.scheme() != "file" && !matches!(error, Error::NotFound { .. }) =>
+            {
+                let byte = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
+                Err(self.store.get_opts(path, byte).await.err().unwrap_or(error))
+            }
+            result => result,
+        }
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -244,7 +269,7 @@ mod tests {
     use super::*;
 
     fn registry(list: &str) -> AllowedStores {
-        AllowedStores::new(Arc::new(list.parse().expect("a list")))
+        AllowedStores::new(Arc::new(list.parse().expect("a list")), None)
     }
 
     /// The local store of a registry that allows `data`, which lies beside `secret`.
@@ -329,7 +354,7 @@ mod tests {
         for name in ["line\nbreak.csv", "unfinished.csv#1"] {
             fs::write(root.path().join(name), b"x").expect("a file");
         }
-        let stores = AllowedStores::new(Arc::default());
+        let stores = AllowedStores::new(Arc::default(), None);
         let store = stores.get_store(&Url::parse("file:///").expect("a URL")).expect("a store");
         let list = async |below: &str| {
             let found = store.list(Some(&path(&root, below))).try_collect::<Vec<_>>().await.expect("listed");

@@ -1,4 +1,4 @@
-//! Where bytes are kept: local files, named by path or by `file://` URL.
+//! Where bytes are kept: local files, named by path or by `file://` URL, and objects of stores, named by URL.
 
 mod allow;
 mod allowed_store;
@@ -6,6 +6,7 @@ mod durable;
 mod find;
 mod glob;
 mod literal;
+mod objects;
 mod resolve;
 mod waits;
 mod walk;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 pub use allow::AllowList;
+pub use objects::{StoreRule, StoreSettings};
 
 pub(crate) use allowed_store::AllowedStores;
 #[cfg(test)]
@@ -25,6 +27,7 @@ pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
 pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
+pub(crate) use objects::{Stores, check_object_url, is_object_url};
 pub(crate) use waits::while_others_go_on;
 
 /// The path that a `file://` URL names.

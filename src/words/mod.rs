@@ -1,13 +1,15 @@
-//! Texts as people read them: numbers of things in words, names and constants in SQL, what a terminal and a page may show.
+//! Texts as people read them: numbers of things in words, names and constants in SQL, what object stores say, what a terminal and a page may show.
 
 mod cut;
 mod html;
 mod number;
 mod sql;
+mod store;
 mod terminal;
 
 pub(crate) use cut::{first_sentence, one_line};
 pub(crate) use html::{Text, page};
 pub(crate) use number::counted;
 pub(crate) use sql::{identifier, quoted};
+pub(crate) use store::of_store;
 pub(crate) use terminal::{beginning, cut, cut_between, padded, printable, push, width};

@@ -154,7 +154,8 @@ impl Client {
 
 fn command(workspace: &Workspace) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
-    command.current_dir(workspace.path("")).env_remove("PIXMILL_LOG").env("PIXMILL_EXECUTOR_TIMEOUT", EXECUTOR_TIMEOUT);
+    command.current_dir(workspace.path("")).env("HOME", workspace.path("")).env_remove("PIXMILL_LOG");
+    command.env("PIXMILL_EXECUTOR_TIMEOUT", EXECUTOR_TIMEOUT);
     command
 }
 

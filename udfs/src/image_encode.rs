@@ -106,7 +106,7 @@ mod tests {
             let mut kernels = Kernels::default();
             let mut file = Vec::new();
             kernels.encode(gray(2, 2, &[1, 2, 3, 4]), &step.encoding, &mut file).expect("a file");
-            assert_eq!(sniff(file).map(|(_, name)| name), Ok(format));
+            assert_eq!(sniff(&file).map(|(_, name)| name), Ok(format));
         }
     }
 }

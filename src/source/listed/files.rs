@@ -104,8 +104,7 @@ impl Files {
     /// How all their names end, from the last dot on, or of compressed files the one before; empty where they end otherwise.
     pub(super) fn name_end(&self) -> String {
         let Some(name) = self.files.first().and_then(|file| file.file_name()?.to_str()) else { return String::new() };
-        let is_compressed = ListedFormat::of_name(name).is_some_and(|format| format.compression.is_some());
-        let end = name.rmatch_indices('.').nth(usize::from(is_compressed)).map_or("", |(dot, _)| &name[dot..]);
+        let end = ListedFormat::name_end(name);
         let ends = |file: &PathBuf| file.as_os_str().as_encoded_bytes().ends_with(end.as_bytes());
         if self.files.iter().all(ends) { end.to_string() } else { String::new() }
     }

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
-use datafusion::datasource::listing::ListingOptions;
+use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
 use datafusion::execution::context::SessionState;
+use futures::TryStreamExt;
 
 pub(crate) use factory::ListedTableFactory;
 pub(crate) use table::{FilesTable, with_files_of_now};
 
 use crate::format::listed::ListedFormat;
-use crate::storage::{AllowList, literal_url};
+use crate::storage::{AllowList, check_object_url, literal_url};
 use files::{Files, ListedPlace};
 use table::{dictionaries, listing};
 
@@ -49,6 +50,80 @@ pub(crate) async fn table_by_name(
     }
     let places = vec![ListedPlace::Found { location: name.to_string(), format: Some(format) }];
     Ok(Arc::new(FilesTable::try_new(places, options, schema)?))
+}
+
+/// The table of an object, or of all objects below a prefix that ends in a slash, that nobody has declared.
+pub(crate) async fn table_at_url(
+    name: &str,
+    state: &SessionState,
+    allow: &Arc<AllowList>,
+) -> Result<Arc<dyn TableProvider>> {
+    check_object_url(name)?;
+    allow.check(name)?;
+    if name.contains(['*', '?', '[', '{']) {
+        return plan_err!(
+            "'{name}': patterns are for local files; name one object, or a folder with a slash behind it"
+        );
+    }
+    let url = ListingTableUrl::parse(name)?;
+    let Some((format, end)) = format_at(&url, name, state).await? else {
+        return plan_err!(
+            "'{name}' is no object that can be read as a table: nothing there ends in .parquet, .csv, .tsv, .json, .jsonl, .ndjson, .arrow \
+             or .avro"
+        );
+    };
+    refuse_arrow(name, format.name)?;
+    let factory = state.get_file_format_factory(format.name);
+    let factory = factory.ok_or_else(|| plan_datafusion_err!("'{name}': {} files can't be read", format.name))?;
+    let options = ListingOptions::new(factory.create(state, &format.options().collect())?).with_file_extension(end);
+    let columns = match url.is_collection() {
+        true => dictionaries(options.infer_partitions(state, &url).await?),
+        false => Vec::new(),
+    };
+    let options = options.with_table_partition_cols(columns);
+    let schema = schema::infer(&options, std::slice::from_ref(&url), name, state).await?;
+    Ok(Arc::new(listing(vec![url], &options, &schema)?))
+}
+
+/// Refuses Arrow files of object stores, whose beginning DataFusion 55 looks for in the wrong place.
+fn refuse_arrow(location: &str, format: &str) -> Result<()> {
+    match format.eq_ignore_ascii_case("arrow") {
+        true => plan_err!(
+            "'{location}': Arrow files are read from local paths; from object stores Parquet, CSV, JSON and Avro files are"
+        ),
+        false => Ok(()),
+    }
+}
+
+/// The format of an object, or of those below a prefix, and how the names of the latter end.
+///
+/// # Errors
+/// Objects of several formats, of which nobody knows which are meant.
+async fn format_at(url: &ListingTableUrl, name: &str, state: &SessionState) -> Result<Option<(ListedFormat, String)>> {
+    if !url.is_collection() {
+        let format = url.prefix().filename().and_then(ListedFormat::of_name);
+        return Ok(format.map(|format| (format, String::new())));
+    }
+    let store = state.runtime_env().object_store(url)?;
+    let mut objects = store.list(Some(url.prefix()));
+    let mut first: Option<(ListedFormat, String)> = None;
+    while let Some(object) = objects.try_next().await? {
+        // What is named like `_manifest.json` stands beside data.
+        let file = object.location.filename().filter(|file| !file.starts_with(['_', '.']));
+        let Some((file, format)) = file.and_then(|file| Some((file, ListedFormat::of_name(file)?))) else { continue };
+        let end = ListedFormat::name_end(file);
+        match &first {
+            None => first = Some((format, end.to_string())),
+            Some((_, known)) if known == end => {}
+            Some((_, known)) => {
+                return plan_err!(
+                    "'{name}' holds objects that end in {known} and in {end}; name those of one kind, or declare them with CREATE EXTERNAL \
+                     TABLE ... STORED AS"
+                );
+            }
+        }
+    }
+    Ok(first)
 }
 
 /// The URL of what a local location names.

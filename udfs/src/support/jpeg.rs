@@ -320,15 +320,50 @@ mod tests {
                         let mut decode = |next| codec.decode(&jpeg, mode, Dct::Accurate, next, vec![9; 5]);
                         let whole = decode(None).expect("an image");
                         let cut = decode(Some(step.as_ref())).expect("an image");
+                        let part = match step.resizing() {
+                            Some((to, options)) => convolved_part((width, height), to, options),
+                            None => step.cut((width, height)),
+                        };
                         let all = (width * height) as usize;
-                        assert_eq!((cut.in_file, whole.computed), (all, all));
+                        let (columns, rows) = part.map_or((0..all, 0..1), |part| part.within((width, height)));
+                        assert_eq!((cut.in_file, cut.computed), (all, columns.len() * rows.len()));
+                        assert_eq!((cut.is_step_done, whole.computed), (part.is_some(), all));
                         let expected = step.apply(whole.pixels.as_ref(), &mut Default::default(), Vec::new());
-                        let is_cut = step.resizing().is_none() || width != height;
-                        assert_eq!((cut.is_step_done, cut.computed < all || all == 1), (is_cut, is_cut || all == 1));
                         if cut.is_step_done {
                             assert_eq!(cut.pixels, expected.expect("an image"), "{width}x{height} {mode:?} {step:?}");
                         }
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_looked_at_of_a_reduced_image_is_all_that_it_takes() {
+        use pixmill_jpeg::Subsampling::{Full, Quarter};
+        let mut codec = JpegCodec::default();
+        for (width, height) in [(200, 133), (133, 200), (160, 160)] {
+            for (channels, subsampling) in [(1, Full), (3, Full), (3, Quarter)] {
+                let jpeg = encoded(width, height, channels, subsampling);
+                for step in
+                    ["8, 8, cover, area", "20, 9, cover, bilinear", "8, 15, pad, bilinear", "17, 17, stretch, area"]
+                {
+                    let step: Arc<dyn AnyTransform> =
+                        Arc::new(parse::<Resize>(&format!("image_resize({step}, true)")).expect("a step"));
+                    let (to, options) = step.resizing().expect("it resizes");
+                    let scale = reduction((width, height), to, options);
+                    assert_ne!(scale, Scale::Whole);
+                    let decoded = codec.decode(&jpeg, Mode::Rgb, Dct::Fast, Some(step.as_ref()), Vec::new());
+                    let mut decoder = Decoder::default();
+                    let image = decoder.read(&jpeg).expect("a jpeg");
+                    let size = image.size(scale);
+                    let decoding = Decoding { scale, channels: Channels::Rgb, ..Decoding::default() };
+                    let mut values = Vec::new();
+                    image.decode(&decoding, &mut values).expect("an image");
+                    let whole = PixelsRef { width: size.0, height: size.1, channels: 3, values: &values };
+                    let expected =
+                        Reduced::new((width, height), (size, scale), (to, options)).resize(whole, Vec::new());
+                    assert_eq!(decoded.expect("an image").pixels, expected, "{width}x{height} {step:?}");
                 }
             }
         }

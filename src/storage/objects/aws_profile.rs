@@ -1,0 +1,276 @@
+//! Profiles of AWS's shared files, `~/.aws/config` and `~/.aws/credentials`: all of a profile, or none of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::aws::AwsCredential;
+use object_store::{CredentialProvider, Error, Result};
+use serde::Deserialize;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+/// How long before their end credentials are asked for again.
+const EARLY: TimeDelta = TimeDelta::minutes(5);
+
+/// What a profile says.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct AwsProfile {
+    pub(super) name: String,
+    values: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for AwsProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsProfile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where a profile's credentials come from.
+pub(super) enum ProfileCredentials {
+    /// They stand in the file.
+    Keys { id: String, secret: String, token: Option<String> },
+    /// A program tells them: the profile's own, or AWS's command line for sessions and roles.
+    Program(Arc<dyn CredentialProvider<Credential = AwsCredential>>),
+    /// The profile is about other things.
+    None,
+}
+
+impl AwsProfile {
+    /// The profile of this name; `None` if no file has it.
+    ///
+    /// # Errors
+    /// A file that is there and can't be read.
+    pub(super) fn read(name: &str) -> Result<Option<Self>, String> {
+        let place = |variable: &str, file: &str| -> Option<PathBuf> {
+            let named = std::env::var_os(variable).map(PathBuf::from);
+            named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".aws").join(file)))
+        };
+        let files = [place("AWS_CONFIG_FILE", "config"), place("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
+        let mut values = BTreeMap::new();
+        let mut is_there = false;
+        for path in files.into_iter().flatten() {
+            let Some(text) = text(&path)? else { continue };
+            if let Some(section) = section(&text, name) {
+                is_there = true;
+                // Keys in the file of credentials count before those in the other.
+                values.extend(section);
+            }
+        }
+        Ok(is_there.then(|| Self { name: name.to_string(), values }))
+    }
+
+    pub(super) fn region(&self) -> Option<&str> {
+        self.values.get("region").map(String::as_str)
+    }
+
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        self.values.get("endpoint_url").map(String::as_str)
+    }
+
+    /// Where the credentials come from.
+    pub(super) fn credentials(&self, io: &Handle) -> ProfileCredentials {
+        let value = |name: &str| self.values.get(name).cloned();
+        if let (Some(id), Some(secret)) = (value("aws_access_key_id"), value("aws_secret_access_key"))
+            && value("role_arn").is_none()
+        {
+            return ProfileCredentials::Keys { id, secret, token: value("aws_session_token") };
+        }
+        let program = match value("credential_process") {
+            Some(program) => Program::Shell(program),
+            None if ["role_arn", "sso_session", "sso_start_url"].iter().any(|name| self.values.contains_key(*name)) => {
+                Program::AwsCli(self.name.clone())
+            }
+            None => return ProfileCredentials::None,
+        };
+        ProfileCredentials::Program(Arc::new(ProgramCredentials { program, io: io.clone(), last: Mutex::new(None) }))
+    }
+}
+
+fn text(path: &Path) -> Result<Option<String>, String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read '{}': {error}", path.display())),
+    }
+}
+
+/// The values of a profile's section: `[name]`, `[profile name]`; lines that are indented belong to the value above them.
+fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
+    let mut values = None;
+    let mut is_inside = false;
+    for line in text.lines() {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(header) = trimmed.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let mut words = header.0.split_whitespace();
+            let section = match (words.next(), words.next()) {
+                (Some("profile"), Some(section)) => section,
+                (Some(section), None) => section,
+                _ => "",
+            };
+            is_inside = section.trim_matches('"') == name;
+            if is_inside {
+                values.get_or_insert_with(BTreeMap::new);
+            }
+            continue;
+        }
+        if let (true, false, Some((key, value))) = (is_inside, line.starts_with([' ', '\t']), trimmed.split_once('='))
+            && let Some(values) = &mut values
+        {
+            values.insert(key.trim().to_ascii_lowercase(), value.trim().to_string());
+        }
+    }
+    values
+}
+
+/// Who tells credentials.
+enum Program {
+    Shell(String),
+    AwsCli(String),
+}
+
+/// Credentials that a program tells, asked for again before they end.
+struct ProgramCredentials {
+    program: Program,
+    io: Handle,
+    last: Mutex<Option<Told>>,
+}
+
+impl fmt::Debug for ProgramCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProgramCredentials")
+    }
+}
+
+/// What a program has told.
+struct Told {
+    credential: Arc<AwsCredential>,
+    ends: Option<DateTime<Utc>>,
+}
+
+/// A program's answer, as AWS defines it for `credential_process`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    expiration: Option<DateTime<Utc>>,
+}
+
+#[async_trait]
+impl CredentialProvider for ProgramCredentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> Result<Arc<AwsCredential>> {
+        let mut last = self.last.lock().await;
+        if let Some(told) = last.as_ref().filter(|told| told.ends.is_none_or(|ends| Utc::now() + EARLY < ends)) {
+            return Ok(Arc::clone(&told.credential));
+        }
+        let (mut command, said) = match &self.program {
+            Program::Shell(line) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", line]);
+                (command, "the profile's credential_process".to_string())
+            }
+            Program::AwsCli(profile) => {
+                let mut command = Command::new("aws");
+                command.args(["configure", "export-credentials", "--format", "process", "--profile", profile]);
+                (
+                    command,
+                    format!(
+                        "'aws configure export-credentials --profile {profile}', which AWS's command line version 2 has"
+                    ),
+                )
+            }
+        };
+        command.stdin(Stdio::null());
+        let ran = self.io.spawn_blocking(move || command.output()).await;
+        let told = match ran {
+            Ok(Ok(output)) if output.status.success() => {
+                serde_json::from_slice(&output.stdout).map_err(|_| format!("{said}: its answer holds no credentials"))
+            }
+            Ok(Ok(output)) => {
+                let message = String::from_utf8_lossy(&output.stderr);
+                Err(format!(
+                    "{said} failed: {}",
+                    message.lines().rfind(|line| !line.is_empty()).unwrap_or("without a word")
+                ))
+            }
+            Ok(Err(error)) => Err(format!("cannot run {said}: {error}")),
+            Err(error) => Err(format!("{said} was stopped: {error}")),
+        };
+        let answer: Answer = told.map_err(|reason| Error::Generic { store: "S3", source: reason.into() })?;
+        let credential = Arc::new(AwsCredential {
+            key_id: answer.access_key_id,
+            secret_key: answer.secret_access_key,
+            token: answer.session_token,
+        });
+        *last = Some(Told { credential: Arc::clone(&credential), ends: answer.expiration });
+        Ok(credential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "# mine\n[default]\nregion = eu-west-1\ns3 =\n  max_concurrent_requests = 20\n\n[profile work]\nrole_arn=arn:x\n\
+                          source_profile = default\nendpoint_url = http://host\n[profile \"odd\"]\ncredential_process = echo hello\n";
+
+    #[test]
+    fn sections_are_those_of_the_profile() {
+        let value = |name: &str, key: &str| section(CONFIG, name).and_then(|values| values.get(key).cloned());
+        assert_eq!(value("default", "region").as_deref(), Some("eu-west-1"));
+        assert_eq!(value("default", "max_concurrent_requests"), None);
+        assert_eq!(value("work", "endpoint_url").as_deref(), Some("http://host"));
+        assert_eq!(value("work", "region"), None);
+        assert_eq!(value("odd", "credential_process").as_deref(), Some("echo hello"));
+        assert_eq!(section(CONFIG, "none"), None);
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let values = BTreeMap::from([("aws_secret_access_key".to_string(), "marked".to_string())]);
+        let profile = AwsProfile { name: "default".to_string(), values };
+        assert_eq!(format!("{profile:?}"), "AwsProfile { name: \"default\", .. }");
+    }
+
+    #[tokio::test]
+    async fn a_program_is_asked_once_until_its_credentials_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let calls = directory.path().join("calls");
+        let line = |ends: &str| {
+            format!(
+                "echo x >> {}; echo '{{\"Version\": 1, \"AccessKeyId\": \"id\", \"SecretAccessKey\": \"marked\"{ends}}}'",
+                calls.display()
+            )
+        };
+        for (ends, expected) in [("", 1), (", \"Expiration\": \"2020-01-01T00:00:00Z\"", 3)] {
+            let provider = ProgramCredentials {
+                program: Program::Shell(line(ends)),
+                io: Handle::current(),
+                last: Mutex::new(None),
+            };
+            for _ in 0..2 {
+                let credential = provider.get_credential().await.expect("credentials");
+                assert_eq!((credential.key_id.as_str(), credential.secret_key.as_str()), ("id", "marked"));
+            }
+            assert_eq!(std::fs::read_to_string(&calls).expect("calls").lines().count(), expected);
+        }
+        let fails = ProgramCredentials {
+            program: Program::Shell("echo no >&2; exit 1".to_string()),
+            io: Handle::current(),
+            last: Mutex::new(None),
+        };
+        let error = fails.get_credential().await.expect_err("no credentials").to_string();
+        assert!(error.contains("the profile's credential_process failed: no"), "{error}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Opens the store of a bucket, with what its process knows of it.
+
+use std::sync::Arc;
+
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::{Error, ObjectStore};
+use tokio::runtime::Handle;
+
+use super::address::{Bucket, Provider};
+use super::aws_profile::{AwsProfile, ProfileCredentials};
+use super::connector::Connector;
+use super::settings::StoreValues;
+
+/// Opens the store of a bucket; nothing is sent.
+///
+/// # Errors
+/// What is known of the bucket isn't enough, or can't be.
+pub(super) fn open(
+    bucket: &Bucket,
+    values: &StoreValues,
+    connector: &Connector,
+    io: &Handle,
+) -> Result<Arc<dyn ObjectStore>> {
+    match bucket.provider {
+        Provider::S3 => s3(bucket, values, connector, io),
+        Provider::Gcs => gcs(bucket, values, connector),
+        Provider::Azure => azure(bucket, values, connector),
+    }
+}
+
+fn shared(store: impl ObjectStore) -> Arc<dyn ObjectStore> {
+    Arc::new(store)
+}
+
+fn refused(bucket: &Bucket, error: &Error) -> datafusion::error::DataFusionError {
+    plan_datafusion_err!("cannot open '{bucket}': {error}")
+}
+
+fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle) -> Result<Arc<dyn ObjectStore>> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let has_keys = variable("AWS_ACCESS_KEY_ID").is_some();
+    let named = values.profile.clone().or_else(|| variable("AWS_PROFILE").filter(|_| !has_keys));
+    let name = named.clone().or_else(|| (!has_keys).then(|| "default".to_string()));
+    let profile = match &name {
+        Some(name) => {
+            AwsProfile::read(name).map_err(|error| plan_datafusion_err!("cannot open '{bucket}': {error}"))?
+        }
+        None => None,
+    };
+    if let (Some(name), None) = (&named, &profile) {
+        return plan_err!(
+            "cannot open '{bucket}': there is no profile '{name}' in ~/.aws/config and ~/.aws/credentials"
+        );
+    }
+    // Keys of the environment don't mix with those of a profile.
+    let mut builder = if values.profile.is_some() { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
+    if let Some(profile) = &profile {
+        builder = match profile.credentials(io) {
+            ProfileCredentials::Keys { id, secret, token } => {
+                let builder = builder.with_access_key_id(id).with_secret_access_key(secret);
+                token.into_iter().fold(builder, AmazonS3Builder::with_token)
+            }
+            ProfileCredentials::Program(credentials) => builder.with_credentials(credentials),
+            ProfileCredentials::None => builder,
+        };
+    }
+    let is_set = |names: [&str; 2]| values.profile.is_none() && names.into_iter().any(|name| variable(name).is_some());
+    let of_profile = |value: Option<&str>, names: [&str; 2]| value.filter(|_| !is_set(names)).map(str::to_string);
+    let profile = profile.as_ref();
+    let region = of_profile(profile.and_then(AwsProfile::region), ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    let endpoint = of_profile(profile.and_then(AwsProfile::endpoint), ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]);
+    let builder = values.region.clone().or(region).into_iter().fold(builder, AmazonS3Builder::with_region);
+    let builder = values.endpoint.clone().or(endpoint).into_iter().fold(builder, AmazonS3Builder::with_endpoint);
+    let builder = match values.path_style {
+        Some(is_path) => builder.with_virtual_hosted_style_request(!is_path),
+        None => builder,
+    };
+    let builder = values.anonymous.into_iter().fold(builder, AmazonS3Builder::with_skip_signature);
+    let builder = values.requester_pays.into_iter().fold(builder, AmazonS3Builder::with_request_payer);
+    let store = builder.with_bucket_name(&bucket.name).with_http_connector(connector.clone()).build();
+    store.map(shared).map_err(|error| refused(bucket, &error))
+}
+
+fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<Arc<dyn ObjectStore>> {
+    let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&bucket.name);
+    let builder = values.endpoint.iter().fold(builder, |builder, endpoint| builder.with_base_url(endpoint));
+    let builder = values.anonymous.into_iter().fold(builder, GoogleCloudStorageBuilder::with_skip_signature);
+    let store = builder.with_http_connector(connector.clone()).build();
+    store.map(shared).map_err(|error| refused(bucket, &error))
+}
+
+fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<Arc<dyn ObjectStore>> {
+    let builder = MicrosoftAzureBuilder::from_env();
+    let builder = match &bucket.account {
+        // With the account's own domain.
+        Some(_) => builder.with_url(bucket.to_string()),
+        None => builder.with_container_name(&bucket.name),
+    };
+    let builder = values.account.iter().fold(builder, |builder, account| builder.with_account(account));
+    let builder = values.endpoint.clone().into_iter().fold(builder, MicrosoftAzureBuilder::with_endpoint);
+    let builder = values.anonymous.into_iter().fold(builder, MicrosoftAzureBuilder::with_skip_signature);
+    let store = builder.with_http_connector(connector.clone()).build();
+    store.map(shared).map_err(|error| match error {
+        Error::Generic { .. } if bucket.account.is_none() && values.account.is_none() => plan_datafusion_err!(
+            "cannot open '{bucket}': {error}; name the storage account by AZURE_STORAGE_ACCOUNT_NAME, by --store \
+             '{bucket},account=...', or in the URL: abfss://{}@ACCOUNT.dfs.core.windows.net/",
+            bucket.name
+        ),
+        error => refused(bucket, &error),
+    })
+}

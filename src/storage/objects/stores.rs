@@ -1,0 +1,81 @@
+//! The stores of a process: one for each bucket, opened when it is first used, shared by all sessions.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::address::Bucket;
+use super::connector::Connector;
+use super::open::open;
+use super::settings::StoreSettings;
+
+/// The object stores that a process can reach.
+pub(crate) struct Stores {
+    settings: StoreSettings,
+    io: Handle,
+    open: Mutex<Opened>,
+}
+
+#[derive(Default)]
+struct Opened {
+    connector: Option<Connector>,
+    stores: HashMap<Bucket, Arc<dyn ObjectStore>>,
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Stores {
+    /// Stores whose connections run on `io`; none is opened yet.
+    pub(crate) fn new(settings: StoreSettings, io: Handle) -> Self {
+        Self { settings, io, open: Mutex::default() }
+    }
+
+    /// The runtime that connections, and all else that reads and writes, run on.
+    pub(crate) fn io(&self) -> &Handle {
+        &self.io
+    }
+
+    /// The stores of a session's process.
+    pub(crate) fn of(config: &SessionConfig) -> Option<Arc<Self>> {
+        config.get_extension()
+    }
+
+    /// The store of a URL's bucket.
+    ///
+    /// # Errors
+    /// A URL of no store, or of one that can't be opened.
+    pub(crate) fn store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        let Some(bucket) = Bucket::of_url(url)? else {
+            return plan_err!(
+                "'{}://' is no scheme of a store: there are s3, gs, az and abfss, and paths of local files",
+                url.scheme()
+            );
+        };
+        let mut opened = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = opened.stores.get(&bucket) {
+            return Ok(Arc::clone(store));
+        }
+        let connector = match &opened.connector {
+            Some(connector) => connector.clone(),
+            None => {
+                let connector = Connector::try_new(self.io.clone());
+                let connector = connector
+                    .map_err(|error| plan_datafusion_err!("cannot open connections for '{bucket}': {error}"))?;
+                opened.connector.insert(connector).clone()
+            }
+        };
+        let store = open(&bucket, &self.settings.of(&bucket), &connector, &self.io)?;
+        opened.stores.insert(bucket, Arc::clone(&store));
+        Ok(store)
+    }
+}
