@@ -32,6 +32,23 @@ impl Site {
         Self { server, workspace: Workspace::new() }
     }
 
+    /// With so many photos in a local folder, and the same below `set/` in the bucket.
+    fn with_photos(images: usize) -> Self {
+        let mut site = Self::new();
+        site.workspace = Workspace::with_photos(images, 4);
+        site.workspace.write("photos/daisy/broken.jpg", b"hello");
+        for (name, bytes) in site.workspace.files("photos") {
+            site.server.put("photos", &format!("set/{name}"), bytes);
+        }
+        site
+    }
+
+    fn shards(&self, below: &str) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.workspace.files(below);
+        files.retain(|(name, _)| name.ends_with(".tfrec"));
+        files
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
         command.current_dir(self.workspace.path("")).env("HOME", self.workspace.path("")).args(arguments);
@@ -93,8 +110,13 @@ fn a_folder_of_a_bucket_is_a_table() {
     site.server.put("photos", "t/x=3/d.parquet", "no parquet");
     let error = site.sql(query).failure(2);
     assert!(error.contains("holds objects that end in .csv and in .parquet"), "{error}");
-    let error = site.sql("SELECT * FROM 's3://photos/*.csv'").failure(2);
-    assert!(error.contains("patterns are for local files"), "{error}");
+    for sql in [
+        "SELECT * FROM 's3://photos/*.csv'",
+        "CREATE EXTERNAL TABLE p (n INT) STORED AS CSV LOCATION 's3://photos/*.csv'",
+    ] {
+        let error = site.sql(sql).failure(2);
+        assert!(error.contains("patterns are for local files"), "{error}");
+    }
 }
 
 #[test]
@@ -264,7 +286,7 @@ fn an_allow_list_bounds_stores_too() {
 
 #[test]
 fn a_cluster_reads_and_writes_buckets() {
-    let site = Site::new();
+    let site = Site::with_photos(60);
     site.server.put("photos", "x.csv", "n\n1\n2\n");
     let endpoint = site.server.endpoint();
     site.workspace.write(
@@ -284,4 +306,143 @@ fn a_cluster_reads_and_writes_buckets() {
     assert_eq!(run("SELECT sum(n) AS n FROM 's3://photos/x.csv'").success(), "n\n3\n");
     run("COPY (SELECT n * 2 AS n FROM 's3://photos/x.csv') TO 's3://photos/y.parquet'").success();
     assert_eq!(run("SELECT sum(n) AS n FROM 's3://photos/y.parquet'").success(), "n\n6\n");
+    run(&copy("s3://photos/set/", "cluster")).success();
+    site.sql(&copy("photos", "local")).success();
+    assert_eq!(site.shards("cluster"), site.shards("local"));
+}
+
+/// The main job, small.
+fn copy(from: &str, to: &str) -> String {
+    format!(
+        "COPY (SELECT image_encode(image_resize(image_decode(content), 32, 32, fit => 'cover')) AS image, class \
+         FROM read_images('{from}', shuffle_seed => 7)) TO '{to}' STORED AS TFRECORD OPTIONS (shards 4)"
+    )
+}
+
+#[test]
+fn images_of_a_bucket_become_the_shards_that_local_ones_do_also_where_the_store_misbehaves() {
+    let site = Site::with_photos(120);
+    site.sql(&copy("photos", "local")).success();
+    let local = site.shards("local");
+    assert_eq!(local.len(), 4);
+    for (place, out) in
+        [("s3://photos/set/", "folder"), ("s3://photos/set/**/*.jpg", "pattern"), ("s3://photos/set", "name")]
+    {
+        site.sql(&copy(place, out)).success();
+        assert_eq!(site.shards(out), local, "{place}");
+        assert!(site.workspace.read(&format!("{out}/_rejects.csv")).contains("s3://photos/set/daisy/broken.jpg"));
+    }
+    let gone = &site.server.keys("photos")[17];
+    for (action, share) in [
+        (Action::status(503, "SlowDown"), 0.1),
+        (Action::CutBody(100), 0.05),
+        (Action::ShortFrame(50), 0.05),
+        (Action::NoETag, 0.5),
+        (Action::CloseAtOnce, 0.05),
+    ] {
+        site.server.script(Rule::new(action).operation(Operation::Get).fraction(share, 5));
+    }
+    site.sql(&copy("s3://photos/set/", "stumbling")).success();
+    assert_eq!(site.shards("stumbling"), local);
+    site.server.clear_script();
+    site.server.script(Rule::new(Action::status(404, "NoSuchKey")).operation(Operation::Get).key(gone));
+    site.sql(&copy("s3://photos/set/", "without")).success();
+    let rejects = site.workspace.read("without/_rejects.csv");
+    assert!(rejects.contains(gone.as_str()) && rejects.contains("there is no such object"), "{rejects}");
+    assert_eq!(rejects.lines().count(), 3, "{rejects}");
+}
+
+#[test]
+fn rows_of_a_bucket_are_those_of_a_folder() {
+    let site = Site::with_photos(20);
+    let rows = |from: &str, start: &str| {
+        let query = format!(
+            "SELECT replace(path, '{start}', '') AS path, length, label, class, md5(content) AS sum, image_info(content)['width'] AS width \
+             FROM {from} ORDER BY path"
+        );
+        site.sql(&query).success()
+    };
+    let local = rows("read_images('photos')", "photos/");
+    assert_eq!(rows("read_images('s3://photos/set/')", "s3://photos/set/"), local);
+    assert_eq!(rows("'s3://photos/set/**/*.jpg'", "s3://photos/set/"), local);
+    assert_eq!(rows("'s3://photos/'", "s3://photos/set/"), local);
+    let declared = "CREATE EXTERNAL TABLE t STORED AS IMAGES LOCATION 's3://photos/set/'; SELECT count(*) AS n, min(modification_time) > now() - INTERVAL '1 hour' AS is_new FROM t";
+    assert_eq!(site.sql(declared).success(), "n,is_new\n21,true\n");
+    let one = site.sql("SELECT label, class FROM 's3://photos/set/daisy/broken.jpg'").success();
+    assert_eq!(one, "label,class\ndaisy,0\n");
+    let shallow = "SELECT count(*) AS n FROM read_images('s3://photos/set/daisy', recursive => false)";
+    assert_ne!(site.sql(shallow).success(), "n\n0\n");
+    for (sql, reason) in [
+        ("SELECT * FROM read_images('s3://photos/none/')", "nothing at 's3://photos/none/'"),
+        ("SELECT * FROM read_images('s3://photos/set/*.gif')", "no images match 's3://photos/set/*.gif'"),
+        ("SELECT * FROM read_images('s3://photos/set/[')", "bad glob"),
+        ("SELECT * FROM read_tfrecord('s3://photos/set/')", "files are read from local paths"),
+    ] {
+        let error = site.sql(sql).failure(2);
+        assert!(error.contains(reason), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn keys_of_every_kind_are_listed_and_read() {
+    let site = Site::new();
+    let names = ["a b", "a%20b", "a+b=c", "ä/é", "a#b?", "a&b", "a'b", "[x]{y}~", "x*y", "z:1"];
+    for name in names {
+        site.server.put("photos", &format!("odd/{name}.jpg"), name);
+    }
+    site.server.put("photos", "odd/.hidden.jpg", "hidden");
+    site.server.put("photos", "odd/folder/", "");
+    let rows = site
+        .sql("SELECT path, CAST(content AS VARCHAR) AS name FROM read_images('s3://photos/odd/') ORDER BY path")
+        .success();
+    let mut expected = names.map(|name| format!("s3://photos/odd/{name}.jpg,{name}\n"));
+    expected.sort();
+    assert_eq!(rows, format!("path,name\n{}", expected.concat()));
+}
+
+#[test]
+fn listings_go_over_pages_and_stop_where_enough_was_found() {
+    let site = Site::new();
+    for number in 0..3500 {
+        site.server.put("photos", &format!("many/{number:05}.jpg"), "x");
+    }
+    assert_eq!(site.sql("SELECT count(*) AS n FROM read_images('s3://photos/many/')").success(), "n\n3500\n");
+    site.server.forget_requests();
+    let first = site.sql("SELECT path FROM read_images('s3://photos/many/') LIMIT 2").success();
+    assert_eq!(first, "path\ns3://photos/many/00000.jpg\ns3://photos/many/00001.jpg\n");
+    let lists = site.server.requests().iter().filter(|request| request.operation == Operation::List).count();
+    assert!(lists <= 2, "{lists} lists");
+    assert!(site.server.requests().iter().all(|request| request.operation == Operation::List));
+}
+
+#[test]
+fn no_more_than_headers_is_read_where_headers_are_enough() {
+    let site = Site::with_photos(8);
+    site.server.put(
+        "photos",
+        "set/large.jpg",
+        [site.server.get("photos", &site.server.keys("photos")[3]).expect("a photo").to_vec(), vec![0; 200_000]]
+            .concat(),
+    );
+    site.server.forget_requests();
+    site.sql("CREATE EXTERNAL TABLE t STORED AS IMAGES LOCATION 's3://photos/set/'; SUMMARIZE t").success();
+    let gets: Vec<_> =
+        site.server.requests().into_iter().filter(|request| request.operation == Operation::Get).collect();
+    assert_eq!(gets.len(), 10);
+    assert!(gets.iter().all(|get| get.range.as_deref() == Some("bytes=0-65535")), "{gets:?}");
+}
+
+#[test]
+fn a_refusal_and_an_outage_end_a_statement() {
+    let site = Site::with_photos(150);
+    site.server.script(Rule::new(Action::status(403, "AccessDenied")).operation(Operation::Get).key_contains("rose"));
+    let start = Instant::now();
+    let error = site.sql("SELECT sum(length(content)) FROM read_images('s3://photos/set/')").failure(1);
+    assert!(error.contains("AccessDenied") && error.contains("may not do that"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    site.server.clear_script();
+    site.server.script(Rule::new(Action::status(400, "Broken")).operation(Operation::Get));
+    let outage = "SELECT sum(length(content)) FROM read_images('s3://photos/set/', partitions => 1)";
+    let error = site.sql(outage).failure(1);
+    assert!(error.contains("100 objects in a row can't be read"), "{error}");
 }

@@ -13,7 +13,7 @@ use super::SOURCES;
 use super::listed::{is_listed, table_at_url, table_by_name};
 use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, is_object_url};
+use crate::storage::{AllowList, Location, ObjectLocation, Stores, is_object_url};
 
 /// Makes tables of names that are paths, directories or globs.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl FilesByName {
         let state = self.state()?;
         let allow = AllowList::of(state.config());
         if is_object_url(name) {
-            return table_at_url(name, &state, &allow).await.map(Some);
+            return self.found_in_store(name, &state, &allow).await.map(Some);
         }
         let location = name.to_string();
         let look = tokio::task::spawn_blocking(move || {
@@ -56,6 +56,46 @@ impl FilesByName {
         }
         table_by_name(name, &state, &allow).await.map(Some)
     }
+}
+
+impl FilesByName {
+    /// The table of objects: of images where the name, or the first object that tells, says so, else one that DataFusion reads.
+    async fn found_in_store(
+        &self,
+        name: &str,
+        state: &SessionState,
+        allow: &Arc<AllowList>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let (location, within, stores) = (name.to_string(), Arc::clone(allow), Stores::of(state.config()));
+        let look = tokio::task::spawn_blocking(move || kind_of_objects(&location, &within, stores.as_deref()));
+        let kind = look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
+        match kind {
+            Some(FileKind::Parquet) | None => table_at_url(name, state, allow).await,
+            Some(FileKind::Image) => {
+                let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
+                let format = formats.find(|format| format.files == Some(FileKind::Image));
+                let format = format.ok_or_else(|| internal_datafusion_err!("images have a source"))?;
+                format.at(name, allow)
+            }
+            Some(_) => plan_err!(
+                "'{name}': files of this kind are read from local paths; from object stores images and tables are"
+            ),
+        }
+    }
+}
+
+/// As [`kind`], of objects; `None` where tables are.
+fn kind_of_objects(location: &str, allow: &AllowList, stores: Option<&Stores>) -> Result<Option<FileKind>> {
+    let parsed = ObjectLocation::parse_within(location, allow)?;
+    let named = FileKind::of_data(Path::new(location));
+    let Some(stores) = stores.filter(|_| named.is_none() && !is_listed(location)) else { return Ok(named) };
+    let mut kind = None;
+    parsed.find(stores, &mut |found| {
+        let name = Path::new(&found.below);
+        kind = FileKind::of_data(name);
+        kind.is_none() && !name.file_name().and_then(|name| name.to_str()).is_some_and(is_listed)
+    })?;
+    Ok(kind)
 }
 
 impl UrlTableFactory for FilesByName {

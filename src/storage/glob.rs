@@ -69,6 +69,13 @@ impl Glob {
         self.matcher.is_match(below)
     }
 
+    /// Whether a key below the base matches; hidden names only where the pattern says so.
+    pub(super) fn is_match_of_object(&self, below: &str) -> bool {
+        let names: Vec<&str> = below.split('/').collect();
+        let is_shown = |(depth, name): (usize, &&str)| self.wanted(depth).holds(OsStr::new(name));
+        self.matcher.is_match(below) && names.iter().enumerate().all(is_shown)
+    }
+
     /// What may match in a folder that is so far below the base.
     pub(super) fn wanted(&self, depth: usize) -> Wanted<'_> {
         match self.parts.get(depth) {

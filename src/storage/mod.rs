@@ -27,7 +27,9 @@ pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
 pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
-pub(crate) use objects::{Stores, check_object_url, is_object_url};
+pub(crate) use objects::{
+    Content, Failures, FoundObject, ObjectLocation, Stores, Wanted, check_object_url, is_object_url, read_objects,
+};
 pub(crate) use waits::while_others_go_on;
 
 /// The path that a `file://` URL names.

@@ -1,7 +1,5 @@
 //! What an object store said, and what to do about it.
 
-use std::error::Error as _;
-
 use object_store::Error;
 
 /// An error of an object store: what was asked of it, what it answered, and what to do.
@@ -23,8 +21,8 @@ pub(crate) fn of_store(error: &Error) -> String {
     }
 }
 
-/// The error with what it came from, each said once.
-fn chain(error: &Error) -> String {
+/// An error with what it came from, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -39,7 +37,8 @@ fn chain(error: &Error) -> String {
 
 /// What was asked: `GET http://host/bucket/key`, without what stands behind a question mark.
 fn asked(text: &str) -> Option<&str> {
-    let (_, asked) = text.split_once("Error performing ")?;
+    // That of a listing holds that of its request.
+    let (_, asked) = text.rsplit_once("Error performing ")?;
     let (asked, _) = asked.split_once(" in ")?;
     Some(asked.split_once('?').map_or(asked, |(asked, _)| asked))
 }
@@ -66,7 +65,12 @@ fn unescaped(text: &str) -> String {
 fn advice(code: &str, message: &str) -> Option<String> {
     const CREDENTIALS: &str = "docs/stores.md says where credentials are looked for";
     let advice = match code {
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "AuthenticationFailed" => {
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidToken"
+        | "ExpiredToken"
+        | "AuthenticationFailed"
+        | "AuthorizationFailure" => {
             format!("the credentials of this process aren't right for this store: {CREDENTIALS}")
         }
         "AccessDenied" | "AuthorizationPermissionMismatch" | "AllAccessDisabled" => {
@@ -101,7 +105,7 @@ fn told(error: &Error, text: &str) -> (String, Option<String>) {
         return (
             "no credentials were found, and this machine has no service that tells it its role".to_string(),
             advice(
-                "docs/stores.md says where they are looked for; public buckets are read with --store 's3://BUCKET,anonymous=true'",
+                "docs/stores.md says where they are looked for, and how public buckets are read: with anonymous=true",
             ),
         );
     }
@@ -112,6 +116,8 @@ fn told(error: &Error, text: &str) -> (String, Option<String>) {
         );
     }
     match error {
+        // What we say ourselves.
+        Error::Generic { store: "object", source } => (source.to_string(), None),
         Error::NotFound { path, .. } => (format!("there is no object '{path}'"), None),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
             ("it was refused".to_string(), advice("docs/stores.md says where credentials are looked for"))

@@ -25,7 +25,7 @@ use crate::exec::most_items;
 use crate::format::kind::IMAGE_EXTENSIONS;
 use crate::source::Sample;
 use crate::source::work::{Load, cut};
-use crate::storage::{AllowList, Found, Location};
+use crate::storage::{AllowList, Found, FoundObject, Location, ObjectLocation, Stores, is_object_url};
 
 /// What there is.
 pub(super) struct Listing {
@@ -39,6 +39,7 @@ pub(super) struct Listing {
 pub(super) struct Request {
     location: String,
     allow: Arc<AllowList>,
+    stores: Option<Arc<Stores>>,
     options: ImagesOptions,
     filter: Option<Arc<dyn PhysicalExpr>>,
     limit: Option<usize>,
@@ -74,6 +75,7 @@ impl Request {
         Ok(Self {
             location: table.location.clone(),
             allow: AllowList::of(session.config()),
+            stores: Stores::of(session.config()),
             options: table.options.clone(),
             filter,
             limit,
@@ -110,8 +112,13 @@ impl Request {
             && self.options.shuffle_seed.is_none()
             && (self.options.classes.is_some() || !self.needs_classes);
         let most = self.limit.filter(|_| is_plain).unwrap_or(usize::MAX);
-        let location = Location::parse_within(&self.location, &self.allow)?;
-        let mut files = find(&location, &self.options, most)?;
+        let mut files = match &self.stores {
+            Some(stores) if is_object_url(&self.location) => {
+                let location = ObjectLocation::parse_within(&self.location, &self.allow)?;
+                find_objects(&location, stores, &self.options, most)?
+            }
+            _ => find(&Location::parse_within(&self.location, &self.allow)?, &self.options, most)?,
+        };
         if files.is_empty() {
             return nothing_found(&self.location, &self.options);
         }
@@ -197,12 +204,49 @@ pub(super) fn find(location: &Location, options: &ImagesOptions, most: usize) ->
     Ok(files)
 }
 
+/// Finds the images of a location in an object store, as [`find`] does.
+fn find_objects(location: &ObjectLocation, stores: &Stores, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
+    let is_recursive = options.is_recursive.unwrap_or(true);
+    let mut files = Vec::new();
+    location.find(stores, &mut |found| {
+        let is_deep = found.below.contains('/');
+        if files.len() < most
+            && (is_recursive || !is_deep)
+            && is_image(Path::new(&found.below), found.is_named, options)
+        {
+            files.push(object(found, location));
+        }
+        files.len() < most
+    })?;
+    Ok(files)
+}
+
 fn is_wanted(found: &Found, options: &ImagesOptions) -> bool {
-    let extension = found.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    is_image(&found.path, found.is_named, options)
+}
+
+/// Whether a name is that of an image; all are that the location names.
+fn is_image(name: &Path, is_named: bool, options: &ImagesOptions) -> bool {
+    let extension = name.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is_it = |wanted: &str| wanted == "*" || wanted.eq_ignore_ascii_case(extension);
     match &options.extensions {
         Some(wanted) => wanted.iter().any(|wanted| is_it(wanted)),
-        None => found.is_named || IMAGE_EXTENSIONS.into_iter().any(is_it),
+        None => is_named || IMAGE_EXTENSIONS.into_iter().any(is_it),
+    }
+}
+
+/// What is known of an object; its label is the name of its folder.
+fn object(found: FoundObject, location: &ObjectLocation) -> File {
+    let label = match found.below.rsplit_once('/') {
+        Some((folders, _)) => folders.rsplit('/').next().map(str::to_string),
+        None => location.base_name(&found),
+    };
+    File {
+        path: found.url,
+        modification_time: Some(found.modified.timestamp_micros()),
+        length: i64::try_from(found.length).unwrap_or(i64::MAX),
+        label,
+        below: found.below.into_bytes().into(),
     }
 }
 

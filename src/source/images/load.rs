@@ -25,7 +25,9 @@ use crate::exec::{Task, io_runtime};
 use crate::source::batch::cut_by_decoded_size;
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::storage::{AllowList, read_beginning, read_file};
+use crate::storage::{
+    AllowList, Content, Failures, Stores, Wanted, is_object_url, read_beginning, read_file, read_objects,
+};
 
 /// Reads the content of each file where the query looks at it.
 #[derive(Debug)]
@@ -152,6 +154,8 @@ impl Reader for ImageReader {
             task: Task::of(context.session_config()),
             is_headers_only: self.is_headers_only,
             allow: AllowList::of(context.session_config()),
+            stores: Stores::of(context.session_config()),
+            failures: Arc::default(),
             options,
         });
         let rows = items.map_ok(move |batch| Arc::clone(&loader).load(batch)).try_flatten();
@@ -198,6 +202,9 @@ struct Loader {
     task: Arc<Task>,
     is_headers_only: bool,
     allow: Arc<AllowList>,
+    stores: Option<Arc<Stores>>,
+    /// Objects in a row that couldn't be read.
+    failures: Arc<Failures>,
     options: PixmillOptions,
 }
 
@@ -261,13 +268,20 @@ impl Loader {
             }
             let Some(items) = waiting.pop_front() else { return };
             let (schema, metrics, allow) = (Arc::clone(&self.schema), self.metrics.clone(), Arc::clone(&self.allow));
+            let (stores, failures) = (self.stores.clone(), Arc::clone(&self.failures));
             let (most_decoded, is_headers_only) = (self.options.decoded_batch_bytes(), self.is_headers_only);
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
                 let mut batches = Vec::new();
                 let mut items = items;
                 while items.num_rows() > 0 {
-                    let loaded = Loaded::read(&items, is_headers_only, &metrics, &allow, MOST_BYTES)?;
+                    let is_of_store = paths(&items).iter().flatten().any(is_object_url);
+                    let loaded = match &stores {
+                        Some(stores) if is_of_store => {
+                            Loaded::fetch(&items, is_headers_only, &metrics, &allow, (stores, &failures))?
+                        }
+                        _ => Loaded::read(&items, is_headers_only, &metrics, &allow, MOST_BYTES)?,
+                    };
                     let rows = loaded.content.len();
                     let batch = project(&items.slice(0, rows), Some(&loaded), &schema)?;
                     batches.extend(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded));
@@ -322,6 +336,55 @@ impl Loaded {
             ends.push(bytes.len() - start);
             errors.push(result.err().map(|reason| format!("cannot be read: {reason}")));
         }
+        Self::of(bytes, ends, errors, metrics)
+    }
+
+    /// Reads the objects of some items, many at a time; of one at least, as [`Loaded::read`] does.
+    fn fetch(
+        items: &RecordBatch,
+        is_headers_only: bool,
+        metrics: &LoadMetrics,
+        allow: &AllowList,
+        (stores, failures): (&Stores, &Failures),
+    ) -> Result<Self> {
+        let listed = paths(items).iter().flatten().zip(lengths(items).values());
+        let beginnings = listed.map(|(url, length)| {
+            // A range of nothing is an error.
+            let beginning = (is_headers_only && *length > 0).then_some(HEADER_BYTES);
+            Wanted { url, listed: length.unsigned_abs(), beginning, most: MOST_BYTES }
+        });
+        let beginnings: Vec<Wanted<'_>> = beginnings.collect();
+        let mut contents = read_objects(stores, allow, &beginnings, failures)?;
+        if is_headers_only {
+            let is_short = |content: &Content| {
+                content.as_ref().is_ok_and(|bytes| bytes.len() as u64 >= HEADER_BYTES && image_size(bytes).is_none())
+            };
+            let short: Vec<usize> = (0..contents.len()).filter(|row| is_short(&contents[*row])).collect();
+            let whole = short.iter().map(|row| Wanted { beginning: None, ..beginnings[*row] });
+            let whole: Vec<Wanted<'_>> = whole.collect();
+            for (row, content) in short.into_iter().zip(read_objects(stores, allow, &whole, failures)?) {
+                contents[row] = content;
+            }
+        }
+        let (mut bytes, mut ends, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for (content, object) in contents.iter().zip(&beginnings) {
+            let content = content.as_ref();
+            let length = content.map_or(0, |content| content.len());
+            if !ends.is_empty() && bytes.len() + length > MOST_BYTES {
+                break;
+            }
+            bytes.extend_from_slice(content.map_or(&[][..], AsRef::as_ref));
+            ends.push(length);
+            if let Err(reason) = content {
+                metrics.unreadable_files.add(1);
+                tracing::warn!("cannot read '{}': {reason}", object.url);
+            }
+            errors.push(content.err().map(|reason| format!("cannot be read: {reason}")));
+        }
+        Self::of(bytes, ends, errors, metrics)
+    }
+
+    fn of(bytes: Vec<u8>, ends: Vec<usize>, errors: Vec<Option<String>>, metrics: &LoadMetrics) -> Result<Self> {
         metrics.files_read.add(ends.len());
         metrics.bytes_read.add(bytes.len());
         let offsets = OffsetBuffer::<i32>::from_lengths(ends);

@@ -24,7 +24,7 @@ use super::node::{ReadExec, Reader};
 use super::{Hidden, PartitionedTable, Partitions, Sample};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, while_others_go_on};
+use crate::storage::{AllowList, Location, ObjectLocation, is_object_url, while_others_go_on};
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "IMAGES";
@@ -55,8 +55,11 @@ impl ImagesTable {
     /// A location that can't be one, or that may not be reached.
     pub fn try_new(location: impl Into<String>, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
         let location = location.into();
-        let parsed = while_others_go_on(|| Location::parse_within(&location, allow))?;
-        if parsed.is_pattern() && options.is_recursive.is_some() {
+        let is_pattern = match is_object_url(&location) {
+            true => ObjectLocation::parse_within(&location, allow)?.is_pattern(),
+            false => while_others_go_on(|| Location::parse_within(&location, allow))?.is_pattern(),
+        };
+        if is_pattern && options.is_recursive.is_some() {
             return plan_err!(
                 "recursive: a pattern says itself how deep it goes, '*' one folder and '**' any, got '{location}'; leave recursive out"
             );

@@ -15,9 +15,9 @@ use datafusion::logical_expr::CreateExternalTable;
 
 use super::files::{Files, ListedPlace};
 use super::table::{FilesTable, dictionaries, listing};
-use super::{refuse_arrow, schema, url};
+use super::{refuse_arrow, refuse_pattern, schema, url};
 use crate::exec::boxed_create;
-use crate::storage::{AllowList, is_glob, is_object_url, local_path};
+use crate::storage::{AllowList, check_object_url, is_glob, is_object_url, local_path};
 
 /// Makes tables of local files as other formats do; the rest is DataFusion's.
 #[derive(Debug, Default)]
@@ -28,7 +28,9 @@ pub(crate) struct ListedTableFactory {
 impl ListedTableFactory {
     async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         let is_local = command.locations.iter().all(|location| local_path(location).is_some());
-        if let Some(location) = command.locations.iter().find(|location| is_object_url(location)) {
+        for location in command.locations.iter().filter(|location| is_object_url(location)) {
+            check_object_url(location)?;
+            refuse_pattern(location)?;
             refuse_arrow(location, &command.file_type)?;
         }
         if !is_local || is_unbounded(command) {

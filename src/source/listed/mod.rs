@@ -60,11 +60,7 @@ pub(crate) async fn table_at_url(
 ) -> Result<Arc<dyn TableProvider>> {
     check_object_url(name)?;
     allow.check(name)?;
-    if name.contains(['*', '?', '[', '{']) {
-        return plan_err!(
-            "'{name}': patterns are for local files; name one object, or a folder with a slash behind it"
-        );
-    }
+    refuse_pattern(name)?;
     let url = ListingTableUrl::parse(name)?;
     let Some((format, end)) = format_at(&url, name, state).await? else {
         return plan_err!(
@@ -83,6 +79,16 @@ pub(crate) async fn table_at_url(
     let options = options.with_table_partition_cols(columns);
     let schema = schema::infer(&options, std::slice::from_ref(&url), name, state).await?;
     Ok(Arc::new(listing(vec![url], &options, &schema)?))
+}
+
+/// Refuses patterns of objects: DataFusion takes them for names, of which there are none.
+fn refuse_pattern(location: &str) -> Result<()> {
+    match location.contains(['*', '?', '[', '{']) {
+        true => {
+            plan_err!("'{location}': patterns are for local files; name one object, or a folder with a slash behind it")
+        }
+        false => Ok(()),
+    }
 }
 
 /// Refuses Arrow files of object stores, whose beginning DataFusion 55 looks for in the wrong place.

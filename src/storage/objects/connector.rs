@@ -16,6 +16,8 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::words::chain;
+
 /// Requests that wait for an answer at the same time, at most.
 const MOST_REQUESTS: usize = 64;
 /// However slow a store asks us to be.
@@ -135,20 +137,6 @@ impl Shared {
         }
         answer
     }
-}
-
-/// An error with all that it came from.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[derive(Debug, Error)]

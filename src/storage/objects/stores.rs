@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use url::Url;
 
 use super::address::Bucket;
@@ -43,6 +44,19 @@ impl Stores {
     /// The runtime that connections, and all else that reads and writes, run on.
     pub(crate) fn io(&self) -> &Handle {
         &self.io
+    }
+
+    /// Waits, on a thread that may, until something is done on the runtime of connections.
+    ///
+    /// # Errors
+    /// The process is about to end.
+    pub(super) fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let (sender, receiver) = oneshot::channel();
+        self.io.spawn(async move {
+            // Nobody waits any more for a statement that was given up.
+            let _ = sender.send(work.await);
+        });
+        receiver.blocking_recv().map_err(|_| exec_datafusion_err!("the process is about to end"))
     }
 
     /// The stores of a session's process.

@@ -1,0 +1,220 @@
+//! Finding objects: a location is an object, a folder or a pattern.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path as ObjectPath;
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::stores::Stores;
+use super::{check_object_url, split};
+use crate::storage::AllowList;
+use crate::storage::glob::{Glob, has_wildcard};
+
+/// A location of objects, taken apart; nothing has been asked.
+#[derive(Debug)]
+pub(crate) struct ObjectLocation {
+    text: String,
+    /// Scheme and bucket: what stands before keys, with its slash.
+    bucket: String,
+    /// What keys begin with: a folder without its slash, or an object.
+    base: ObjectPath,
+    glob: Option<Glob>,
+    /// Whether the location can't be an object: it ends in a slash, or is a bucket.
+    is_folder: bool,
+}
+
+/// An object of a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundObject {
+    /// The whole URL, the key as it is.
+    pub(crate) url: String,
+    /// The key from where the search started; of an object that is named itself, its name.
+    pub(crate) below: String,
+    pub(crate) length: u64,
+    pub(crate) modified: DateTime<Utc>,
+    /// Whether the location itself says that this object is meant, by its name or its extension.
+    pub(crate) is_named: bool,
+}
+
+impl ObjectLocation {
+    /// Takes a location apart that must not lead outside of an allow-list.
+    ///
+    /// # Errors
+    /// A URL that is none, holds a secret or leads outside, and a pattern that is none.
+    pub(crate) fn parse_within(text: &str, allow: &AllowList) -> Result<Self> {
+        check_object_url(text)?;
+        // It knows of what leads up, which isn't shown then.
+        allow.check(text)?;
+        let (bucket, key) = split(text)?;
+        let parts: Vec<&str> = key.split('/').collect();
+        let fixed = parts.iter().position(|part| has_wildcard(part));
+        let (base, glob) = match fixed {
+            Some(fixed) => (parts[..fixed].join("/"), Some(Glob::parse(&parts[fixed..].join("/"), text)?)),
+            None => (key.trim_end_matches('/').to_string(), None),
+        };
+        let path =
+            ObjectPath::parse(&base).map_err(|error| plan_datafusion_err!("'{text}' names no object: {error}"))?;
+        allow.check_object(&url(bucket)?, &path)?;
+        Ok(Self {
+            text: text.to_string(),
+            bucket: bucket.to_string(),
+            base: path,
+            glob,
+            is_folder: base.is_empty() || key.ends_with('/') || fixed.is_some(),
+        })
+    }
+
+    /// Whether the location is a pattern, and no name.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.glob.is_some()
+    }
+
+    /// The name of the folder of the objects that lie where the search starts.
+    pub(crate) fn base_name(&self, found: &FoundObject) -> Option<String> {
+        let key = found.url.strip_prefix(&self.bucket)?;
+        let folder = key.strip_suffix(&found.below)?.trim_end_matches('/');
+        let name = folder.rsplit('/').next().filter(|name| !name.is_empty());
+        Some(name.unwrap_or_else(|| bucket_name(&self.bucket)).to_string())
+    }
+
+    /// Finds the objects, in the order of their keys, until `each` wants no more. Hidden ones are passed over.
+    ///
+    /// It waits for the store: it is for threads that may.
+    ///
+    /// # Errors
+    /// Nothing is there, or the store doesn't say what is.
+    pub(crate) fn find(&self, stores: &Stores, each: &mut dyn FnMut(FoundObject) -> bool) -> Result<()> {
+        let store = stores.store(&url(&self.bucket)?)?;
+        if !self.is_folder
+            && let Some(meta) = stores.wait(named(Arc::clone(&store), self.base.clone()))??
+        {
+            let below = self.base.filename().unwrap_or_default().to_string();
+            each(self.found(&meta, below, true));
+            return Ok(());
+        }
+        let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
+        stores.io().spawn(list(store, self.base.clone(), sender));
+        let mut is_empty = true;
+        while let Some(page) = pages.blocking_recv() {
+            for meta in page? {
+                is_empty = false;
+                if let Some(found) = self.wanted(&meta)
+                    && !each(found)
+                {
+                    return Ok(());
+                }
+            }
+        }
+        match is_empty {
+            true => plan_err!("nothing at '{}': no such object, and none below it", self.text),
+            false => Ok(()),
+        }
+    }
+
+    /// An object that was listed, if it is one that the location means.
+    fn wanted(&self, meta: &ObjectMeta) -> Option<FoundObject> {
+        let below = meta.location.as_ref().strip_prefix(self.base.as_ref())?.trim_start_matches('/');
+        let is_marker = meta.size == 0 && Path::new(below).extension().is_none();
+        let is_wanted = match &self.glob {
+            Some(glob) => glob.is_match_of_object(below),
+            None => below.split('/').all(|name| !name.starts_with('.')),
+        };
+        let is_named = self.glob.as_ref().is_some_and(|glob| glob.names_extension);
+        (!below.is_empty() && !is_marker && is_wanted).then(|| self.found(meta, below.to_string(), is_named))
+    }
+
+    fn found(&self, meta: &ObjectMeta, below: String, is_named: bool) -> FoundObject {
+        let url = format!("{}{}", self.bucket, meta.location);
+        FoundObject { url, below, length: meta.size, modified: meta.last_modified, is_named }
+    }
+}
+
+/// Pages of a listing that are fetched before they are looked at.
+const PAGES_AHEAD: usize = 2;
+/// Objects of a page, as stores have them.
+const PAGE: usize = 1000;
+
+/// The object of this name, if there is one.
+async fn named(store: Arc<dyn ObjectStore>, path: ObjectPath) -> Result<Option<ObjectMeta>> {
+    match store.head(&path).await {
+        Ok(meta) => Ok(Some(meta)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => {
+            // The answer to such a request has no text; that to a listing says why.
+            let listed = store.list_with_delimiter(Some(&path)).await.err();
+            Err(listed.unwrap_or(error).into())
+        }
+    }
+}
+
+/// Lists what is below a folder, until nobody wants more.
+async fn list(store: Arc<dyn ObjectStore>, base: ObjectPath, pages: mpsc::Sender<Result<Vec<ObjectMeta>>>) {
+    let prefix = (!base.as_ref().is_empty()).then_some(&base);
+    let mut listed = store.list(prefix).try_ready_chunks(PAGE);
+    while let Some(page) = listed.next().await {
+        let page = page.map_err(|error| DataFusionError::from(error.1));
+        if pages.send(page).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn bucket_name(bucket: &str) -> &str {
+    let name = bucket.split_once("://").map_or(bucket, |(_, name)| name).trim_end_matches('/');
+    name.split_once('@').map_or(name, |(container, _)| container)
+}
+
+/// The URL of a bucket.
+pub(super) fn url(bucket: &str) -> Result<Url> {
+    Url::parse(bucket).map_err(|error| plan_datafusion_err!("'{bucket}' names no bucket: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(text: &str) -> ObjectLocation {
+        ObjectLocation::parse_within(text, &AllowList::default()).expect("a location")
+    }
+
+    #[test]
+    fn the_fixed_part_of_a_pattern_is_where_the_search_starts() {
+        for (text, base, is_pattern, is_folder) in [
+            ("s3://b/photos/a.jpg", "photos/a.jpg", false, false),
+            ("s3://b/photos/", "photos", false, true),
+            ("s3://b", "", false, true),
+            ("s3://b/photos/*/x-?.jpg", "photos", true, true),
+            ("s3://b/**/*.jpg", "", true, true),
+        ] {
+            let location = location(text);
+            assert_eq!(
+                (location.base.as_ref(), location.is_pattern(), location.is_folder),
+                (base, is_pattern, is_folder),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_folder_of_an_object_where_the_search_starts_has_a_name() {
+        let named = |text: &str, key: &str, below: &str| {
+            let found = FoundObject {
+                url: format!("s3://b/{key}"),
+                below: below.to_string(),
+                length: 1,
+                modified: Utc::now(),
+                is_named: false,
+            };
+            location(text).base_name(&found)
+        };
+        assert_eq!(named("s3://b/photos/", "photos/a.jpg", "a.jpg").as_deref(), Some("photos"));
+        assert_eq!(named("s3://b/photos/roses/a.jpg", "photos/roses/a.jpg", "a.jpg").as_deref(), Some("roses"));
+        assert_eq!(named("s3://b/", "a.jpg", "a.jpg").as_deref(), Some("b"));
+    }
+}
