@@ -19,7 +19,7 @@ pub(super) fn refuse_misread(tree: &impl Visit) -> Result<()> {
 }
 
 /// Words in the names of options that are for secrets.
-const SECRETS: [&str; 11] = [
+const SECRETS: [&str; 10] = [
     "access_key",
     "account_key",
     "bearer",
@@ -29,7 +29,6 @@ const SECRETS: [&str; 11] = [
     "sas_",
     "secret",
     "service_account",
-    "session_token",
     "token",
 ];
 

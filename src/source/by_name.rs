@@ -56,9 +56,7 @@ impl FilesByName {
         }
         table_by_name(name, &state, &allow).await.map(Some)
     }
-}
 
-impl FilesByName {
     /// The table of objects: of images where the name, or the first object that tells, says so, else one that DataFusion reads.
     async fn found_in_store(
         &self,

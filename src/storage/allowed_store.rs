@@ -14,7 +14,7 @@ use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStor
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
-    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use futures::stream::{self, BoxStream};
@@ -25,7 +25,7 @@ use url::Url;
 use super::AllowList;
 use super::find::files_below;
 use super::literal::tell_unnameable;
-use super::objects::Stores;
+use super::objects::{Stores, reason_for_no_head};
 
 /// DataFusion's registry, whose stores keep to an allow-list.
 #[derive(Debug)]
@@ -199,12 +199,8 @@ impl ObjectStore for AllowedStore {
         let asks_for_head = options.head;
         let result = self.store.get_opts(path, options).await;
         match result {
-            // The answer to such a request has no text; that to a request for a byte says why.
-            Err(error)
-                if asks_for_head && self.gate.url.scheme() != "file" && !matches!(error, Error::NotFound { .. }) =>
-            {
-                let byte = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
-                Err(self.store.get_opts(path, byte).await.err().unwrap_or(error))
+            Err(error) if asks_for_head && !self.gate.is_local() && !matches!(error, Error::NotFound { .. }) => {
+                Err(reason_for_no_head(self.store.as_ref(), path, error).await)
             }
             result => result,
         }

@@ -116,8 +116,6 @@ fn told(error: &Error, text: &str) -> (String, Option<String>) {
         );
     }
     match error {
-        // What we say ourselves.
-        Error::Generic { store: "object", source } => (source.to_string(), None),
         Error::NotFound { path, .. } => (format!("there is no object '{path}'"), None),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
             ("it was refused".to_string(), advice("docs/stores.md says where credentials are looked for"))

@@ -218,6 +218,8 @@ fn find_objects(location: &ObjectLocation, stores: &Stores, options: &ImagesOpti
         }
         files.len() < most
     })?;
+    // Most stores list in this order; some have none.
+    files.sort_by(|left, right| left.below.cmp(&right.below));
     Ok(files)
 }
 

@@ -366,7 +366,8 @@ impl Loaded {
                 contents[row] = content;
             }
         }
-        let (mut bytes, mut ends, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let all: usize = contents.iter().flatten().map(|content| content.len()).sum();
+        let (mut bytes, mut ends, mut errors) = (Vec::with_capacity(all.min(MOST_BYTES)), Vec::new(), Vec::new());
         for (content, object) in contents.iter().zip(&beginnings) {
             let content = content.as_ref();
             let length = content.map_or(0, |content| content.len());

@@ -131,7 +131,7 @@ fn refuse_secrets(url: &Url, provider: Provider) -> Result<()> {
 }
 
 /// Where a process looks for credentials, in a few words.
-pub(crate) fn where_credentials_belong(provider: Provider) -> &'static str {
+fn where_credentials_belong(provider: Provider) -> &'static str {
     match provider {
         Provider::S3 => {
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile (AWS_PROFILE), or the role of the machine"

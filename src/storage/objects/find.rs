@@ -11,6 +11,7 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc;
 use url::Url;
 
+use super::read::reason_for_no_head;
 use super::stores::Stores;
 use super::{check_object_url, split};
 use crate::storage::AllowList;
@@ -145,11 +146,7 @@ async fn named(store: Arc<dyn ObjectStore>, path: ObjectPath) -> Result<Option<O
     match store.head(&path).await {
         Ok(meta) => Ok(Some(meta)),
         Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => {
-            // The answer to such a request has no text; that to a listing says why.
-            let listed = store.list_with_delimiter(Some(&path)).await.err();
-            Err(listed.unwrap_or(error).into())
-        }
+        Err(error) => Err(reason_for_no_head(store.as_ref(), &path, error).await.into()),
     }
 }
 

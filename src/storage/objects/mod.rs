@@ -16,7 +16,7 @@ pub use settings::{StoreRule, StoreSettings};
 
 pub(crate) use address::{check_object_url, is_object_url};
 pub(crate) use find::{FoundObject, ObjectLocation};
-pub(crate) use read::{Content, Failures, Wanted, read_objects};
+pub(crate) use read::{Content, Failures, Wanted, read_objects, reason_for_no_head};
 pub(crate) use stores::Stores;
 
 use datafusion::common::{Result, plan_datafusion_err};

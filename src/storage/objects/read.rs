@@ -100,18 +100,28 @@ struct Request {
 async fn read(store: &dyn ObjectStore, request: &Request) -> Result<Content> {
     let mut attempt = 1;
     loop {
-        match once(store, request).await {
-            Ok(content) => return Ok(content),
+        let reason = match once(store, request).await {
+            Ok(Ok(bytes)) => return Ok(Ok(bytes)),
+            Ok(Err(reason)) => reason,
             Err(error @ Error::NotFound { .. }) if !of_store(&error).contains("NoSuchBucket") => {
                 return Ok(Err("there is no such object".to_string()));
             }
             Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. })) => {
                 return Err(DataFusionError::from(error));
             }
-            Err(error) if attempt == ATTEMPTS => return Ok(Err(of_store(&error))),
-            Err(_) => attempt += 1,
+            Err(error) => of_store(&error),
+        };
+        if attempt == ATTEMPTS {
+            return Ok(Err(reason));
         }
+        attempt += 1;
     }
+}
+
+/// Why there is no answer to a request for an object's head: that to one for a byte has a text, which says why.
+pub(crate) async fn reason_for_no_head(store: &dyn ObjectStore, path: &ObjectPath, error: Error) -> Error {
+    let byte = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
+    store.get_opts(path, byte).await.err().unwrap_or(error)
 }
 
 async fn once(store: &dyn ObjectStore, object: &Request) -> object_store::Result<Content> {
@@ -126,8 +136,9 @@ async fn once(store: &dyn ObjectStore, object: &Request) -> object_store::Result
     // What a frame says of its length is right where that is all that came: only the listing knows better.
     let listed = object.beginning.map_or(object.listed, |beginning| beginning.min(object.listed));
     if length != expected || length != listed {
-        let reason = format!("it was listed with {listed} bytes, and {length} came: it was changed meanwhile, or cut");
-        return Err(Error::Generic { store: "object", source: reason.into() });
+        return Ok(Err(format!(
+            "it was listed with {listed} bytes, and {length} came: it was changed meanwhile, or cut"
+        )));
     }
     Ok(Ok(bytes))
 }
