@@ -2,6 +2,7 @@
 
 mod allow;
 mod allowed_store;
+mod buffers;
 mod durable;
 mod find;
 mod glob;
@@ -16,12 +17,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rustix::buffer::spare_capacity;
+use rustix::io::retry_on_intr;
 use url::Url;
 
 pub use allow::AllowList;
 pub use objects::{StoreRule, StoreSettings};
 
 pub(crate) use allowed_store::AllowedStores;
+pub(crate) use buffers::{empty_buffer, shared_bytes};
 #[cfg(test)]
 pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
@@ -68,14 +72,13 @@ pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io:
         let message = format!("it has {length} bytes, and at most {most} have a place");
         io::Error::new(io::ErrorKind::FileTooLarge, message)
     };
-    let result = File::open(path).and_then(|mut file| match file.metadata()?.len() {
+    let result = File::open(path).and_then(|file| match file.metadata()?.len() {
         length if length > most as u64 => Err(too_large(length)),
         length => {
-            // One call for the bytes that are known of, one for those that aren't.
-            bytes.resize(start + length as usize, 0);
-            let known = read_up_to(&mut file, &mut bytes[start..])?;
-            bytes.truncate(start + known);
-            Ok(known + file.take((most - known) as u64 + 1).read_to_end(bytes)?)
+            // The last call says that there is no more; files may have grown.
+            bytes.reserve(length as usize + 1);
+            while bytes.len() - start <= most && read_more(&file, bytes)? {}
+            Ok(bytes.len() - start)
         }
     });
     match result {
@@ -91,18 +94,11 @@ pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io:
     }
 }
 
-/// Fills `bytes` as far as the file goes.
-fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+/// Appends what one call reads, and says whether there was anything.
+fn read_more(file: &File, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    bytes.reserve(1);
+    let read = retry_on_intr(|| rustix::io::read(file, spare_capacity(bytes)))?;
+    Ok(read > 0)
 }
 
 /// Appends a file's first bytes, at most `most`, to `bytes`, and says how many there were.

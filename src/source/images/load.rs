@@ -7,12 +7,15 @@ use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use pixmill_udfs::image_size;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,7 +29,8 @@ use crate::source::batch::cut_by_decoded_size;
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
 use crate::storage::{
-    AllowList, Content, Failures, Stores, Wanted, is_object_url, read_beginning, read_file, read_objects,
+    AllowList, Content, Failures, Stores, Wanted, empty_buffer, is_object_url, read_beginning, read_file, read_objects,
+    shared_bytes,
 };
 
 /// Reads the content of each file where the query looks at it.
@@ -128,7 +132,7 @@ impl Reader for ImageReader {
     ) -> Result<SendableRecordBatchStream> {
         let schema = Arc::clone(&self.schema);
         let mut left = fetch;
-        // A partition is one batch of work items; its rows are cut here, before anything is read.
+        // The rows of a partition are cut here, before anything is read.
         let items = items.try_filter_map(move |batch: RecordBatch| {
             let rows = batch.num_rows().min(left);
             left -= rows;
@@ -158,8 +162,7 @@ impl Reader for ImageReader {
             failures: Arc::default(),
             options,
         });
-        let rows = items.map_ok(move |batch| Arc::clone(&loader).load(batch)).try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, loader.load(items))))
     }
 
     fn to_message(&self) -> ReaderMessage {
@@ -191,6 +194,13 @@ impl LoadMetrics {
     }
 }
 
+/// Work items of a partition that nobody reads yet.
+struct Waiting {
+    items: BoxStream<'static, Result<RecordBatch>>,
+    /// Those that are read together, each; the last of them may go on.
+    cut: VecDeque<RecordBatch>,
+}
+
 /// What one partition loads with.
 struct Loader {
     schema: SchemaRef,
@@ -216,13 +226,16 @@ struct Ahead {
 
 impl Loader {
     /// The rows of these work items, in their order, in batches bounded by rows and bytes.
-    fn load(self: Arc<Self>, items: RecordBatch) -> impl futures::Stream<Item = Result<RecordBatch>> {
-        let state = (self.cut(&items), VecDeque::new());
-        let batches = stream::try_unfold(state, move |(mut waiting, mut ahead)| {
+    fn load(
+        self: Arc<Self>,
+        items: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    ) -> impl Stream<Item = Result<RecordBatch>> {
+        let waiting = Waiting { items: items.fuse().boxed(), cut: VecDeque::new() };
+        let batches = stream::try_unfold((waiting, VecDeque::new()), move |(mut waiting, mut ahead)| {
             let loader = Arc::clone(&self);
             async move {
                 loader.task.check()?;
-                loader.read_ahead(&mut waiting, &mut ahead);
+                loader.read_ahead(&mut waiting, &mut ahead).await?;
                 let Some(Ahead { read, permit }) = ahead.pop_front() else {
                     return Ok(None);
                 };
@@ -231,12 +244,26 @@ impl Loader {
                 timer.done();
                 drop(permit);
                 // The next reads begin before this batch is decoded.
-                loader.read_ahead(&mut waiting, &mut ahead);
+                loader.read_ahead(&mut waiting, &mut ahead).await?;
                 let batches = stream::iter(batches.into_iter().map(Ok));
-                Ok::<_, datafusion::error::DataFusionError>(Some((batches, (waiting, ahead))))
+                Ok::<_, DataFusionError>(Some((batches, (waiting, ahead))))
             }
         });
         batches.try_flatten()
+    }
+
+    /// The next work items that are read together.
+    async fn next<'a>(&self, waiting: &'a mut Waiting) -> Result<Option<&'a RecordBatch>> {
+        while waiting.cut.len() < 2 {
+            let Some(items) = waiting.items.try_next().await? else { break };
+            // DataFusion hands work items out in pieces: what was last goes on in the next.
+            let items = match waiting.cut.pop_back() {
+                Some(last) => concat_batches(&items.schema(), [&last, &items])?,
+                None => items,
+            };
+            waiting.cut = self.cut(&items);
+        }
+        Ok(waiting.cut.front())
     }
 
     /// Cuts work items into batches by their listed lengths.
@@ -257,16 +284,16 @@ impl Loader {
     }
 
     /// Starts reads until enough are under way. The first needs no permit, so that every partition gets on.
-    fn read_ahead(&self, waiting: &mut VecDeque<RecordBatch>, ahead: &mut VecDeque<Ahead>) {
+    async fn read_ahead(&self, waiting: &mut Waiting, ahead: &mut VecDeque<Ahead>) -> Result<()> {
         while ahead.len() < self.batches_ahead {
-            let Some(items) = waiting.front() else { return };
+            let Some(items) = self.next(waiting).await? else { break };
             let bytes: u64 = expected(items, self.is_headers_only).sum();
             let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
             let permit = Arc::clone(&self.bytes_ahead).try_acquire_many_owned(permits).ok();
             if permit.is_none() && !ahead.is_empty() {
-                return;
+                break;
             }
-            let Some(items) = waiting.pop_front() else { return };
+            let Some(items) = waiting.cut.pop_front() else { break };
             let (schema, metrics, allow) = (Arc::clone(&self.schema), self.metrics.clone(), Arc::clone(&self.allow));
             let (stores, failures) = (self.stores.clone(), Arc::clone(&self.failures));
             let (most_decoded, is_headers_only) = (self.options.decoded_batch_bytes(), self.is_headers_only);
@@ -292,6 +319,7 @@ impl Loader {
             });
             ahead.push_back(Ahead { read, permit });
         }
+        Ok(())
     }
 }
 
@@ -314,7 +342,8 @@ impl Loaded {
         most: usize,
     ) -> Result<Self> {
         let fitting = expected(items, is_headers_only).filter(|length| *length <= most as u64);
-        let mut bytes = Vec::with_capacity(usize::try_from(fitting.sum::<u64>()).unwrap_or(0).min(most));
+        // One more, by which the end of the last file is found.
+        let mut bytes = empty_buffer(usize::try_from(fitting.sum::<u64>()).unwrap_or(0).min(most) + 1);
         let mut ends = Vec::with_capacity(items.num_rows());
         let mut errors = Vec::with_capacity(items.num_rows());
         for path in paths(items).iter().flatten() {
@@ -367,7 +396,7 @@ impl Loaded {
             }
         }
         let all: usize = contents.iter().flatten().map(|content| content.len()).sum();
-        let (mut bytes, mut ends, mut errors) = (Vec::with_capacity(all.min(MOST_BYTES)), Vec::new(), Vec::new());
+        let (mut bytes, mut ends, mut errors) = (empty_buffer(all.min(MOST_BYTES)), Vec::new(), Vec::new());
         for (content, object) in contents.iter().zip(&beginnings) {
             let content = content.as_ref();
             let length = content.map_or(0, |content| content.len());
@@ -390,7 +419,7 @@ impl Loaded {
         metrics.bytes_read.add(bytes.len());
         let offsets = OffsetBuffer::<i32>::from_lengths(ends);
         let nulls = NullBuffer::from_iter(errors.iter().map(Option::is_none));
-        let content = BinaryArray::try_new(offsets, Buffer::from_vec(bytes), Some(nulls))?;
+        let content = BinaryArray::try_new(offsets, Buffer::from(shared_bytes(bytes)), Some(nulls))?;
         Ok(Self { content, errors: StringArray::from(errors) })
     }
 }
@@ -436,6 +465,7 @@ mod tests {
     use std::fs;
 
     use datafusion::arrow::array::{Int64Array, TimestampMicrosecondArray, new_null_array};
+    use datafusion::prelude::SessionConfig;
 
     use super::*;
 
@@ -455,6 +485,39 @@ mod tests {
         });
         let columns = columns.collect();
         RecordBatch::try_new(schema, columns).expect("work items")
+    }
+
+    #[test]
+    fn batches_are_read_ahead_across_the_pieces_in_which_work_items_come() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        names.iter().for_each(|name| fs::write(directory.path().join(name), name).expect("a file"));
+        let all = items(directory.path(), &names.map(|name| (name, 1)));
+        let pieces: Vec<_> = [(0, 1), (1, 3), (4, 1), (5, 4)].map(|(start, rows)| Ok(all.slice(start, rows))).into();
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let loader = Loader {
+            schema: schema(true),
+            batch_rows: 2,
+            batches_ahead: 3,
+            bytes_ahead: Arc::new(Semaphore::new(100)),
+            runtime: runtime.handle().clone(),
+            metrics: LoadMetrics::new(&ExecutionPlanMetricsSet::new(), 0),
+            task: Task::of(&SessionConfig::new()),
+            is_headers_only: false,
+            allow: Arc::default(),
+            stores: None,
+            failures: Arc::default(),
+            options: PixmillOptions::of(SessionConfig::new().options()),
+        };
+        let metrics = loader.metrics.clone();
+        let mut rows = Box::pin(Arc::new(loader).load(stream::iter(pieces)));
+        let mut lengths = vec![runtime.block_on(rows.try_next()).expect("read").expect("rows").num_rows()];
+        while metrics.files_read.value() < 8 {
+            std::thread::yield_now();
+        }
+        let left: Vec<RecordBatch> = runtime.block_on(rows.try_collect()).expect("read");
+        lengths.extend(left.iter().map(RecordBatch::num_rows));
+        assert_eq!((lengths, metrics.files_read.value()), (vec![2, 2, 2, 2, 1], 9));
     }
 
     #[test]
