@@ -1,7 +1,6 @@
 //! A statement on a cluster: one node in the client's plan, which runs it there, watches it, and runs it again when its rows were lost.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,7 +37,7 @@ use crate::plan::{
 };
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
-use crate::storage::{self, AllowList, while_others_go_on};
+use crate::storage::{AllowList, Directory, while_others_go_on};
 
 /// How often a statement is run whose rows were lost.
 const MOST_RUNS: usize = 3;
@@ -95,7 +94,7 @@ impl ClusterPlanner {
             _ => None,
         };
         let keeps_shards = node.is_some_and(|node| !node.options.overwrite);
-        let target = node.and_then(|node| storage::local_path(&node.target)).map(|path| path.into_owned());
+        let target = node.and_then(|node| Directory::at(&node.target)).map(|directory| directory.to_string());
         Ok(Arc::new(ClusterExec {
             query,
             target,
@@ -166,7 +165,7 @@ type Seen = Arc<Mutex<Option<JobReport>>>;
 #[derive(Debug)]
 pub(crate) struct ClusterExec {
     query: Arc<dyn ExecutionPlan>,
-    target: Option<PathBuf>,
+    target: Option<String>,
     /// A dataset that stands there after the first run can only be the statement's own.
     keeps_shards: bool,
     /// Planned while it runs, else before: what has several stages isn't planned anew between them.
@@ -184,7 +183,7 @@ impl ClusterExec {
     }
 
     /// The directory that the statement writes a dataset to.
-    pub(crate) fn target(&self) -> Option<&Path> {
+    pub(crate) fn target(&self) -> Option<&str> {
         self.target.as_deref()
     }
 

@@ -1,6 +1,5 @@
 //! A statement under way.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -60,12 +59,12 @@ impl RunningStatement {
         Arc::clone(&self.schema)
     }
 
-    /// The directory that the statement writes a dataset to.
-    pub fn target(&self) -> Option<&Path> {
+    /// The path or the URL of the directory that the statement writes a dataset to.
+    pub fn target(&self) -> Option<String> {
         // EXPLAIN ANALYZE has a commit, too, and other rows.
         let commit = CommitExec::of(&self.plan).filter(|_| self.schema == result_schema());
-        let local = commit.map(CommitExec::directory);
-        local.or_else(|| ClusterExec::in_plan(&self.plan).and_then(ClusterExec::target))
+        let local = commit.map(|commit| commit.directory().to_string());
+        local.or_else(|| ClusterExec::in_plan(&self.plan)?.target().map(str::to_string))
     }
 
     /// How far it is.

@@ -74,7 +74,16 @@ impl Manifest {
     /// # Errors
     /// A manifest that can't be read.
     pub fn read(directory: &Path) -> io::Result<Option<Self>> {
-        read(&directory.join(MANIFEST))
+        match fs::read(directory.join(MANIFEST)) {
+            Ok(text) => Ok(Some(Self::parse(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The manifest that a text is.
+    pub(crate) fn parse(text: &[u8]) -> io::Result<Self> {
+        Ok(serde_json::from_slice(text)?)
     }
 
     /// The directory with a manifest that is the nearest above a file.
@@ -89,14 +98,6 @@ impl Manifest {
     }
 }
 
-pub(crate) fn read(path: &Path) -> io::Result<Option<Manifest>> {
-    match fs::read(path) {
-        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// A row that was not written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reject {
@@ -106,12 +107,8 @@ pub struct Reject {
     pub reason: String,
 }
 
-/// How many rows the list of a directory has; 0 where there is none.
-pub(crate) fn listed_rejects(directory: &Path) -> io::Result<u64> {
-    let list = match fs::File::open(directory.join(REJECTS)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        list => list?,
-    };
+/// How many rows a list of rejected rows has.
+pub(crate) fn count_rejects(list: impl io::Read) -> io::Result<u64> {
     let mut rows = 0;
     for row in csv::Reader::from_reader(list).into_records() {
         row?;

@@ -1,7 +1,6 @@
 //! A statement under way: its rows to where they are printed, its progress and its summary to stderr.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -32,7 +31,7 @@ pub(crate) async fn run_one(
 ) -> Result<Shown> {
     let started = Instant::now();
     let running = session.start(statement).await?;
-    let target = running.target().map(Path::to_path_buf);
+    let target = running.target();
     let mut printer = RowPrinter::new(&mut out, running.schema(), printing.format, &printing.look);
     let mut watched = Watched::new(running);
     let mut written = Written::default();
@@ -110,7 +109,7 @@ impl Written {
         self.rejected += sum(3);
     }
 
-    fn summary(&self, target: &Path, elapsed: Duration) -> String {
+    fn summary(&self, target: &str, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64();
         let rate = (self.records + self.rejected) as f64 / seconds.max(0.001);
         let mut text = format!(
@@ -120,7 +119,7 @@ impl Written {
             HumanCount(self.shards),
             if self.shards == 1 { "shard" } else { "shards" },
             HumanBytes(self.bytes),
-            target.display(),
+            target,
         );
         if self.rejected > 0 {
             text.push_str(&format!(
@@ -141,7 +140,7 @@ mod tests {
     fn the_summary_counts_what_was_written_and_what_was_not() {
         let written = Written { shards: 16, records: 1, bytes: 3 << 20, rejected: 2 };
         assert_eq!(
-            written.summary(Path::new("out"), Duration::from_secs(2)),
+            written.summary("out", Duration::from_secs(2)),
             "wrote 1 record in 16 shards, 3.00 MiB to out in 2.0 s (2 images/s); 2 rejected, listed in _rejects.csv"
         );
     }

@@ -1,6 +1,6 @@
 //! From logical to physical: the sink and its commit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
@@ -29,9 +29,9 @@ use super::statement::fingerprint;
 use crate::config::PixmillOptions;
 use crate::exec::{boxed_create_physical_plan, boxed_plan_extension};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
-use crate::sink::{CommitExec, ShardSinkExec, Stamp, Target, WriteShardsNode, finished_rows, result_schema, token};
+use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, token};
 use crate::source::ReadExec;
-use crate::storage::{self, AllowList, while_others_go_on};
+use crate::storage::{self, AllowList, Directory, check_object_url, while_others_go_on};
 
 /// DataFusion's planner, and this crate's nodes.
 #[derive(Debug)]
@@ -71,17 +71,26 @@ impl SinkPlanner {
         let Some(node) = node.as_any().downcast_ref::<WriteShardsNode>() else {
             return Ok(None);
         };
+        // A secret comes first: what is outside is shown.
+        check_object_url(&node.target)?;
         while_others_go_on(|| AllowList::of(session.config()).check(&node.target))?;
         let input = inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
         let resume = PixmillOptions::of(session.config_options()).resume();
         let statement = while_others_go_on(|| fingerprint(node, session.config_options()))?;
-        if resume && let Some(rows) = while_others_go_on(|| finished(node, &statement))? {
+        let Some(directory) = Directory::at(&node.target) else {
+            return exec_err!(
+                "cannot write to '{}': it is neither a local path nor a URL of an object store",
+                node.target
+            );
+        };
+        let directory = directory.opened(session.config())?;
+        if resume && let Some(rows) = while_others_go_on(|| finished(&directory, &statement))? {
             return Ok(Some(rows));
         }
         let features = carried(&input, node.visible, session).await?;
-        let target = while_others_go_on(|| target(node, &input, statement, features))?;
+        let target = while_others_go_on(|| target(node, &input, (directory, statement), features))?;
         let target = Arc::new(Target { resume, ..target });
         if let Some(name) = while_others_go_on(|| target.foreign_file()) {
             return exec_err!(
@@ -101,16 +110,15 @@ impl ExtensionPlanner for SinkPlanner {
 }
 
 /// The rows of the dataset at the target where the same statement has finished it.
-fn finished(node: &WriteShardsNode, statement: &str) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(directory) = storage::local_path(&node.target) else { return Ok(None) };
+fn finished(directory: &Directory, statement: &str) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     // A manifest that can't be read is no finished dataset; what is to become of it is asked later.
-    let Ok(Some(manifest)) = Manifest::read(&directory) else { return Ok(None) };
-    let is_there =
-        |shard: &Shard| directory.join(&shard.path).metadata().is_ok_and(|metadata| metadata.len() == shard.bytes);
+    let manifest = directory.read(MANIFEST).ok().flatten().and_then(|text: Vec<u8>| Manifest::parse(&text).ok());
+    let Some(manifest) = manifest else { return Ok(None) };
+    let is_there = |shard: &Shard| directory.length(&shard.path).is_ok_and(|length| length == Some(shard.bytes));
     if manifest.statement.as_deref() != Some(statement) || !manifest.shards.iter().all(is_there) {
         return Ok(None);
     }
-    tracing::info!("'{}' is finished already", node.target);
+    tracing::info!("'{directory}' is finished already");
     let rows = MemorySourceConfig::try_new_exec(&[vec![finished_rows(&manifest)?]], result_schema(), None)?;
     Ok(Some(rows))
 }
@@ -118,22 +126,19 @@ fn finished(node: &WriteShardsNode, statement: &str) -> Result<Option<Arc<dyn Ex
 fn target(
     node: &WriteShardsNode,
     input: &Arc<dyn ExecutionPlan>,
-    statement: String,
+    (directory, statement): (Directory, String),
     carried: Features,
 ) -> Result<Target> {
-    let Some(directory) = storage::local_path(&node.target) else {
-        return exec_err!("cannot write to '{}': it is not a local path", node.target);
-    };
-    if directory.exists() && !directory.is_dir() {
+    if directory.local().is_some_and(|path| path.exists() && !path.is_dir()) {
         return exec_err!("cannot write shards to '{}': it is a file, not a directory", node.target);
     }
-    if directory.join(MANIFEST).exists() && !node.options.overwrite {
+    if directory.has(MANIFEST) && !node.options.overwrite {
         return exec_err!(
             "'{}' already holds a finished dataset; write to another directory, or use OPTIONS (overwrite true)",
             node.target
         );
     }
-    if directory.join(OLD_MANIFEST).exists() && !node.options.overwrite {
+    if directory.has(OLD_MANIFEST) && !node.options.overwrite {
         return exec_err!(
             "'{}' holds a dataset that a run has begun to replace and not finished; write to another directory, or use OPTIONS \
              (overwrite true)",
@@ -155,8 +160,8 @@ fn target(
         known => known,
     };
     Ok(Target {
-        replaces: Stamp::of(&directory.join(MANIFEST)),
-        directory: directory.into_owned(),
+        replaces: directory.stamp(MANIFEST),
+        directory,
         options: node.options.clone(),
         partition_by: node.partition_by.clone(),
         visible,
@@ -179,25 +184,37 @@ fn target(
 /// Refuses to replace a dataset by what is read from it: it would be gone before it is read.
 fn refuse_own_source(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     let Some(commit) = CommitExec::of(plan) else { return Ok(()) };
-    let Ok(directory) = commit.directory().canonicalize() else { return Ok(()) };
-    let is_inside = |path: &Path| {
-        let path = path.canonicalize().ok();
-        let below = path.as_deref().and_then(|path| path.strip_prefix(&directory).ok()?.parent());
-        // The directories of a dataset are those of PARTITIONED BY.
-        below.is_some_and(|below| below.iter().all(|part| part.to_string_lossy().contains('=')))
+    let directory = commit.directory();
+    let local = directory.local().and_then(|path| path.canonicalize().ok());
+    let below = |path: &str| -> Option<PathBuf> {
+        match directory {
+            Directory::Local(_) => {
+                let path = storage::local_path(path)?.canonicalize().ok()?;
+                Some(path.strip_prefix(local.as_ref()?).ok()?.parent()?.to_path_buf())
+            }
+            Directory::Objects(_) => {
+                let key = path.strip_prefix(&directory.to_string())?.strip_prefix('/')?;
+                Some(Path::new(key).parent()?.to_path_buf())
+            }
+        }
     };
+    // The directories of a dataset are those of PARTITIONED BY.
+    let is_inside =
+        |path: &str| below(path).is_some_and(|below| below.iter().all(|part| part.to_string_lossy().contains('=')));
     plan.apply(|plan| {
         let mut paths = Vec::new();
         if let Some(read) = plan.downcast_ref::<ReadExec>() {
             paths = read.shard_paths();
         } else if let Some(scan) = plan.downcast_ref::<DataSourceExec>().and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>()) {
             let files = scan.file_groups.iter().flat_map(|group| group.files());
-            paths = files.map(|file| format!("/{}", file.object_meta.location)).collect();
+            let store = scan.object_store_url.as_str();
+            let store = if store.starts_with("file:") { "/" } else { store };
+            paths = files.map(|file| format!("{store}{}", file.object_meta.location)).collect();
         }
-        match paths.iter().find(|path| storage::local_path(path).is_some_and(|path| is_inside(&path))) {
+        match paths.iter().find(|path| is_inside(path)) {
             Some(path) => plan_err!(
                 "'{}' is what this query reads ('{path}'), and it would be replaced before it is read; write to another directory",
-                commit.directory().display()
+                commit.directory()
             ),
             None => Ok(TreeNodeRecursion::Continue),
         }

@@ -13,7 +13,7 @@ use super::expose::{expose, partitioned_below, with_partitions};
 use super::hive::{copy_with_nulls, insert_with_nulls};
 use crate::sink::{Format, SinkOptions, WriteShardsNode, is_asked_for, is_of_an_image};
 use crate::source::Partitions;
-use crate::storage;
+use crate::storage::{Directory, check_object_url};
 
 /// Replaces the `COPY` of this crate's formats.
 #[derive(Debug)]
@@ -100,8 +100,11 @@ fn check_target(target: &str) -> Result<()> {
     if target.is_empty() {
         return plan_err!("COPY needs a directory to write to, got ''");
     }
-    if storage::local_path(target).is_none() {
-        return plan_err!("cannot write to '{target}': shards are written to local paths and file:// URLs");
+    check_object_url(target)?;
+    if Directory::at(target).is_none() {
+        return plan_err!(
+            "cannot write to '{target}': shards are written to local paths, file:// URLs and object stores (s3, gs, az, abfss)"
+        );
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! An attempt to write a partition: its files have names of their own, and none is left behind when it fails.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{Target, hidden};
 use crate::exec::Task;
+use crate::storage::Directory;
 
 /// Threads that write for a partition at the same time, however many of its shards are open.
 const MOST_TURNS: usize = 4;
@@ -51,7 +50,7 @@ impl Attempt {
     /// As [`Attempt::check`], of an attempt that was given up.
     pub(super) fn check_wanted(&self) -> Result<()> {
         match self.is_abandoned.load(Ordering::SeqCst) {
-            true => exec_err!("cannot write to '{}': the attempt was abandoned", self.directory().display()),
+            true => exec_err!("cannot write to '{}': the attempt was abandoned", self.directory()),
             false => Ok(()),
         }
     }
@@ -62,13 +61,13 @@ impl Attempt {
     }
 
     /// The dataset's directory, where all files of an attempt stand.
-    pub(super) fn directory(&self) -> &Path {
+    pub(super) fn directory(&self) -> &Directory {
         &self.target.directory
     }
 
     /// Where one of the attempt's shards is written.
-    pub(super) fn unfinished(&self, number: usize) -> PathBuf {
-        self.directory().join(hidden::unfinished(&self.label(number), &self.token))
+    pub(super) fn unfinished(&self, number: usize) -> String {
+        hidden::unfinished(&self.label(number), &self.token)
     }
 
     /// The name of one of the attempt's shards when it is whole.
@@ -91,16 +90,14 @@ impl Attempt {
         self.is_abandoned.store(true, Ordering::SeqCst);
         (0..shards).for_each(|number| self.remove(number));
         // The error that is told is the first.
-        let _ = fs::remove_file(self.directory().join(self.rejects()));
+        let _ = self.directory().remove(&[self.rejects()]);
     }
 
     /// Removes all that there is of a shard.
     pub(super) fn remove(&self, number: usize) {
-        let names = [self.finished(number), self.index(number)];
-        for path in names.iter().map(|name| self.directory().join(name)).chain([self.unfinished(number)]) {
-            // The error that is told is the first.
-            let _ = fs::remove_file(path);
-        }
+        // The error that is told is the first.
+        let _ = self.directory().remove(&[self.finished(number), self.index(number)]);
+        let _ = self.directory().remove_unfinished(&[self.unfinished(number)]);
     }
 
     fn label(&self, number: usize) -> String {

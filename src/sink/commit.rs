@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,11 +22,13 @@ use super::failure::{io_failure, is_refused};
 use super::place::Placement;
 use super::rejects::Rejects;
 use super::report::Report;
-use super::sweep::remove_if_there;
-use super::{ShardSinkExec, Stamp, Target};
+use super::{ShardSinkExec, Target};
 use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
-use crate::storage::{AllowList, sync_directory, write_whole_synced};
+use crate::storage::{AllowList, Directory};
+
+/// Shards that get their names between two looks whether the run goes on.
+const PLACED_AT_ONCE: usize = 32;
 
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
@@ -70,7 +71,7 @@ impl CommitExec {
     }
 
     /// The dataset's directory.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Directory {
         &self.target.directory
     }
 
@@ -131,9 +132,9 @@ impl ExecutionPlan for CommitExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        AllowList::of(context.session_config()).check_path(&self.target.directory)?;
+        let target = Arc::new(self.target.opened(context.session_config())?);
         let rows = self.input.execute(partition, Arc::clone(&context))?;
-        let (target, allow) = (Arc::clone(&self.target), AllowList::of(context.session_config()));
+        let allow = AllowList::of(context.session_config());
         let partitions = self.partitions;
         let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
@@ -185,7 +186,7 @@ fn commit(
     check_rejects(target, &rejects)?;
     let placements = target.placements(&reports);
     for placement in &placements {
-        allow.check_path(&target.directory.join(&placement.shard.path))?;
+        target.directory.check(&placement.shard.path, allow)?;
     }
     let rows = result_rows(&reports, &placements)?;
     let mut shards: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
@@ -211,17 +212,17 @@ fn commit(
 
 /// Of the reports of several attempts one whose files are there: those of the others may have been swept.
 fn choose(target: &Target, mut reports: Vec<Report>) -> Option<Report> {
-    let found = reports.iter().position(|report| target.is_there(report)).unwrap_or(0);
+    let is_one = reports.len() == 1;
+    let found = reports.iter().position(|report| is_one || target.is_there(report)).unwrap_or(0);
     (found < reports.len()).then(|| reports.swap_remove(found))
 }
 
 fn cannot_finish(target: &Target) -> String {
-    format!("cannot finish '{}'", target.directory.display())
+    format!("cannot finish '{}'", target.directory)
 }
 
 /// Checks that partitions 0 to n-1 have reported.
-fn check_whole(directory: &Path, partitions: usize, reports: &BTreeMap<usize, Vec<Report>>) -> Result<()> {
-    let directory = directory.display();
+fn check_whole(directory: &Directory, partitions: usize, reports: &BTreeMap<usize, Vec<Report>>) -> Result<()> {
     if partitions == 0 {
         return exec_err!("'{directory}' is not finished: no partition was written; run the statement again");
     }
@@ -252,7 +253,7 @@ fn check_rejects(target: &Target, rejects: &Rejects) -> Result<()> {
 
 /// A dataset that would be replaced stays as it is, its list of rejects included.
 fn nothing_written(target: &Target, rejects: &Rejects) -> Result<RecordBatch> {
-    if target.is_marked() && !target.directory.join(MANIFEST).exists() {
+    if target.is_marked() && !target.directory.has(MANIFEST) {
         rejects.write(target).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
     exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.count, rejects.first())
@@ -320,38 +321,40 @@ fn finish(
     target.end_others(&mut runs).map_err(failed)?;
     check_mark(target)?;
     set_manifest_aside(target, manifest)?;
-    for placement in placements {
+    let mut placed = Vec::with_capacity(placements.len());
+    for some in placements.chunks(PLACED_AT_ONCE) {
         check_mark(target)?;
-        target.place(placement).map_err(failed)?;
+        placed.extend(target.place(some).map_err(failed)?);
     }
     // A commit of another run may have given its last name behind its end.
-    if let Some(other) = placements.iter().find(|placement| !target.is_placed(placement)) {
+    if let Some(other) = target.misplaced(placements, &placed).map_err(failed)? {
         return exec_err!("{}: another run has written '{}' meanwhile", cannot_finish(target), other.shard.path);
     }
     check_mark(target)?;
     rejects.write(target).map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
-        write_whole_synced(&directory.join(name), text.as_bytes()).map_err(failed)?;
+        directory.write_synced(name, text.clone().into_bytes()).map_err(failed)?;
     }
     // All that the manifest promises is on the disk before it is.
     sync_names(target, placements).map_err(failed)?;
     check_mark(target)?;
     target.sweep_hidden().map_err(failed)?;
-    write_manifest(manifest, directory).map_err(failed)?;
+    write_manifest(manifest, target)?;
     let marks: Vec<_> = runs.into_iter().map(|(mark, _)| mark).collect();
-    let cleaned = remove_if_there(&directory.join(OLD_MANIFEST)).and_then(|()| target.end(&marks));
+    let cleaned = directory.remove(&[OLD_MANIFEST.to_string()]).and_then(|()| target.end(marks));
     // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.
     cleaned.and_then(|()| target.sweep_hidden()).map_err(failed)
 }
 
 /// Makes sure of the names of all shards, and of those beside them.
 fn sync_names(target: &Target, placements: &[Placement]) -> io::Result<()> {
-    let mut directories = BTreeSet::from([Path::new("")]);
+    let mut directories = BTreeSet::from([""]);
     for placement in placements {
-        directories.extend(Path::new(&placement.shard.path).ancestors().skip(1));
+        let above = Path::new(&placement.shard.path).ancestors().skip(1);
+        directories.extend(above.filter_map(Path::to_str));
     }
-    directories.into_iter().try_for_each(|directory| sync_directory(&target.directory.join(directory)))
+    directories.into_iter().try_for_each(|directory| target.directory.sync(directory))
 }
 
 /// Stops a commit whose run is over.
@@ -361,38 +364,45 @@ fn check_mark(target: &Target) -> Result<()> {
 
 /// Whether a manifest stands in its place.
 fn is_there(target: &Target, manifest: &Manifest) -> bool {
-    Manifest::read(&target.directory).is_ok_and(|there| there.as_ref() == Some(manifest))
+    let there = target.directory.read(MANIFEST).ok().flatten();
+    there.and_then(|text| Manifest::parse(&text).ok()).as_ref() == Some(manifest)
 }
 
 /// Takes back the promise that a dataset being replaced is a finished one: from here on its shards are overwritten.
 fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
     let directory = &target.directory;
-    let (manifest, old) = (directory.join(MANIFEST), directory.join(OLD_MANIFEST));
-    let Some(stamp) = Stamp::of(&manifest) else { return Ok(()) };
-    if target.replaces == Some(stamp) && target.options.overwrite {
-        match fs::rename(&manifest, &old) {
+    let failed = |error| io_failure(cannot_finish(target), &error);
+    let Some(stamp) = directory.stamp(MANIFEST) else { return Ok(()) };
+    if target.replaces.as_ref() == Some(&stamp) && target.options.overwrite {
+        match directory.rename_known(MANIFEST, OLD_MANIFEST, &stamp) {
             // Another commit of the same run has done it.
             Err(error) if error.kind() == io::ErrorKind::NotFound && target.is_marked() => return Ok(()),
-            renamed => renamed.map_err(|error| io_failure(cannot_finish(target), &error))?,
+            Err(error) => return Err(failed(error)),
+            Ok(true) => return directory.sync("").map_err(failed),
+            // Another commit has put its own there in between.
+            Ok(false) if directory.has(MANIFEST) => {}
+            Ok(false) => directory.rename(OLD_MANIFEST, MANIFEST).map_err(failed)?,
         }
-        if Stamp::of(&old) == Some(stamp) {
-            return sync_directory(directory).map_err(|error| io_failure(cannot_finish(target), &error));
-        }
-        // Another commit has put its own there in between.
-        fs::rename(&old, &manifest).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
     match is_there(target, new) {
         true => Ok(()),
-        false => exec_err!("{}: another run has finished there meanwhile", cannot_finish(target)),
+        false => another_was_first(target),
     }
 }
 
+fn another_was_first(target: &Target) -> Result<()> {
+    exec_err!("{}: another run has finished there meanwhile", cannot_finish(target))
+}
+
 /// Puts the manifest in its place, whole, and on the disk.
-fn write_manifest(manifest: &Manifest, directory: &Path) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(manifest)?;
-    text.push('\n');
-    write_whole_synced(&directory.join(MANIFEST), text.as_bytes())?;
-    sync_directory(directory)
+fn write_manifest(manifest: &Manifest, target: &Target) -> Result<()> {
+    let failed = |error| io_failure(cannot_finish(target), &error);
+    let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    match target.directory.write_new(MANIFEST, text) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => another_was_first(target),
+        written => written.and_then(|()| target.directory.sync("")).map_err(failed),
+    }
 }
 
 /// The rows of a dataset that is finished already. Which partition rejected rows is not in its manifest.
@@ -435,7 +445,7 @@ mod tests {
     /// What is said of partitions with these numbers.
     fn checked(numbers: &[usize], partitions: usize) -> Option<String> {
         let reports = numbers.iter().map(|number| (*number, Vec::new())).collect();
-        check_whole(Path::new("out"), partitions, &reports).err().map(|error| error.strip_backtrace())
+        check_whole(&Directory::Local("out".into()), partitions, &reports).err().map(|error| error.strip_backtrace())
     }
 
     #[test]

@@ -15,8 +15,7 @@ use datafusion::physical_plan::union::UnionExec;
 use twox_hash::XxHash3_64;
 
 use super::Target;
-use super::run::Stamp;
-use crate::storage;
+use crate::storage::{self, Stamp};
 
 /// A hash of 128 bits that is the same in every process.
 pub(crate) struct Fingerprint([XxHash3_64; 2]);

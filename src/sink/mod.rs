@@ -38,9 +38,10 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
+use datafusion::common::Result;
+use datafusion::prelude::SessionConfig;
 use serde::{Deserialize, Serialize};
 
 pub use commit::CommitExec;
@@ -56,9 +57,9 @@ pub(crate) use fingerprint::Fingerprint;
 pub(crate) use hidden::token;
 pub(crate) use node::ShardFormatFactory;
 pub(crate) use options::is_asked_for;
-pub(crate) use run::Stamp;
 
 use crate::format::manifest::Shard;
+use crate::storage::{AllowList, Directory, Stamp};
 
 /// Whether a NULL in this column rejects the row: it holds images, as files or as tensors, which have no NULL in them.
 pub(crate) fn is_of_an_image(field: &Field) -> bool {
@@ -81,7 +82,7 @@ pub(crate) fn holds_images(field: &Field) -> bool {
 /// Where and how a dataset is written: what the sink's nodes share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    pub(crate) directory: PathBuf,
+    pub(crate) directory: Directory,
     pub(crate) options: SinkOptions,
     /// Columns that name directories instead of being features.
     pub(crate) partition_by: Vec<String>,
@@ -108,6 +109,15 @@ pub struct Target {
 }
 
 impl Target {
+    /// The target as a process reaches it.
+    ///
+    /// # Errors
+    /// A place that may not be reached, or whose store can't be opened.
+    fn opened(&self, config: &SessionConfig) -> Result<Self> {
+        self.directory.check("", &AllowList::of(config))?;
+        Ok(Self { directory: self.directory.opened(config)?, ..self.clone() })
+    }
+
     /// Positions of the columns that are features.
     fn feature_columns(&self) -> impl Iterator<Item = usize> + '_ {
         let is_feature = |name: &String| !self.partition_by.contains(name);
@@ -128,7 +138,7 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { options, directory, .. } = self;
-        write!(f, "format={}, directory={}", options.format().name(), directory.display())?;
+        write!(f, "format={}, directory={directory}", options.format().name())?;
         if !self.partition_by.is_empty() {
             write!(f, ", partitioned_by=[{}]", self.partition_by.join(", "))?;
         }

@@ -55,7 +55,7 @@ pub(super) struct Memory {
 impl Memory {
     /// That of the session that a task is of.
     pub(super) fn of(context: &TaskContext, target: &Target) -> Self {
-        let consumer = MemoryConsumer::new(format!("shards of '{}'", target.directory.display()));
+        let consumer = MemoryConsumer::new(format!("shards of '{}'", target.directory));
         let limit = PixmillOptions::of(context.session_config().options()).memory_limit().to_string();
         Self { reservation: consumer.register(context.memory_pool()), limit }
     }
@@ -141,7 +141,7 @@ impl<E: Encoder> PartitionWriter<E> {
         if self.memory.reservation.try_resize(shards + rejects).is_ok() {
             return Ok(());
         }
-        let (open, directory, limit) = (self.shards.len(), self.attempt.directory().display(), &self.memory.limit);
+        let (open, directory, limit) = (self.shards.len(), self.attempt.directory(), &self.memory.limit);
         let (held, rejected) = (HumanBytes((shards + rejects) as u64), self.rejects.len());
         exec_err!(
             "cannot write to '{directory}': {} open at a time and {} of one partition hold {held}, for which there is no room \

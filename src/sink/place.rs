@@ -1,15 +1,14 @@
 //! Shards get their names: in each directory numbered without gaps, because partitions that wrote nothing leave none.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::Path;
 
+use super::Target;
 use super::directory::join;
-use super::report::{Finished, HiddenFile, Report, has_size};
-use super::{Target, hidden};
+use super::report::{Finished, HiddenFile, Report};
 use crate::format::INDEX_SUFFIX;
 use crate::format::manifest::Shard;
+use crate::storage::Placed;
 
 /// A shard and the name that the commit gives to it.
 #[derive(Debug)]
@@ -47,88 +46,73 @@ impl Target {
         placements
     }
 
-    /// Gives a shard its name, and its index. Where it has it already, another commit of the same run was here.
-    pub(super) fn place(&self, placement: &Placement) -> io::Result<()> {
-        let Placement { finished, shard, .. } = placement;
-        fs::create_dir_all(self.directory.join(&finished.directory))?;
-        if let Some(index) = &finished.index {
-            self.place_file(index, &format!("{}{INDEX_SUFFIX}", shard.path))?;
+    /// Gives shards their names, and their indexes. Where they have them already, another commit of the same run was here.
+    pub(super) fn place(&self, placements: &[Placement]) -> io::Result<Vec<Placed>> {
+        for placement in placements {
+            self.directory.make(&placement.finished.directory)?;
         }
-        self.place_file(&finished.file, &shard.path)
+        let indexes = placements.iter().filter_map(|Placement { finished, shard, .. }| {
+            Some((finished.index.as_ref()?, format!("{}{INDEX_SUFFIX}", shard.path)))
+        });
+        self.place_files(&indexes.collect::<Vec<_>>())?;
+        let shards = placements.iter().map(|placement| (&placement.finished.file, placement.shard.path.clone()));
+        self.place_files(&shards.collect::<Vec<_>>())
     }
 
-    /// Whether what stands under a shard's name is what was given it; where its hidden file is gone, by size.
-    pub(super) fn is_placed(&self, placement: &Placement) -> bool {
-        let Placement { finished, shard, .. } = placement;
-        let (hidden, place) = (self.directory.join(&finished.file.name), self.directory.join(&shard.path));
-        match (fs::metadata(hidden), fs::metadata(&place)) {
-            (Ok(hidden), Ok(place)) => is_same(&hidden, &place),
-            _ => has_size(&place, finished.file.bytes),
-        }
+    /// The first of some shards under whose name something else stands than what was given it.
+    pub(super) fn misplaced<'a, 'b>(
+        &self,
+        placements: &'a [Placement<'b>],
+        placed: &[Placed],
+    ) -> io::Result<Option<&'a Placement<'b>>> {
+        let files = placements.iter().zip(placed).map(|(Placement { finished, shard, .. }, placed)| {
+            (finished.file.name.as_str(), shard.path.as_str(), finished.file.bytes, placed)
+        });
+        let are_placed = self.directory.are_placed(&files.collect::<Vec<_>>())?;
+        Ok(placements.iter().zip(are_placed).find(|(_, is_placed)| !is_placed).map(|(placement, _)| placement))
     }
 
-    fn place_file(&self, file: &HiddenFile, path: &str) -> io::Result<()> {
-        let (hidden, place) = (self.directory.join(&file.name), self.directory.join(path));
-        match link(&hidden, &place, &self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && has_size(&place, file.bytes) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let message = format!("'{path}' is gone with the file that was to become it; run the statement again");
-                Err(io::Error::new(io::ErrorKind::NotFound, message))
-            }
-            done => done,
-        }
-    }
-}
-
-/// Whether two names are of one file; copies, where files can't have two names, by size.
-#[cfg(unix)]
-fn is_same(left: &fs::Metadata, right: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (left.dev(), left.ino()) == (right.dev(), right.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same(left: &fs::Metadata, right: &fs::Metadata) -> bool {
-    left.len() == right.len()
-}
-
-/// Gives a file a second name, where one may stand already: the first stays until the dataset is finished, so that a commit
-/// that dies leaves what another run needs.
-fn link(file: &Path, place: &Path, directory: &Path) -> io::Result<()> {
-    let token = hidden::token().map_err(|error| io::Error::other(error.to_string()))?;
-    let between = directory.join(hidden::unfinished("link", &token));
-    match fs::hard_link(file, &between) {
-        Ok(()) => {
-            let placed = fs::rename(&between, place);
-            // It is left where both names are of one file already.
-            let _ = fs::remove_file(&between);
-            placed
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
-        // A file system without second names.
-        Err(_) => fs::rename(file, place),
+    fn place_files(&self, files: &[(&HiddenFile, String)]) -> io::Result<Vec<Placed>> {
+        let names: Vec<(&str, &str)> = files.iter().map(|(file, path)| (file.name.as_str(), path.as_str())).collect();
+        let placed = self.directory.place(&names).into_iter().zip(files);
+        placed
+            .map(|(placed, (file, path))| match placed {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match self.directory.length(path)? {
+                    Some(bytes) if bytes == file.bytes => Ok(Placed::default()),
+                    _ => {
+                        let message =
+                            format!("'{path}' is gone with the file that was to become it; run the statement again");
+                        Err(io::Error::new(io::ErrorKind::NotFound, message))
+                    }
+                },
+                placed => placed,
+            })
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::sink::testing;
+    use crate::sink::{hidden, testing};
 
     #[test]
     fn a_file_is_placed_once_or_twice_or_over_another() {
         let directory = tempfile::tempdir().expect("a directory");
         let target = testing::target(directory.path());
         let file = HiddenFile { name: hidden::finished("00000", "0"), bytes: 3 };
+        let place = |path: &str| target.place_files(&[(&file, path.to_string())]);
         fs::write(directory.path().join(&file.name), "new").expect("written");
         fs::write(directory.path().join("a"), "older").expect("written");
-        target.place_file(&file, "a").expect("placed");
-        target.place_file(&file, "a").expect("placed");
+        place("a").expect("placed");
+        place("a").expect("placed");
         assert_eq!(testing::names(directory.path()), [file.name.as_str(), "a"]);
         fs::remove_file(directory.path().join(&file.name)).expect("swept");
-        target.place_file(&file, "a").expect("placed");
+        place("a").expect("placed");
         assert_eq!(fs::read(directory.path().join("a")).expect("a file"), b"new");
-        let message = target.place_file(&file, "b").expect_err("gone").to_string();
+        let message = place("b").expect_err("gone").to_string();
         assert!(message.contains("'b' is gone"), "{message}");
     }
 }

@@ -1,14 +1,11 @@
 //! Rows that no shard has taken: each partition lists its own in a hidden file, and the commit all of them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufReader};
-use std::path::Path;
+use std::io;
 
 use super::Target;
 use super::report::{HiddenFile, Report};
-use crate::format::manifest::{REJECTS, Reject, listed_rejects};
-use crate::storage::{write_whole, write_whole_synced};
+use crate::format::manifest::{REJECTS, Reject, count_rejects};
 
 /// The rows that are rejected by all partitions.
 pub(super) struct Rejects<'a> {
@@ -31,34 +28,34 @@ impl<'a> Rejects<'a> {
     /// Lists them in the dataset's directory. A commit before this one may have come as far as to sweep the partitions' lists.
     pub(super) fn write(&self, target: &Target) -> io::Result<()> {
         match target.rejects(self.reports.values()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match listed_rejects(&target.directory)?
-                == self.count
-            {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match target.listed_rejects()? == self.count {
                 true => Ok(()),
                 false => Err(io::Error::new(error.kind(), "a list of rejected rows is gone; run the statement again")),
             },
-            rejects => write_rejects(&target.directory, &rejects?),
+            rejects => target.write_rejects(&rejects?),
         }
     }
 }
 
-/// Writes the list of rejected rows; removes an old one where there are none.
-fn write_rejects(directory: &Path, rejects: &[Reject]) -> io::Result<()> {
-    let path = directory.join(REJECTS);
-    if rejects.is_empty() {
-        return match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
-    }
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for reject in rejects {
-        table.serialize(reject)?;
-    }
-    write_whole_synced(&path, &table.into_inner().map_err(|error| io::Error::other(error.to_string()))?)
-}
-
 impl Target {
+    /// Writes the list of rejected rows; removes an old one where there are none.
+    fn write_rejects(&self, rejects: &[Reject]) -> io::Result<()> {
+        if rejects.is_empty() {
+            return self.directory.remove(&[REJECTS.to_string()]);
+        }
+        let mut table = csv::Writer::from_writer(Vec::new());
+        for reject in rejects {
+            table.serialize(reject)?;
+        }
+        let table = table.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+        self.directory.write_synced(REJECTS, table)
+    }
+
+    /// How many rows the list of rejected rows has.
+    fn listed_rejects(&self) -> io::Result<u64> {
+        self.directory.read(REJECTS)?.map_or(Ok(0), |list| count_rejects(list.as_slice()))
+    }
+
     /// Lists the rows that an attempt has rejected.
     pub(super) fn save_rejects(&self, name: String, rejects: &[Reject]) -> io::Result<HiddenFile> {
         let mut lines = Vec::new();
@@ -66,8 +63,9 @@ impl Target {
             serde_json::to_writer(&mut lines, reject)?;
             lines.push(b'\n');
         }
-        write_whole(&self.directory.join(&name), &lines)?;
-        Ok(HiddenFile { name, bytes: lines.len() as u64 })
+        let bytes = lines.len() as u64;
+        self.directory.write(&name, lines)?;
+        Ok(HiddenFile { name, bytes })
     }
 
     /// The rows that some partitions have rejected, sorted.
@@ -75,9 +73,10 @@ impl Target {
         let mut rejects: Vec<Reject> = Vec::new();
         for report in reports {
             let Some(file) = &report.rejects else { continue };
-            let lines = BufReader::new(File::open(self.directory.join(&file.name))?);
+            let lines = self.directory.read(&file.name)?;
+            let lines = lines.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, file.name.clone()))?;
             let before = rejects.len();
-            for reject in serde_json::Deserializer::from_reader(lines).into_iter() {
+            for reject in serde_json::Deserializer::from_slice(&lines).into_iter() {
                 rejects.push(reject?);
             }
             if (rejects.len() - before) as u64 != report.rejected {

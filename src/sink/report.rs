@@ -1,8 +1,6 @@
 //! What a partition has written, which the commit collects and a later attempt finds again.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +8,6 @@ use super::encode::ChangedKeys;
 use super::sweep::is_below;
 use super::{Target, hidden};
 use crate::format::manifest::Reject;
-use crate::storage::write_whole;
 
 /// What a partition has written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +57,7 @@ struct Saved {
 impl Target {
     /// The report of an earlier attempt at a partition, of this run or of one that this one resumes, if its shards are there.
     pub(super) fn earlier_report(&self, partition: usize, fingerprint: Option<&str>) -> Option<Report> {
-        let saved = fs::read(self.report_path(partition, fingerprint)).ok()?;
+        let saved = self.directory.read(&self.report_name(partition, fingerprint)).ok()??;
         let Saved { run, report } = serde_json::from_slice(&saved).ok()?;
         let is_of_another = run != self.run;
         if is_of_another && !(self.resume && fingerprint.is_some()) {
@@ -72,31 +69,28 @@ impl Target {
         (is_ours && report.shards.iter().all(is_sound) && self.is_there(&report)).then_some(report)
     }
 
-    /// Keeps a report for later attempts, and tells where.
+    /// Keeps a report for later attempts, and tells its name.
     pub(super) fn save_report(
         &self,
         partition: usize,
         fingerprint: Option<&str>,
         report: &Report,
-    ) -> io::Result<PathBuf> {
-        let path = self.report_path(partition, fingerprint);
+    ) -> io::Result<String> {
+        let name = self.report_name(partition, fingerprint);
         let saved = Saved { run: self.run.clone(), report: report.clone() };
-        write_whole(&path, &serde_json::to_vec(&saved)?)?;
-        Ok(path)
+        self.directory.write(&name, serde_json::to_vec(&saved)?)?;
+        Ok(name)
     }
 
     /// Whether the files of a report are there, whole and without names.
     pub(super) fn is_there(&self, report: &Report) -> bool {
-        report.files().all(|file| has_size(&self.directory.join(&file.name), file.bytes))
+        let has_length =
+            |file: &HiddenFile| self.directory.length(&file.name).is_ok_and(|length| length == Some(file.bytes));
+        report.files().all(has_length)
     }
 
     /// Without a fingerprint only the same run knows what a partition holds.
-    fn report_path(&self, partition: usize, fingerprint: Option<&str>) -> PathBuf {
-        self.directory.join(hidden::report(partition, fingerprint.unwrap_or(&self.run)))
+    fn report_name(&self, partition: usize, fingerprint: Option<&str>) -> String {
+        hidden::report(partition, fingerprint.unwrap_or(&self.run))
     }
-}
-
-/// Whether a file is there with so many bytes.
-pub(super) fn has_size(path: &std::path::Path, bytes: u64) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes)
 }

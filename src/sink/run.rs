@@ -1,18 +1,14 @@
 //! Runs: each has a mark beside the shards while it is under way, and writes nothing without it.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use datafusion::common::{Result, exec_err};
-use serde::{Deserialize, Serialize};
 
 use super::failure::io_failure;
-use super::sweep::{ShardNames, remove_if_there};
+use super::sweep::ShardNames;
 use super::{Target, hidden};
 use crate::format::manifest::{MANIFEST, UNFINISHED};
-use crate::storage::{create_directories, write_whole};
 
 /// What a person who looks into the directory reads.
 const NOTICE: &str = "Runs that write here are under way, or have failed. The next COPY to this directory that finishes sweeps what they left.\n";
@@ -21,42 +17,28 @@ const NOTICE: &str = "Runs that write here are under way, or have failed. The ne
 const TAKE_BACK_TRIES: usize = 20;
 const TAKE_BACK_PAUSE: Duration = Duration::from_millis(20);
 
-/// By what a file is known to be the same as before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
-    bytes: u64,
-    seconds: u64,
-    nanoseconds: u32,
-}
-
-impl Stamp {
-    /// That of a file; `None` where there is none.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(Self { bytes: metadata.len(), seconds: since.as_secs(), nanoseconds: since.subsec_nanos() })
-    }
-}
+/// A run that has a mark: the mark's name, and the names that it gives to shards.
+pub(super) type Run = (String, Option<ShardNames>);
 
 impl Target {
-    fn mark(&self) -> PathBuf {
-        self.directory.join(hidden::run(&self.run))
+    fn mark(&self) -> String {
+        hidden::run(&self.run)
     }
 
     /// The mark of a run that another one has ended: it tells its shards' names until they are swept.
-    fn ended_mark(&self) -> PathBuf {
-        self.directory.join(hidden::run(&format!("{}-0", self.run)))
+    fn ended_mark(&self) -> String {
+        hidden::run(&format!("{}-0", self.run))
     }
 
     /// Ends the runs of others, so that one commit at a time gives names; theirs stop at their next look.
-    pub(super) fn end_others(&self, runs: &mut [(PathBuf, Option<ShardNames>)]) -> io::Result<()> {
+    pub(super) fn end_others(&self, runs: &mut [Run]) -> io::Result<()> {
         for (mark, _) in runs {
-            let name = mark.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            let name = mark.trim_end_matches(".json");
             if *mark == self.mark() || name.ends_with("-0") {
                 continue;
             }
-            let ended = mark.with_file_name(format!("{name}-0.json"));
-            match fs::rename(&*mark, &ended) {
+            let ended = format!("{name}-0.json");
+            match self.directory.rename(mark, &ended) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => *mark = ended,
             }
@@ -64,11 +46,9 @@ impl Target {
         Ok(())
     }
 
-    /// Whether the run's mark is there, as far as that can be known: a disk that doesn't answer ends no run.
+    /// Whether the run's mark is there, as far as that can be known: a disk or a store that doesn't answer ends no run.
     pub(super) fn is_marked(&self) -> bool {
-        let is_absent =
-            |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        !fs::metadata(self.mark()).is_err_and(|error| is_absent(&error))
+        !self.directory.length(&self.mark()).is_ok_and(|length| length.is_none())
     }
 
     /// Makes the directory and the run's mark, before anything is written.
@@ -79,17 +59,16 @@ impl Target {
         if self.is_marked() {
             return self.check_run();
         }
-        if Stamp::of(&self.directory.join(MANIFEST)) != self.replaces || self.ended_mark().exists() {
+        let directory = &self.directory;
+        if directory.stamp(MANIFEST) != self.replaces || directory.has(&self.ended_mark()) {
             return self.over();
         }
-        let shown = self.directory.display();
-        create_directories(&self.directory).map_err(|error| io_failure(format!("cannot create '{shown}'"), &error))?;
+        directory.make("").map_err(|error| io_failure(format!("cannot create '{directory}'"), &error))?;
         let marked = || -> io::Result<()> {
-            write_whole(&self.mark(), &serde_json::to_vec(&ShardNames::of(self))?)?;
-            let notice = self.directory.join(UNFINISHED);
-            if notice.exists() { Ok(()) } else { write_whole(&notice, NOTICE.as_bytes()) }
+            directory.write(&self.mark(), serde_json::to_vec(&ShardNames::of(self))?)?;
+            if directory.has(UNFINISHED) { Ok(()) } else { directory.write(UNFINISHED, NOTICE.into()) }
         };
-        marked().map_err(|error| io_failure(format!("cannot write to '{shown}'"), &error))?;
+        marked().map_err(|error| io_failure(format!("cannot write to '{directory}'"), &error))?;
         self.check_run()
     }
 
@@ -98,12 +77,12 @@ impl Target {
     /// # Errors
     /// The run is over.
     pub(super) fn check_run(&self) -> Result<()> {
-        let manifest = Stamp::of(&self.directory.join(MANIFEST));
+        let manifest = self.directory.stamp(MANIFEST);
         if self.is_marked() && (manifest.is_none() || manifest == self.replaces) {
             return Ok(());
         }
         // A mark behind the commit is that of an attempt that came late. The error that is told is the first.
-        let _ = remove_if_there(&self.mark());
+        let _ = self.directory.remove(&[self.mark()]);
         self.over()
     }
 
@@ -111,24 +90,23 @@ impl Target {
         exec_err!(
             "cannot write to '{}': the run is over, because its dataset is finished or another run has taken its place; run the \
              statement again if it isn't finished",
-            self.directory.display()
+            self.directory
         )
     }
 
     /// The runs that have marks, with the names that they give to shards.
-    pub(super) fn runs(&self) -> io::Result<Vec<(PathBuf, Option<ShardNames>)>> {
-        let marks = hidden_files(&self.directory, hidden::is_run)?;
-        let names = |path: &PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
-        Ok(marks.into_iter().map(|path| (path.clone(), names(&path))).collect())
+    pub(super) fn runs(&self) -> io::Result<Vec<Run>> {
+        let marks = self.directory.names(&hidden::is_run)?;
+        let names = |mark: &String| serde_json::from_slice(&self.directory.read(mark).ok()??).ok();
+        Ok(marks.into_iter().map(|mark| (mark.clone(), names(&mark))).collect())
     }
 
     /// Takes away the marks of this run and of those whose leftovers are swept, which ends them.
-    pub(super) fn end(&self, swept: &[PathBuf]) -> io::Result<()> {
-        for mark in swept.iter().chain([&self.mark()]) {
-            remove_if_there(mark)?;
-        }
-        match hidden_files(&self.directory, hidden::is_run)?.is_empty() {
-            true => remove_if_there(&self.directory.join(UNFINISHED)),
+    pub(super) fn end(&self, mut swept: Vec<String>) -> io::Result<()> {
+        swept.push(self.mark());
+        self.directory.remove(&swept)?;
+        match self.directory.names(&hidden::is_run)?.is_empty() {
+            true => self.directory.remove(&[UNFINISHED.to_string()]),
             false => Ok(()),
         }
     }
@@ -139,46 +117,31 @@ impl Target {
     pub(super) fn take_back(&self) {
         // Attempts that begin now see that the run is over. The error that is told is the first; what stays is swept by the next run.
         let own = [self.mark(), self.ended_mark()];
-        if fs::rename(&own[0], &own[1]).is_err() {
+        if self.directory.rename(&own[0], &own[1]).is_err() {
             return;
         }
         let is_alone = || self.runs().is_ok_and(|runs| runs.iter().all(|(mark, _)| own.contains(mark)));
         for _ in 0..TAKE_BACK_TRIES {
             // Threads that write shards haven't seen yet that nobody waits for them.
             std::thread::sleep(TAKE_BACK_PAUSE);
-            let is_swept = hidden_files(&self.directory, hidden::is_left).is_ok_and(|left| left.is_empty());
+            let is_swept = self.directory.names(&hidden::is_left).is_ok_and(|left| left.is_empty());
             if is_swept || !is_alone() || self.sweep_hidden().is_err() {
                 break;
             }
         }
         let is_alone = is_alone();
-        own.iter().for_each(|mark| drop(remove_if_there(mark)));
+        let _ = self.directory.remove(&own);
         if is_alone {
-            let _ = remove_if_there(&self.directory.join(UNFINISHED));
-            // It stays where anything is in it.
-            let _ = fs::remove_dir(&self.directory);
+            let _ = self.directory.remove(&[UNFINISHED.to_string()]);
+            self.directory.remove_empty();
         }
     }
-}
-
-/// Files of a directory whose names say what they are; none where there is no directory.
-pub(super) fn hidden_files(directory: &Path, is_it: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(&is_it) {
-            paths.push(entry.path());
-        }
-    }
-    Ok(paths)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sink::testing;
 
@@ -189,7 +152,7 @@ mod tests {
         target.begin().expect("begun");
         target.begin().expect("begun");
         assert_eq!(target.runs().expect("marks").len(), 1);
-        target.end(&[]).expect("ended");
+        target.end(Vec::new()).expect("ended");
         assert!(target.check_run().is_err());
         assert_eq!(testing::names(directory.path()), [""; 0]);
     }
@@ -210,7 +173,7 @@ mod tests {
         let (one, two) = (testing::target(directory.path()), testing::target(directory.path()));
         one.begin().expect("begun");
         two.begin().expect("begun");
-        one.end(&[]).expect("ended");
+        one.end(Vec::new()).expect("ended");
         assert_eq!(testing::names(directory.path()), [hidden::run(&two.run), UNFINISHED.to_string()]);
     }
 }

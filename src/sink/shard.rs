@@ -1,8 +1,8 @@
 //! One shard: written to a hidden file, which gets a hidden name of its own when it is whole.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::physical_plan::metrics::Time;
@@ -16,7 +16,7 @@ use super::attempt::Attempt;
 use super::encode::{ChangedKeys, Encoder};
 use super::failure::io_failure;
 use super::report::{Finished, HiddenFile};
-use crate::storage::write_synced;
+use crate::storage::NewFile;
 
 /// Bytes that the open shards of a partition gather before they are written.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -39,6 +39,8 @@ pub(crate) struct ShardWriter<E> {
     stage: Stage,
     runtime: Handle,
     attempt: Arc<Attempt>,
+    /// Bytes that are on their way to a store.
+    on_their_way: Arc<AtomicUsize>,
 }
 
 /// How far the shard's file is.
@@ -71,6 +73,7 @@ impl<E: Encoder> ShardWriter<E> {
             stage: Stage::New,
             runtime: runtime.clone(),
             attempt: Arc::clone(attempt),
+            on_their_way: Arc::default(),
         }
     }
 
@@ -89,7 +92,12 @@ impl<E: Encoder> ShardWriter<E> {
             Compression::None => 0,
             Compression::Gzip | Compression::Zlib => COMPRESSOR_BYTES,
         };
-        self.buffer.capacity() + being_written + compressor + self.index.as_ref().map_or(0, String::capacity)
+        let on_their_way = self.on_their_way.load(Ordering::Relaxed);
+        self.buffer.capacity()
+            + being_written
+            + on_their_way
+            + compressor
+            + self.index.as_ref().map_or(0, String::capacity)
     }
 
     /// Keys that were changed since this was asked last.
@@ -124,9 +132,10 @@ impl<E: Encoder> ShardWriter<E> {
         let bytes = std::mem::take(&mut self.buffer);
         self.sent += bytes.len() as u64;
         let (attempt, number, held) = (Arc::clone(&self.attempt), self.number, bytes.capacity());
+        let on_their_way = Arc::clone(&self.on_their_way);
         let job = self.runtime.spawn_blocking(move || {
             let _turn = turn;
-            leaving_nothing(&attempt, number, || write(&attempt, number, file, &bytes))
+            leaving_nothing(&attempt, number, || write(&attempt, number, file, &bytes, &on_their_way))
         });
         self.stage = Stage::Writing(job, held);
         Ok(())
@@ -139,11 +148,11 @@ impl<E: Encoder> ShardWriter<E> {
         let (bytes, index) = (std::mem::take(&mut self.buffer), self.index.take());
         self.sent += bytes.len() as u64;
         let (written, is_written) = oneshot::channel();
-        let (attempt, number) = (Arc::clone(&self.attempt), self.number);
+        let (attempt, number, on_their_way) = (Arc::clone(&self.attempt), self.number, Arc::clone(&self.on_their_way));
         let job = self.runtime.spawn_blocking(move || {
             let _turn = turn;
             leaving_nothing(&attempt, number, || {
-                let file = write(&attempt, number, file, &bytes)?;
+                let file = write(&attempt, number, file, &bytes, &on_their_way)?;
                 drop(bytes);
                 finish(&attempt, number, file, index, written)
             })
@@ -180,7 +189,7 @@ impl<E: Encoder> ShardWriter<E> {
 }
 
 fn doing(attempt: &Attempt) -> String {
-    format!("cannot write a shard to '{}'", attempt.directory().display())
+    format!("cannot write a shard to '{}'", attempt.directory())
 }
 
 /// Does a part of the work for a shard; where that fails, or nobody waits for it any more, all that there is of the shard goes.
@@ -190,13 +199,20 @@ fn leaving_nothing<T>(attempt: &Attempt, number: usize, work: impl FnOnce() -> R
 }
 
 /// Writes to a shard's file, which is made where it isn't there yet.
-fn write(attempt: &Attempt, number: usize, file: Option<Compressor>, bytes: &[u8]) -> Result<Compressor> {
+fn write(
+    attempt: &Attempt,
+    number: usize,
+    file: Option<Compressor>,
+    bytes: &[u8],
+    on_their_way: &Arc<AtomicUsize>,
+) -> Result<Compressor> {
     let failed = |error: io::Error| io_failure(doing(attempt), &error);
     let mut file = match file {
         Some(file) => file,
         None => {
             attempt.check()?;
-            let file = File::create_new(attempt.unfinished(number)).map_err(failed)?;
+            let names = (attempt.unfinished(number), attempt.finished(number));
+            let file = attempt.directory().begin(&names.0, &names.1, on_their_way).map_err(failed)?;
             let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };
             Compressor::new(file, attempt.target.options.own().file_compression())
         }
@@ -218,20 +234,20 @@ fn finish(
     // Nobody waits for a shard that is abandoned.
     let _ = written.send(());
     let timer = attempt.write_time.timer();
-    // A full or failing disk is often told only now.
-    file.sync_data().map_err(failed)?;
+    file.sync().map_err(failed)?;
     let index = match index {
         Some(index) => {
             let name = attempt.index(number);
-            write_synced(&attempt.directory().join(&name), index.as_bytes()).map_err(failed)?;
-            Some(HiddenFile { name, bytes: index.len() as u64 })
+            let bytes = index.len() as u64;
+            attempt.directory().write_hidden(&name, index.into_bytes()).map_err(failed)?;
+            Some(HiddenFile { name, bytes })
         }
         None => None,
     };
-    timer.done();
     attempt.check()?;
     let name = attempt.finished(number);
-    fs::rename(attempt.unfinished(number), attempt.directory().join(&name)).map_err(failed)?;
+    attempt.directory().finish(file, &attempt.unfinished(number), &name).map_err(failed)?;
+    timer.done();
     // A commit that has ended meanwhile swept what was there, and not what comes behind it.
     attempt.check()?;
     Ok(Written { file: HiddenFile { name, bytes }, index, crc32c })
@@ -272,7 +288,7 @@ impl Compressor {
 
 /// A file and the CRC of what was written to it.
 struct Counted {
-    file: File,
+    file: NewFile,
     bytes: u64,
     crc32c: u32,
     write_time: Time,
@@ -305,12 +321,12 @@ mod tests {
         for compression in [Compression::None, Compression::Gzip, Compression::Zlib] {
             let written = |chunk: usize| {
                 let path = directory.path().join(format!("{compression:?}-{chunk}"));
-                let file = File::create_new(&path).expect("a file");
+                let file = NewFile::Local(std::fs::File::create_new(&path).expect("a file"));
                 let file = Counted { file, bytes: 0, crc32c: 0, write_time: Time::new() };
                 let mut file = Compressor::new(file, compression);
                 bytes.chunks(chunk).for_each(|chunk| file.write_all(chunk).expect("written"));
                 file.finish().expect("finished");
-                fs::read(path).expect("a file")
+                std::fs::read(path).expect("a file")
             };
             let whole = written(bytes.len());
             assert!([1000, 16 << 10, 1 << 20].iter().all(|chunk| written(*chunk) == whole), "{compression:?}");

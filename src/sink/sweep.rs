@@ -1,18 +1,20 @@
 //! What runs leave beside the shards of a dataset, and how it is told from what isn't theirs.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
-use walkdir::{DirEntry, WalkDir};
 
 use super::directory::{escaped, split};
-use super::run::hidden_files;
+use super::run::Run;
 use super::{Format, NameTemplate, Target, hidden};
 use crate::format::INDEX_SUFFIX;
-use crate::format::manifest::{MANIFEST, OLD_MANIFEST, REJECTS, Shard, UNFINISHED, read};
+use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, REJECTS, Shard, UNFINISHED};
+use crate::storage::Directory;
+
+/// Files that are swept between two looks whether the run goes on.
+const SWEPT_AT_ONCE: usize = 16;
 
 /// How a run names its shards, which its mark tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,23 +54,26 @@ impl ShardNames {
 
     /// Files that this run may have written, by their paths below the dataset's directory: only those in directories that it
     /// makes, and in none that is a dataset of its own.
-    fn files(&self, root: &Path) -> Vec<String> {
-        let depth = self.partition_by.len() + 1;
-        let walk = WalkDir::new(root).min_depth(1).max_depth(depth).into_iter();
-        let entries = walk.filter_entry(|entry| !entry.file_type().is_dir() || self.makes(entry));
-        let files =
-            entries.filter_map(Result::ok).filter(|entry| entry.depth() == depth && entry.file_type().is_file());
-        let paths = files.filter_map(|entry| Some(entry.path().strip_prefix(root).ok()?.to_str()?.to_string()));
-        paths.filter(|path| self.is_shard(path)).collect()
+    fn files(&self, directory: &Directory) -> io::Result<Vec<String>> {
+        let depth = self.partition_by.len();
+        let mut files = directory.walk(depth + 1, &|level, name| self.makes(level, name))?;
+        let own = [MANIFEST, OLD_MANIFEST, UNFINISHED];
+        let datasets = files
+            .iter()
+            .map(|path| split(path))
+            .filter(|(directory, name)| !directory.is_empty() && own.contains(name));
+        let datasets: HashSet<String> = datasets.map(|(directory, _)| directory.to_string()).collect();
+        let is_of_another = |path: &str| {
+            Path::new(path).ancestors().any(|above| above.to_str().is_some_and(|above| datasets.contains(above)))
+        };
+        files.retain(|path| path.matches('/').count() == depth && !is_of_another(path) && self.is_shard(path));
+        Ok(files)
     }
 
-    /// Whether a directory is one of a value of `PARTITIONED BY`, or the dataset's own.
-    fn makes(&self, directory: &DirEntry) -> bool {
-        let Some(level) = directory.depth().checked_sub(1) else { return true };
-        let name = directory.file_name().to_str().and_then(|name| name.split_once('='));
-        let is_ours = name.is_some_and(|(name, _)| self.partition_by.get(level).is_some_and(|by| escaped(by) == name));
-        let own = [MANIFEST, OLD_MANIFEST, UNFINISHED];
-        is_ours && !own.iter().any(|file| directory.path().join(file).exists())
+    /// Whether a directory is one of a value of `PARTITIONED BY`.
+    fn makes(&self, level: usize, name: &str) -> bool {
+        let by = name.split_once('=').map(|(by, _)| by);
+        by.is_some_and(|name| self.partition_by.get(level).is_some_and(|by| escaped(by) == name))
     }
 
     fn is_shard(&self, path: &str) -> bool {
@@ -92,25 +97,25 @@ impl Target {
         let runs = self.runs().unwrap_or_default();
         let is_ours =
             |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
-        let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory);
+        let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory).unwrap_or_default();
         foreign.retain(|path| !is_ours(path));
         if runs.is_empty() {
             let mut written = vec![REJECTS.to_string()];
             written.extend(self.options.own().sidecar_names(self));
-            foreign.extend(written.into_iter().filter(|name| self.directory.join(name).exists()));
+            foreign.extend(written.into_iter().filter(|name| self.directory.has(name)));
         }
         foreign.into_iter().min()
     }
 
     /// Removes what runs whose commit died, or the dataset that this one replaces, left beside the shards. The runs are those
     /// with marks.
-    pub(super) fn sweep(&self, shards: &[Shard], runs: &[(PathBuf, Option<ShardNames>)]) -> io::Result<()> {
+    pub(super) fn sweep(&self, shards: &[Shard], runs: &[Run]) -> io::Result<()> {
         let mut parts: HashSet<String> = shards.iter().map(|shard| shard.path.clone()).collect();
         if self.options.own().has_index() {
             parts.extend(shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
         }
         let mut left: Vec<String> = Vec::new();
-        if let Some(old) = read(&self.directory.join(OLD_MANIFEST))? {
+        if let Some(old) = self.directory.read(OLD_MANIFEST)?.map(|old| Manifest::parse(&old)).transpose()? {
             left.extend(old.shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
             left.extend(old.shards.into_iter().map(|shard| shard.path));
             // Those of this dataset are written behind the sweep.
@@ -122,25 +127,30 @@ impl Target {
                 names.push(run.clone());
             }
         }
-        left.extend(names.iter().flat_map(|run| run.files(&self.directory)));
+        for names in &names {
+            left.extend(names.files(&self.directory)?);
+        }
         // A manifest is text that anybody can change: nothing above or beside the dataset is removed, nor where links lead.
-        let root = self.directory.canonicalize()?;
-        for path in left.iter().filter(|path| !parts.contains(*path) && is_below(path)) {
-            let path = self.directory.join(path);
-            let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
-            if path.is_file() && parent.is_some_and(|parent| parent.starts_with(&root)) {
-                if !self.is_marked() {
-                    return Err(io::Error::other("another run has taken its place"));
-                }
-                remove_if_there(&path)?;
+        left.retain(|path| !parts.contains(path) && is_below(path));
+        for some in left.chunks(SWEPT_AT_ONCE) {
+            if !self.is_marked() {
+                return Err(io::Error::other("another run has taken its place"));
             }
+            let mut held = Vec::new();
+            for path in some {
+                held.extend(self.directory.holds(path)?.then(|| path.clone()));
+            }
+            self.directory.remove(&held)?;
         }
         Ok(())
     }
 
     /// Removes what runs have written before their commits: all of it has its name by now, or nobody wants it.
     pub(super) fn sweep_hidden(&self) -> io::Result<()> {
-        hidden_files(&self.directory, hidden::is_left)?.iter().try_for_each(|path| remove_if_there(path))
+        let left = self.directory.names(&hidden::is_left)?;
+        let (unfinished, others): (Vec<String>, _) = left.into_iter().partition(|name| hidden::is_unfinished(name));
+        self.directory.remove_unfinished(&unfinished)?;
+        self.directory.remove(&others)
     }
 }
 
@@ -152,13 +162,6 @@ pub(super) fn is_below(path: &str) -> bool {
     });
     let names: Option<Vec<&str>> = names.collect();
     !path.is_empty() && names.is_some_and(|names| names.join("/") == path)
-}
-
-pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

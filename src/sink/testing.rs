@@ -16,9 +16,10 @@ use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{CommitExec, Format, ShardSinkExec, SinkOptions, Stamp, Target, token};
+use super::{CommitExec, Format, ShardSinkExec, SinkOptions, Target, token};
 use crate::exec::Task;
 use crate::format::manifest::MANIFEST;
+use crate::storage::Directory;
 
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("number", DataType::Int64, true)]))
@@ -89,7 +90,7 @@ pub(super) async fn commit(target: &Arc<Target>, partitions: usize, reports: &[&
 /// A new run of one statement.
 pub(super) fn target(directory: &Path) -> Target {
     Target {
-        directory: directory.to_path_buf(),
+        directory: Directory::Local(directory.to_path_buf()),
         options: SinkOptions::new(Format::TfRecord),
         partition_by: Vec::new(),
         visible: vec!["number".to_string()],
@@ -102,7 +103,7 @@ pub(super) fn target(directory: &Path) -> Target {
         run: token().expect("a token"),
         statement: "one".to_string(),
         resume: false,
-        replaces: Stamp::of(&directory.join(MANIFEST)),
+        replaces: Directory::Local(directory.to_path_buf()).stamp(MANIFEST),
     }
 }
 

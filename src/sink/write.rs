@@ -29,7 +29,6 @@ use super::partition::{Counts, Memory, PartitionWriter};
 use super::report::Report;
 use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::Reject;
-use crate::storage::AllowList;
 
 /// Writes each partition of its input and gives one row for each: the partition's number and its report.
 #[derive(Debug)]
@@ -176,8 +175,9 @@ impl ExecutionPlan for ShardSinkExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        AllowList::of(context.session_config()).check_path(&self.target.directory)?;
-        let report = self.target.options.format.with_encoder(Write { sink: self, partition, context });
+        let target = Arc::new(self.target.opened(context.session_config())?);
+        let report =
+            target.options.format.with_encoder(Write { sink: self, target: Arc::clone(&target), partition, context });
         Ok(Box::pin(RecordBatchStreamAdapter::new(report_schema(), stream::once(report).boxed())))
     }
 }
@@ -185,6 +185,7 @@ impl ExecutionPlan for ShardSinkExec {
 /// The writing of a partition, by whatever encoder.
 struct Write<'a> {
     sink: &'a ShardSinkExec,
+    target: Arc<Target>,
     partition: usize,
     context: Arc<TaskContext>,
 }
@@ -193,7 +194,7 @@ impl WithEncoder for Write<'_> {
     type Output = BoxFuture<'static, Result<RecordBatch>>;
 
     fn with<E: Encoder>(self) -> Self::Output {
-        self.sink.report::<E>(self.partition, self.context).boxed()
+        self.sink.report::<E>(self.target, self.partition, self.context).boxed()
     }
 }
 
@@ -201,6 +202,7 @@ impl ShardSinkExec {
     /// Writes a partition and reports, or reports what an earlier attempt has written.
     fn report<E: Encoder>(
         &self,
+        target: Arc<Target>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> impl Future<Output = Result<RecordBatch>> + Send + 'static {
@@ -216,7 +218,7 @@ impl ShardSinkExec {
         let runtime = io_runtime(context.session_config());
         let task = Task::of(context.session_config());
         let number = task.partition(partition);
-        let (input, target, permits) = (Arc::clone(&self.input), Arc::clone(&self.target), Arc::clone(&self.permits));
+        let (input, permits) = (Arc::clone(&self.input), Arc::clone(&self.permits));
         let cut = self.parts().map(|parts| {
             let metrics = SpillMetrics::new(&self.metrics, partition);
             (parts, Waiting::new(context.runtime_env(), input.schema(), metrics, runtime.clone()))
@@ -275,14 +277,14 @@ fn begin(
 /// Lists the rejects of a whole partition and keeps its report for later attempts, unless the run is over.
 fn save(attempt: &Attempt, fingerprint: Option<&str>, mut report: Report, rejects: &[Reject]) -> Result<Report> {
     let target = &attempt.target;
-    let failed = |error| io_failure(format!("cannot write to '{}'", target.directory.display()), &error);
+    let failed = |error| io_failure(format!("cannot write to '{}'", target.directory), &error);
     let saved = attempt.check().and_then(|()| {
         if !rejects.is_empty() {
             report.rejects = Some(target.save_rejects(attempt.rejects(), rejects).map_err(failed)?);
         }
-        let path = target.save_report(attempt.partition, fingerprint, &report).map_err(failed)?;
+        let name = target.save_report(attempt.partition, fingerprint, &report).map_err(failed)?;
         // A commit that has ended meanwhile swept what was there, and not what comes behind it.
-        attempt.check().inspect_err(|_| drop(std::fs::remove_file(path)))
+        attempt.check().inspect_err(|_| drop(target.directory.remove(&[name])))
     });
     if saved.is_err() {
         attempt.abandon(report.shards.len());

@@ -61,7 +61,8 @@ mod tests {
         let of_it = bytes.slice(1..3);
         assert_eq!(bytes, b"photo"[..]);
         drop(bytes);
-        assert_ne!(empty_buffer(5_000_001).as_ptr(), place);
+        let other = empty_buffer(5_000_001);
+        assert_ne!(other.as_ptr(), place);
         assert_eq!(of_it, b"ho"[..]);
         drop(of_it);
         assert!(empty_buffer(1_000_000).capacity() < 2_000_001);

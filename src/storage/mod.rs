@@ -3,6 +3,7 @@
 mod allow;
 mod allowed_store;
 mod buffers;
+mod directory;
 mod durable;
 mod find;
 mod glob;
@@ -26,6 +27,7 @@ pub use objects::{StoreRule, StoreSettings};
 
 pub(crate) use allowed_store::AllowedStores;
 pub(crate) use buffers::{empty_buffer, shared_bytes};
+pub(crate) use directory::{Directory, NewFile, Placed, Stamp};
 #[cfg(test)]
 pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -155,7 +154,7 @@ async fn measure_into(rows: &mut Vec<Row>, roles: &mut Roles, run: Run, sql: &st
 async fn outcome(engine: &Engine, statement: Statement) -> Result<Outcome> {
     let running = engine.start(statement).await?;
     let has_rows = !running.schema().fields().is_empty();
-    let mut written = running.target().map(Path::to_path_buf).map(|_| Written::default());
+    let mut written = running.target().map(|_| Written::default());
     let mut watched = Watched::new(running);
     let mut rows = 0;
     while let Some(batch) = watched.next().await {

@@ -168,7 +168,7 @@ fn bucket_name(bucket: &str) -> &str {
 }
 
 /// The URL of a bucket.
-pub(super) fn url(bucket: &str) -> Result<Url> {
+pub(in crate::storage) fn url(bucket: &str) -> Result<Url> {
     Url::parse(bucket).map_err(|error| plan_datafusion_err!("'{bucket}' names no bucket: {error}"))
 }
 

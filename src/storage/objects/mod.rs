@@ -15,14 +15,16 @@ mod stores;
 pub use settings::{StoreRule, StoreSettings};
 
 pub(crate) use address::{check_object_url, is_object_url};
+pub(super) use find::url;
 pub(crate) use find::{FoundObject, ObjectLocation};
+pub(super) use open::OpenStore;
 pub(crate) use read::{Content, Failures, Wanted, read_objects, reason_for_no_head};
 pub(crate) use stores::Stores;
 
 use datafusion::common::{Result, plan_datafusion_err};
 
 /// The parts of an object's URL: what names the bucket, its slash included, and the key, which is taken as it is.
-fn split(location: &str) -> Result<(&str, &str)> {
+pub(super) fn split(location: &str) -> Result<(&str, &str)> {
     let start = location.find("://").map(|scheme| scheme + 3);
     let start = start.ok_or_else(|| plan_datafusion_err!("'{location}' names no bucket, as in s3://bucket/key"))?;
     Ok(match location[start..].find('/') {

@@ -6,6 +6,7 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::multipart::MultipartStore;
 use object_store::{Error, ObjectStore};
 use tokio::runtime::Handle;
 
@@ -18,12 +19,7 @@ use super::settings::StoreValues;
 ///
 /// # Errors
 /// What is known of the bucket isn't enough, or can't be.
-pub(super) fn open(
-    bucket: &Bucket,
-    values: &StoreValues,
-    connector: &Connector,
-    io: &Handle,
-) -> Result<Arc<dyn ObjectStore>> {
+pub(super) fn open(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle) -> Result<OpenStore> {
     match bucket.provider {
         Provider::S3 => s3(bucket, values, connector, io),
         Provider::Gcs => gcs(bucket, values, connector),
@@ -31,15 +27,26 @@ pub(super) fn open(
     }
 }
 
-fn shared(store: impl ObjectStore) -> Arc<dyn ObjectStore> {
-    Arc::new(store)
+/// A bucket's store: all of its objects, and uploads that one process begins and another ends.
+#[derive(Clone)]
+pub(in crate::storage) struct OpenStore {
+    pub(in crate::storage) objects: Arc<dyn ObjectStore>,
+    pub(in crate::storage) uploads: Arc<dyn MultipartStore>,
+}
+
+impl OpenStore {
+    /// Both sides of a store.
+    pub(in crate::storage) fn of(store: impl ObjectStore + MultipartStore) -> Self {
+        let store = Arc::new(store);
+        Self { objects: Arc::clone(&store) as Arc<dyn ObjectStore>, uploads: store }
+    }
 }
 
 fn refused(bucket: &Bucket, error: &Error) -> datafusion::error::DataFusionError {
     plan_datafusion_err!("cannot open '{bucket}': {error}")
 }
 
-fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle) -> Result<Arc<dyn ObjectStore>> {
+fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle) -> Result<OpenStore> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let has_keys = variable("AWS_ACCESS_KEY_ID").is_some();
     let named = values.profile.clone().or_else(|| variable("AWS_PROFILE").filter(|_| !has_keys));
@@ -81,18 +88,18 @@ fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle)
     let builder = values.anonymous.into_iter().fold(builder, AmazonS3Builder::with_skip_signature);
     let builder = values.requester_pays.into_iter().fold(builder, AmazonS3Builder::with_request_payer);
     let store = builder.with_bucket_name(&bucket.name).with_http_connector(connector.clone()).build();
-    store.map(shared).map_err(|error| refused(bucket, &error))
+    store.map(OpenStore::of).map_err(|error| refused(bucket, &error))
 }
 
-fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<Arc<dyn ObjectStore>> {
+fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<OpenStore> {
     let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&bucket.name);
     let builder = values.endpoint.iter().fold(builder, |builder, endpoint| builder.with_base_url(endpoint));
     let builder = values.anonymous.into_iter().fold(builder, GoogleCloudStorageBuilder::with_skip_signature);
     let store = builder.with_http_connector(connector.clone()).build();
-    store.map(shared).map_err(|error| refused(bucket, &error))
+    store.map(OpenStore::of).map_err(|error| refused(bucket, &error))
 }
 
-fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<Arc<dyn ObjectStore>> {
+fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<OpenStore> {
     let builder = MicrosoftAzureBuilder::from_env();
     let builder = match &bucket.account {
         // With the account's own domain.
@@ -103,7 +110,7 @@ fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result
     let builder = values.endpoint.clone().into_iter().fold(builder, MicrosoftAzureBuilder::with_endpoint);
     let builder = values.anonymous.into_iter().fold(builder, MicrosoftAzureBuilder::with_skip_signature);
     let store = builder.with_http_connector(connector.clone()).build();
-    store.map(shared).map_err(|error| match error {
+    store.map(OpenStore::of).map_err(|error| match error {
         Error::Generic { .. } if bucket.account.is_none() && values.account.is_none() => plan_datafusion_err!(
             "cannot open '{bucket}': {error}; name the storage account by AZURE_STORAGE_ACCOUNT_NAME, by --store \
              '{bucket},account=...', or in the URL: abfss://{}@ACCOUNT.dfs.core.windows.net/",

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::address::Bucket;
 use super::connector::Connector;
-use super::open::open;
+use super::open::{OpenStore, open};
 use super::settings::StoreSettings;
 
 /// The object stores that a process can reach.
@@ -26,7 +26,7 @@ pub(crate) struct Stores {
 #[derive(Default)]
 struct Opened {
     connector: Option<Connector>,
-    stores: HashMap<Bucket, Arc<dyn ObjectStore>>,
+    stores: HashMap<Bucket, OpenStore>,
 }
 
 impl fmt::Debug for Stores {
@@ -50,7 +50,10 @@ impl Stores {
     ///
     /// # Errors
     /// The process is about to end.
-    pub(super) fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    pub(in crate::storage) fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
         let (sender, receiver) = oneshot::channel();
         self.io.spawn(async move {
             // Nobody waits any more for a statement that was given up.
@@ -64,11 +67,19 @@ impl Stores {
         config.get_extension()
     }
 
+    /// The objects of a URL's bucket.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub(crate) fn store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        Ok(self.open(url)?.objects)
+    }
+
     /// The store of a URL's bucket.
     ///
     /// # Errors
     /// A URL of no store, or of one that can't be opened.
-    pub(crate) fn store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    pub(in crate::storage) fn open(&self, url: &Url) -> Result<OpenStore> {
         let Some(bucket) = Bucket::of_url(url)? else {
             return plan_err!(
                 "'{}://' is no scheme of a store: there are s3, gs, az and abfss, and paths of local files",
@@ -77,7 +88,7 @@ impl Stores {
         };
         let mut opened = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = opened.stores.get(&bucket) {
-            return Ok(Arc::clone(store));
+            return Ok(store.clone());
         }
         let connector = match &opened.connector {
             Some(connector) => connector.clone(),
@@ -89,7 +100,7 @@ impl Stores {
             }
         };
         let store = open(&bucket, &self.settings.of(&bucket), &connector, &self.io)?;
-        opened.stores.insert(bucket, Arc::clone(&store));
+        opened.stores.insert(bucket, store.clone());
         Ok(store)
     }
 }
