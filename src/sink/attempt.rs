@@ -96,8 +96,7 @@ impl Attempt {
     /// Removes all that there is of a shard.
     pub(super) fn remove(&self, number: usize) {
         // The error that is told is the first.
-        let _ = self.directory().remove(&[self.finished(number), self.index(number)]);
-        let _ = self.directory().remove_unfinished(&[self.unfinished(number)]);
+        let _ = self.directory().remove(&[self.finished(number), self.index(number), self.unfinished(number)]);
     }
 
     fn label(&self, number: usize) -> String {

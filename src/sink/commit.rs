@@ -22,7 +22,7 @@ use super::failure::{io_failure, is_refused};
 use super::place::Placement;
 use super::rejects::Rejects;
 use super::report::Report;
-use super::{ShardSinkExec, Target};
+use super::{ShardSinkExec, Target, hidden};
 use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::storage::{AllowList, Directory};
@@ -344,7 +344,10 @@ fn finish(
     let marks: Vec<_> = runs.into_iter().map(|(mark, _)| mark).collect();
     let cleaned = directory.remove(&[OLD_MANIFEST.to_string()]).and_then(|()| target.end(marks));
     // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.
-    cleaned.and_then(|()| target.sweep_hidden()).map_err(failed)
+    cleaned
+        .and_then(|()| target.sweep_hidden())
+        .and_then(|()| directory.abort_uploads(&hidden::is_left))
+        .map_err(failed)
 }
 
 /// Makes sure of the names of all shards, and of those beside them.

@@ -48,13 +48,10 @@ pub(super) fn run(run: &str) -> String {
 
 /// Whether a file holds a shard, an index, rejects or a report of a run, whole or not.
 pub(super) fn is_left(name: &str) -> bool {
-    is_unfinished(name) || [FINISHED, INDEX, REJECTS, REPORT].iter().any(|around| has_numbers(name, *around))
-}
-
-/// Whether a file isn't whole.
-pub(super) fn is_unfinished(name: &str) -> bool {
     // Small files are named by what they become.
-    name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) && !name.contains('/')
+    let is_unfinished = name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1);
+    (is_unfinished && !name.contains('/'))
+        || [FINISHED, INDEX, REJECTS, REPORT].iter().any(|around| has_numbers(name, *around))
 }
 
 /// Whether a file is the mark of a run.

@@ -85,8 +85,14 @@ pub(super) struct PartitionWriter<E> {
 
 impl<E> Drop for PartitionWriter<E> {
     fn drop(&mut self) {
-        if self.started > 0 {
-            self.attempt.abandon(self.started);
+        if self.started == 0 {
+            return;
+        }
+        let (attempt, started) = (Arc::clone(&self.attempt), self.started);
+        match attempt.directory().local() {
+            Some(_) => attempt.abandon(started),
+            // A store is waited for elsewhere.
+            None => drop(self.runtime.spawn_blocking(move || attempt.abandon(started))),
         }
     }
 }

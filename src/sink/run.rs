@@ -129,6 +129,7 @@ impl Target {
                 break;
             }
         }
+        let _ = self.directory.abort_uploads(&hidden::is_left);
         let is_alone = is_alone();
         let _ = self.directory.remove(&own);
         if is_alone {

@@ -148,9 +148,7 @@ impl Target {
     /// Removes what runs have written before their commits: all of it has its name by now, or nobody wants it.
     pub(super) fn sweep_hidden(&self) -> io::Result<()> {
         let left = self.directory.names(&hidden::is_left)?;
-        let (unfinished, others): (Vec<String>, _) = left.into_iter().partition(|name| hidden::is_unfinished(name));
-        self.directory.remove_unfinished(&unfinished)?;
-        self.directory.remove(&others)
+        self.directory.remove(&left)
     }
 }
 

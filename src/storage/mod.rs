@@ -18,8 +18,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rustix::buffer::spare_capacity;
-use rustix::io::retry_on_intr;
 use url::Url;
 
 pub use allow::AllowList;
@@ -97,10 +95,19 @@ pub(crate) fn read_file(location: &str, bytes: &mut Vec<u8>, most: usize) -> io:
 }
 
 /// Appends what one call reads, and says whether there was anything.
+#[cfg(unix)]
 fn read_more(file: &File, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    use rustix::buffer::spare_capacity;
+    use rustix::io::{read, retry_on_intr};
+
     bytes.reserve(1);
-    let read = retry_on_intr(|| rustix::io::read(file, spare_capacity(bytes)))?;
-    Ok(read > 0)
+    Ok(retry_on_intr(|| read(file, spare_capacity(bytes)))? > 0)
+}
+
+#[cfg(not(unix))]
+fn read_more(file: &File, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    const BYTES: u64 = 1 << 20;
+    Ok(file.take(BYTES).read_to_end(bytes)? > 0)
 }
 
 /// Appends a file's first bytes, at most `most`, to `bytes`, and says how many there were.

@@ -45,18 +45,21 @@ fn asked(text: &str) -> Option<&str> {
 
 /// The code and the message of an answer in XML.
 fn answer(text: &str) -> Option<(String, String)> {
-    let element = |name: &str| {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        Some(unescaped(rest.split_once('<')?.0.trim()))
-    };
+    let element = |name: &str| Some(unescaped(elements(text, name).first()?.trim()));
     let code = element("Code")?;
     // Azure's goes on with lines for whoever looks for the request.
     let message = element("Message").unwrap_or_default();
     Some((code, message.lines().next().unwrap_or_default().to_string()))
 }
 
+/// What stands in the elements of a name in a store's answer, which has none of that name within itself.
+pub(crate) fn elements<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+    text.split(begin.as_str()).skip(1).filter_map(|rest| Some(rest.split_once(end.as_str())?.0)).collect()
+}
+
 /// The text of an element of XML.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let entities = [("&apos;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
     entities.into_iter().fold(text.to_string(), |text, (entity, letter)| text.replace(entity, letter))
 }

@@ -241,11 +241,11 @@ impl Directory {
         }
     }
 
-    /// Begins a file that will be `finished`; until then something stands at `unfinished`. What waits in memory is added to `held`.
+    /// Begins a file that will be `finished`; until then one of this machine is `unfinished`. What waits in memory is added to `held`.
     pub(crate) fn begin(&self, unfinished: &str, finished: &str, held: &Arc<AtomicUsize>) -> io::Result<NewFile> {
         match self {
             Self::Local(path) => Ok(NewFile::Local(std::fs::File::create_new(path.join(unfinished))?)),
-            Self::Objects(directory) => Ok(NewFile::Object(directory.upload(unfinished, finished, held)?)),
+            Self::Objects(directory) => Ok(NewFile::Object(directory.upload(finished, held)?)),
         }
     }
 
@@ -258,11 +258,11 @@ impl Directory {
         }
     }
 
-    /// Removes what `begin` has made and nobody finishes, on any machine.
-    pub(crate) fn remove_unfinished(&self, names: &[String]) -> io::Result<()> {
+    /// Has a store forget what it was sent of files that nobody finishes.
+    pub(crate) fn abort_uploads(&self, is_it: &dyn Fn(&str) -> bool) -> io::Result<()> {
         match self {
-            Self::Local(_) => self.remove(names),
-            Self::Objects(directory) => directory.remove_unfinished(names),
+            Self::Local(_) => Ok(()),
+            Self::Objects(directory) => directory.abort_uploads(is_it),
         }
     }
 

@@ -14,7 +14,7 @@ use object_store::path::Path as Key;
 use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode};
 
 use super::Placed;
-use super::upload::{Note, Upload};
+use super::upload::Upload;
 use crate::storage::objects::{OpenStore, Stores, check_object_url, split, url};
 use crate::words::of_store;
 
@@ -141,15 +141,34 @@ impl ObjectDirectory {
         })
     }
 
-    pub(super) fn remove_unfinished(&self, names: &[String]) -> io::Result<()> {
-        for name in names {
-            if let Some(note) = self.read(name)?.and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok()) {
-                let key = self.key(&note.name)?;
-                // It may have come to its end.
-                let _ = self.with(|store| async move { store.uploads.abort_multipart(&key, &note.upload).await });
+    pub(super) fn abort_uploads(&self, is_it: &dyn Fn(&str) -> bool) -> io::Result<()> {
+        let begin = self.key("")?;
+        let prefix = if begin.as_ref().is_empty() { String::new() } else { format!("{begin}/") };
+        let below = prefix.clone();
+        let uploads = self.with(|store| async move {
+            match &store.uploads {
+                Some(uploads) => Ok(uploads.below(&below).await),
+                None => Ok(Ok(Vec::new())),
             }
+        })?;
+        let uploads = match uploads {
+            Ok(uploads) => uploads,
+            // A dataset is whole without it, and not all who may write may ask, nor do all stores answer.
+            Err(reason) => {
+                tracing::warn!(
+                    "cannot look for uploads below '{}' that runs have given up: {reason}; they may cost money until a lifecycle rule of \
+                     the bucket aborts them",
+                    self.url
+                );
+                return Ok(());
+            }
+        };
+        for upload in uploads.into_iter().filter(|upload| upload.key.strip_prefix(&prefix).is_some_and(is_it)) {
+            let key = Key::parse(&upload.key).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            // It may have come to its end meanwhile.
+            let _ = self.with(|store| async move { store.multipart.abort_multipart(&key, &upload.id).await });
         }
-        self.remove(names)
+        Ok(())
     }
 
     pub(super) fn names(&self, is_it: &dyn Fn(&str) -> bool) -> io::Result<Vec<String>> {
@@ -181,10 +200,9 @@ impl ObjectDirectory {
         Ok(files)
     }
 
-    pub(super) fn upload(&self, unfinished: &str, finished: &str, held: &Arc<AtomicUsize>) -> io::Result<Upload> {
+    pub(super) fn upload(&self, name: &str, held: &Arc<AtomicUsize>) -> io::Result<Upload> {
         let open = self.open.as_ref().ok_or_else(|| io::Error::other("the store isn't open"))?;
-        let (note_at, key) = (self.key(unfinished)?, self.key(finished)?);
-        Ok(Upload::begin(open.store.clone(), open.stores.io(), (note_at, key, finished.to_string()), Arc::clone(held)))
+        Ok(Upload::begin(open.store.clone(), open.stores.io(), self.key(name)?, Arc::clone(held)))
     }
 
     pub(super) fn place(&self, files: &[(&str, &str)]) -> Vec<io::Result<Placed>> {

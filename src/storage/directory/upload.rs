@@ -10,7 +10,6 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::multipart::PartId;
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, Result};
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,13 +20,6 @@ use crate::storage::objects::OpenStore;
 const PART_BYTES: usize = 8 << 20;
 /// Parts of an object that are on their way at the same time.
 const PARTS_AT_ONCE: usize = 4;
-
-/// What a process leaves beside an upload, by which another can give it up.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Note {
-    pub(super) name: String,
-    pub(super) upload: String,
-}
 
 /// An object that is being written. Dropped before it is finished, it is given up.
 pub(crate) struct Upload {
@@ -49,16 +41,11 @@ impl fmt::Debug for Upload {
 }
 
 impl Upload {
-    /// Begins an upload of an object, known by its key and its name below the directory, with a note elsewhere.
-    pub(super) fn begin(
-        store: OpenStore,
-        io: &Handle,
-        (note_at, key, name): (Key, Key, String),
-        held: Arc<AtomicUsize>,
-    ) -> Self {
+    /// Begins an upload of an object; what waits in memory is added to `held`.
+    pub(super) fn begin(store: OpenStore, io: &Handle, key: Key, held: Arc<AtomicUsize>) -> Self {
         let (pieces, receiver) = mpsc::channel(1);
         let (sender, done) = oneshot::channel();
-        let sending = Sending { store, note_at, key, name, held: Arc::clone(&held) };
+        let sending = Sending { store, key, held: Arc::clone(&held) };
         io.spawn(async move {
             // Nobody waits for an upload that was given up.
             let _ = sender.send(sending.send(receiver).await);
@@ -101,9 +88,7 @@ impl Upload {
 
 struct Sending {
     store: OpenStore,
-    note_at: Key,
     key: Key,
-    name: String,
     held: Arc<AtomicUsize>,
 }
 
@@ -119,20 +104,12 @@ impl Sending {
                 put.map(|_| ())
             }
             Some(Piece::Part(first)) => {
-                let upload = self.store.uploads.create_multipart(&self.key).await?;
-                let note = serde_json::to_vec(&Note { name: self.name.clone(), upload: upload.clone() });
-                let sent = match note {
-                    Ok(note) => match self.store.objects.put(&self.note_at, note.into()).await {
-                        Ok(_) => self.send_parts(&upload, first, pieces).await,
-                        Err(error) => Err(error),
-                    },
-                    Err(error) => Err(object_store::Error::Generic { store: "note", source: error.into() }),
-                };
+                let upload = self.store.multipart.create_multipart(&self.key).await?;
+                let sent = self.send_parts(&upload, first, pieces).await;
                 if !matches!(sent, Ok(true)) {
                     // The error that is told is the first.
-                    let _ = self.store.uploads.abort_multipart(&self.key, &upload).await;
+                    let _ = self.store.multipart.abort_multipart(&self.key, &upload).await;
                 }
-                let _ = self.store.objects.delete(&self.note_at).await;
                 sent.map(|_| ())
             }
         }
@@ -177,7 +154,7 @@ impl Sending {
         while let Some(id) = parts.try_next().await? {
             ids.push(id);
         }
-        let completed = self.store.uploads.complete_multipart(&self.key, upload, ids).await;
+        let completed = self.store.multipart.complete_multipart(&self.key, upload, ids).await;
         match completed {
             Ok(_) => Ok(true),
             // The answer to the first attempt may have been lost, and nobody else has this name.
@@ -190,7 +167,7 @@ impl Sending {
 
     async fn send_part(&self, upload: &String, index: usize, part: Vec<u8>) -> Result<PartId> {
         let length = part.len();
-        let sent = self.store.uploads.put_part(&self.key, upload, index, part.into()).await;
+        let sent = self.store.multipart.put_part(&self.key, upload, index, part.into()).await;
         self.held.fetch_sub(length, Ordering::Relaxed);
         sent
     }

@@ -11,6 +11,7 @@ mod open;
 mod read;
 mod settings;
 mod stores;
+mod uploads;
 
 pub use settings::{StoreRule, StoreSettings};
 

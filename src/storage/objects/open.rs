@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::multipart::MultipartStore;
 use object_store::{Error, ObjectStore};
 use tokio::runtime::Handle;
@@ -14,6 +14,7 @@ use super::address::{Bucket, Provider};
 use super::aws_profile::{AwsProfile, ProfileCredentials};
 use super::connector::Connector;
 use super::settings::StoreValues;
+use super::uploads::UploadList;
 
 /// Opens the store of a bucket; nothing is sent.
 ///
@@ -31,14 +32,16 @@ pub(super) fn open(bucket: &Bucket, values: &StoreValues, connector: &Connector,
 #[derive(Clone)]
 pub(in crate::storage) struct OpenStore {
     pub(in crate::storage) objects: Arc<dyn ObjectStore>,
-    pub(in crate::storage) uploads: Arc<dyn MultipartStore>,
+    pub(in crate::storage) multipart: Arc<dyn MultipartStore>,
+    /// `None` where uploads that nobody ends go by themselves, and where nothing may be asked.
+    pub(in crate::storage) uploads: Option<UploadList>,
 }
 
 impl OpenStore {
-    /// Both sides of a store.
-    pub(in crate::storage) fn of(store: impl ObjectStore + MultipartStore) -> Self {
+    fn of<S: ObjectStore + MultipartStore>(store: S, uploads: impl FnOnce(&Arc<S>) -> Option<UploadList>) -> Self {
         let store = Arc::new(store);
-        Self { objects: Arc::clone(&store) as Arc<dyn ObjectStore>, uploads: store }
+        let uploads = uploads(&store);
+        Self { objects: Arc::clone(&store) as Arc<dyn ObjectStore>, multipart: store, uploads }
     }
 }
 
@@ -87,16 +90,25 @@ fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle)
     };
     let builder = values.anonymous.into_iter().fold(builder, AmazonS3Builder::with_skip_signature);
     let builder = values.requester_pays.into_iter().fold(builder, AmazonS3Builder::with_request_payer);
+    let is_set = |key| builder.get_config_value(&key).is_some_and(|value| value == "true");
+    let (is_anonymous, requester_pays) =
+        (is_set(AmazonS3ConfigKey::SkipSignature), is_set(AmazonS3ConfigKey::RequestPayer));
+    let region = builder.get_config_value(&AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".to_string());
     let store = builder.with_bucket_name(&bucket.name).with_http_connector(connector.clone()).build();
-    store.map(OpenStore::of).map_err(|error| refused(bucket, &error))
+    let store = store.map_err(|error| refused(bucket, &error))?;
+    let uploads = |store: &Arc<AmazonS3>| UploadList::of_s3(Arc::clone(store), region, requester_pays, connector);
+    Ok(OpenStore::of(store, |store| (!is_anonymous).then(|| uploads(store))))
 }
 
 fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<OpenStore> {
     let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(&bucket.name);
     let builder = values.endpoint.iter().fold(builder, |builder, endpoint| builder.with_base_url(endpoint));
     let builder = values.anonymous.into_iter().fold(builder, GoogleCloudStorageBuilder::with_skip_signature);
+    let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
+    let url = format!("{}/{}", base.as_deref().unwrap_or("https://storage.googleapis.com"), bucket.name);
     let store = builder.with_http_connector(connector.clone()).build();
-    store.map(OpenStore::of).map_err(|error| refused(bucket, &error))
+    let store = store.map_err(|error| refused(bucket, &error))?;
+    Ok(OpenStore::of(store, |store| Some(UploadList::of_gcs(Arc::clone(store), url, connector))))
 }
 
 fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<OpenStore> {
@@ -110,7 +122,7 @@ fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result
     let builder = values.endpoint.clone().into_iter().fold(builder, MicrosoftAzureBuilder::with_endpoint);
     let builder = values.anonymous.into_iter().fold(builder, MicrosoftAzureBuilder::with_skip_signature);
     let store = builder.with_http_connector(connector.clone()).build();
-    store.map(OpenStore::of).map_err(|error| match error {
+    store.map(|store| OpenStore::of(store, |_| None)).map_err(|error| match error {
         Error::Generic { .. } if bucket.account.is_none() && values.account.is_none() => plan_datafusion_err!(
             "cannot open '{bucket}': {error}; name the storage account by AZURE_STORAGE_ACCOUNT_NAME, by --store \
              '{bucket},account=...', or in the URL: abfss://{}@ACCOUNT.dfs.core.windows.net/",

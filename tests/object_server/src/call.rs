@@ -64,6 +64,8 @@ pub enum Operation {
     Complete,
     /// Give an upload up.
     Abort,
+    /// List the uploads that are open (`?uploads`).
+    ListUploads,
     /// Anything else: it is answered with 501.
     Other,
 }
@@ -80,6 +82,7 @@ impl Operation {
         }
         match (call.method.as_str(), call.key.is_empty()) {
             ("GET", true) if call.query.get("list-type") == Some("2") => Self::List,
+            ("GET", true) if has("uploads") => Self::ListUploads,
             ("HEAD", true) => Self::HeadBucket,
             ("POST", true) if has("delete") => Self::BulkDelete,
             ("GET", false) if !uploads => Self::Get,

@@ -69,6 +69,35 @@ impl Uploads {
     }
 }
 
+/// Lists the open uploads whose keys begin as is asked, after a marker's, as many as are asked for.
+pub(crate) fn list(store: &mut Store, call: &Call) -> Result<Answer, Refusal> {
+    store.bucket(&call.bucket)?;
+    let asked = |name: &str| call.query.get(name).unwrap_or_default();
+    let most = call.query.get("max-uploads").and_then(|most| most.parse().ok()).unwrap_or(1000);
+    let after = (asked("key-marker"), asked("upload-id-marker"));
+    let mut uploads = store.uploads.list();
+    uploads.retain(|upload| upload.bucket == call.bucket && upload.key.starts_with(asked("prefix")));
+    uploads.sort_by(|left, right| (&left.key, &left.upload_id).cmp(&(&right.key, &right.upload_id)));
+    uploads.retain(|upload| (upload.key.as_str(), upload.upload_id.as_str()) > after);
+    let is_truncated = uploads.len() > most;
+    uploads.truncate(most);
+    let document = Xml::document("ListMultipartUploadsResult", |xml| {
+        xml.text("Bucket", &call.bucket);
+        xml.text("IsTruncated", if is_truncated { "true" } else { "false" });
+        if let Some(last) = uploads.last().filter(|_| is_truncated) {
+            xml.text("NextKeyMarker", &last.key);
+            xml.text("NextUploadIdMarker", &last.upload_id);
+        }
+        for upload in &uploads {
+            xml.element("Upload", |xml| {
+                xml.text("Key", &upload.key);
+                xml.text("UploadId", &upload.upload_id);
+            });
+        }
+    });
+    Ok(Answer::xml(StatusCode::OK, document))
+}
+
 /// Begins an upload.
 pub(crate) fn initiate(store: &mut Store, call: &Call) -> Result<Answer, Refusal> {
     store.bucket(&call.bucket)?;

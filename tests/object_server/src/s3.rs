@@ -36,6 +36,7 @@ pub(crate) fn serve(store: &mut Store, call: &Call, setting: &Setting) -> Result
             store.bucket(&call.bucket)?;
             Ok(Answer::new(StatusCode::OK).with("x-amz-bucket-region", &setting.region))
         }
+        Operation::ListUploads => multipart::list(store, call),
         Operation::Initiate => multipart::initiate(store, call),
         Operation::Part => multipart::part(store, call, setting),
         Operation::Complete => multipart::complete(store, call, setting),

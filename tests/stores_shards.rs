@@ -1,0 +1,267 @@
+//! Datasets in object stores: the same as those of directories, also where the store misbehaves and runs are killed.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
+mod support;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use pixmill_object_server::{Action, Dialect, Operation, Options, Rule, Server};
+use support::site::Site;
+use support::{Finished, Workspace};
+
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The objects below a key, but for the manifest, which tells where the images came from.
+fn objects(site: &Site, below: &str) -> Files {
+    let keys = site.server.keys("photos").into_iter().filter_map(|key| {
+        let name = key.strip_prefix(below)?.strip_prefix('/')?.to_string();
+        Some((name, site.server.get("photos", &key).expect("an object").to_vec()))
+    });
+    without_places(keys.collect())
+}
+
+fn files(site: &Site, below: &str) -> Files {
+    without_places(site.workspace.files(below))
+}
+
+/// Without what names the images' places.
+fn without_places(files: Files) -> Files {
+    files.into_iter().filter(|(name, _)| name != "_manifest.json" && name != "_rejects.csv").collect()
+}
+
+fn names(files: &Files) -> Vec<&str> {
+    files.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[track_caller]
+fn assert_same(written: &Files, expected: &Files) {
+    assert_eq!(names(written), names(expected));
+    assert!(written == expected, "the bytes differ");
+}
+
+/// The main job, small.
+fn copy(from: &str, to: &str, rest: &str) -> String {
+    format!(
+        "COPY (SELECT image_encode(image_resize(image_decode(content), 32, 32, fit => 'cover')) AS image, label, class \
+         FROM read_images('{from}', shuffle_seed => 7)) TO '{to}' {rest}"
+    )
+}
+
+const TFRECORD: &str = "STORED AS TFRECORD OPTIONS (shards 4, index true)";
+/// Two shards, each of several parts of an upload.
+const LARGE: &str = "SELECT value, repeat(md5(CAST(value AS VARCHAR)), 40) AS text FROM generate_series(1, 30000)";
+
+#[test]
+fn datasets_of_a_bucket_are_those_of_a_directory_in_every_format() {
+    let site = Site::with_photos(40);
+    for (name, rest) in [
+        ("tfrecord", TFRECORD),
+        ("gzip", "STORED AS TFRECORD OPTIONS (shards 3, compression 'gzip')"),
+        ("directories", "STORED AS TFRECORD PARTITIONED BY (label) OPTIONS (shards 2)"),
+        ("parquet", "STORED AS PARQUET OPTIONS (huggingface true, shards 2)"),
+    ] {
+        site.sql(&copy("photos", name, rest)).success();
+        site.sql(&copy("s3://photos/set/", &format!("s3://photos/{name}"), rest)).success();
+        assert_same(&objects(&site, name), &files(&site, name));
+        let rejects = site.server.get("photos", &format!("{name}/_rejects.csv")).expect("a list");
+        assert!(String::from_utf8_lossy(&rejects).contains("s3://photos/set/daisy/broken.jpg,"));
+        assert!(site.server.get("photos", &format!("{name}/_manifest.json")).is_some());
+    }
+    let samples = "COPY (SELECT label || '-' || CAST(class AS VARCHAR) || replace(path, '/', '') AS key, content AS jpg \
+                   FROM read_images('photos') WHERE image_error(content) IS NULL) TO '@' STORED AS WEBDATASET OPTIONS (shards 2)";
+    site.sql(&samples.replace('@', "samples")).success();
+    site.sql(&samples.replace('@', "s3://photos/samples/")).success();
+    assert_same(&objects(&site, "samples"), &files(&site, "samples"));
+    assert!(site.server.uploads().is_empty());
+}
+
+#[test]
+fn large_shards_are_uploaded_in_parts_and_whole() {
+    let site = Site::new();
+    let copy = |to: &str| format!("COPY ({LARGE}) TO '{to}' STORED AS TFRECORD OPTIONS (shards 2)");
+    site.sql(&copy("large")).success();
+    site.sql(&copy("s3://photos/large")).success();
+    let parts = site.server.requests().iter().filter(|request| request.operation == Operation::Part).count();
+    assert!(parts > 4, "{parts}");
+    assert_same(&objects(&site, "large"), &files(&site, "large"));
+    assert!(site.server.uploads().is_empty());
+}
+
+#[test]
+fn a_dataset_of_a_bucket_is_replaced_only_where_that_is_asked_for() {
+    let site = Site::with_photos(12);
+    let copy = |rest: &str| copy("s3://photos/set/", "s3://photos/out/", rest);
+    site.sql(&copy(TFRECORD)).success();
+    let error = site.sql(&copy(TFRECORD)).failure(1);
+    assert!(error.contains("'s3://photos/out/' already holds a finished dataset"), "{error}");
+    let fewer = "STORED AS TFRECORD OPTIONS (shards 2, overwrite true)";
+    site.sql(&copy(fewer)).success();
+    site.sql(&crate::copy("photos", "out", "STORED AS TFRECORD OPTIONS (shards 2)")).success();
+    assert_same(&objects(&site, "out"), &files(&site, "out"));
+    let own = "COPY (SELECT * FROM 's3://photos/out/x=1/a.parquet') TO 's3://photos/out' STORED AS TFRECORD OPTIONS (overwrite true)";
+    site.sql("COPY (SELECT 1 AS n) TO 's3://photos/out/x=1/a.parquet'").success();
+    let error = site.sql(own).failure(2);
+    assert!(error.contains("is what this query reads ('s3://photos/out/x=1/a.parquet')"), "{error}");
+    site.server.put("photos", "mine/shard00-1.tfrec", "mine");
+    let error = site.sql(&crate::copy("photos", "s3://photos/mine", "STORED AS TFRECORD")).failure(1);
+    assert!(error.contains("already holds 'shard00-1.tfrec', which no manifest lists"), "{error}");
+    let error = site.sql(&crate::copy("photos", "s3://key:secret@photos/x", "STORED AS TFRECORD")).failure(2);
+    assert!(error.contains("holds credentials") && !error.contains("key:"), "{error}");
+    let error = site.sql(&crate::copy("photos", "s3://nothing/x", "STORED AS TFRECORD")).failure(1);
+    assert!(error.contains("NoSuchBucket"), "{error}");
+}
+
+/// What a store does wrong, for a share of all requests.
+fn misbehave(site: &Site) {
+    for (action, share) in [
+        (Action::status(503, "SlowDown"), 0.05),
+        (Action::status(500, "InternalError"), 0.02),
+        (Action::AcceptThenDrop, 0.02),
+        (Action::CloseAtOnce, 0.02),
+    ] {
+        site.server.script(Rule::new(action).fraction(share, 11));
+    }
+    site.server.script(Rule::new(Action::CutBody(100)).operation(Operation::Get).fraction(0.02, 3));
+}
+
+#[test]
+fn a_dataset_is_whole_where_the_store_misbehaves() {
+    let site = Site::with_photos(60);
+    site.sql(&copy("photos", "out", TFRECORD)).success();
+    site.sql(&format!("COPY ({LARGE}) TO 'large' STORED AS TFRECORD OPTIONS (shards 2)")).success();
+    misbehave(&site);
+    site.sql(&copy("s3://photos/set/", "s3://photos/out", TFRECORD)).success();
+    site.sql(&format!("COPY ({LARGE}) TO 's3://photos/large' STORED AS TFRECORD OPTIONS (shards 2)")).success();
+    site.server.clear_script();
+    assert_same(&objects(&site, "out"), &files(&site, "out"));
+    assert_same(&objects(&site, "large"), &files(&site, "large"));
+}
+
+#[test]
+fn what_fails_leaves_no_dataset_and_resumes() {
+    let site = Site::with_photos(24);
+    let copy = |to: &str| copy("s3://photos/set/", to, TFRECORD);
+    site.sql(&crate::copy("photos", "out", TFRECORD)).success();
+    let resume = |sql: &str| -> Finished { site.run(site.command(&["sql", "--resume", "--format", "csv", "-c"]), sql) };
+    for (number, rule) in [
+        Rule::new(Action::status(403, "AccessDenied")).operation(Operation::Copy).nth(3),
+        Rule::new(Action::status(403, "AccessDenied")).operation(Operation::Put).key_contains(".report-").nth(3),
+        Rule::new(Action::status(403, "AccessDenied")).operation(Operation::Put).key_contains(".finished-").nth(2),
+        Rule::new(Action::status(403, "AccessDenied")).operation(Operation::Put).key_contains("_manifest.json"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let to = format!("s3://photos/out{number}");
+        site.server.script(rule.clone());
+        let error = site.sql(&copy(&to)).failure(1);
+        assert!(error.contains("AccessDenied") && error.contains(&to), "{error}");
+        site.server.clear_script();
+        assert!(site.server.get("photos", &format!("out{number}/_manifest.json")).is_none(), "{rule:?}");
+        resume(&copy(&to)).success();
+        assert_same(&objects(&site, &format!("out{number}")), &files(&site, "out"));
+    }
+}
+
+/// How often runs are killed; more by `PIXMILL_KILLS`.
+fn kills() -> u64 {
+    std::env::var("PIXMILL_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8)
+}
+
+#[test]
+fn runs_that_are_killed_leave_no_wrong_dataset_and_resume_and_leave_nothing_behind() {
+    let site = Site::with_photos(60);
+    site.server.script(Rule::new(Action::DelayHead(Duration::from_millis(5))));
+    let large = format!("COPY ({LARGE}) TO '@' STORED AS TFRECORD OPTIONS (shards 4, index true)");
+    let small = copy("s3://photos/set/", "@", TFRECORD);
+    site.sql(&large.replace('@', "large")).success();
+    site.sql(&small.replace('@', "small")).success();
+    for kill in 0..kills() {
+        let (name, sql) = if kill % 2 == 0 { ("small", &small) } else { ("large", &large) };
+        let to = format!("runs/{kill}-{name}");
+        let sql = sql.replace('@', &format!("s3://photos/{to}"));
+        let mut command = site.command(&["sql", "-c"]);
+        let mut run = command.arg(&sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+        // Over all of a run's time, whatever that is.
+        std::thread::sleep(Duration::from_millis(100 + kill * 2654435761 % 1300));
+        run.kill().expect("killed");
+        run.wait().expect("ended");
+        let is_finished = site.server.get("photos", &format!("{to}/_manifest.json")).is_some();
+        if is_finished {
+            let written = objects(&site, &to);
+            let shards: Files = files(&site, name);
+            assert!(shards.iter().all(|shard| written.contains(shard)), "{to} has a manifest, and isn't whole");
+        }
+        site.run(site.command(&["sql", "--resume", "-c"]), &sql).success();
+        if !is_finished {
+            assert_same(&objects(&site, &to), &files(&site, name));
+        }
+        assert!(site.server.uploads().is_empty(), "{to}: {:?}", site.server.uploads());
+    }
+}
+
+#[test]
+fn runs_that_write_to_one_place_at_once_leave_the_dataset_of_one() {
+    let site = Site::with_photos(20);
+    let sql = |shards: usize| {
+        let rest = format!("STORED AS TFRECORD OPTIONS (shards {shards}, overwrite true)");
+        copy("s3://photos/set/", "s3://photos/out", &rest)
+    };
+    for shards in [2, 3, 4] {
+        let rest = format!("STORED AS TFRECORD OPTIONS (shards {shards})");
+        site.sql(&copy("photos", &format!("out{shards}"), &rest)).success();
+    }
+    for _ in 0..4 {
+        let runs = [2, 3, 4].map(|shards| {
+            let mut command = site.command(&["sql", "-c"]);
+            command.arg(sql(shards)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+        });
+        let done = runs.map(|run| Finished::of(&run.wait_with_output().expect("ended")));
+        let Some(manifest) = site.server.get("photos", "out/_manifest.json") else {
+            assert!(done.iter().all(|run| run.code != 0), "{done:?}");
+            continue;
+        };
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("a manifest");
+        let shards = manifest["shards"].as_array().expect("shards").len();
+        let written = objects(&site, "out");
+        let expected = files(&site, &format!("out{shards}"));
+        assert!(expected.iter().all(|shard| written.contains(shard)), "the dataset of {shards} isn't whole: {done:?}");
+    }
+}
+
+#[test]
+fn a_cluster_writes_to_a_bucket_what_one_process_writes_to_a_directory() {
+    let site = Site::with_photos(60);
+    site.sql(&copy("photos", "out", TFRECORD)).success();
+    site.server.script(Rule::new(Action::status(503, "SlowDown")).fraction(0.03, 5));
+    let cluster = site.cluster(3);
+    site.on(&cluster, &copy("s3://photos/set/", "s3://photos/out", TFRECORD)).success();
+    assert_same(&objects(&site, "out"), &files(&site, "out"));
+    assert!(site.server.uploads().is_empty());
+}
+
+#[test]
+fn google_cloud_storage_is_written_to_by_its_own_conditions() {
+    let server = Server::start(Options { dialect: Dialect::Gcs, ..Options::default() });
+    server.make_bucket("photos");
+    let site = Site { server, workspace: Workspace::with_photos(12, 3) };
+    let key = format!(
+        r#"{{"gcs_base_url":"{}","disable_oauth":true,"client_email":"","private_key":"","private_key_id":""}}"#,
+        site.server.endpoint()
+    );
+    let sql = |sql: &str| {
+        let rule = format!("gs://photos,endpoint={}", site.server.endpoint());
+        let mut command = site.command(&["sql", "--format", "csv", "--store", &rule, "-c"]);
+        command.env("GOOGLE_SERVICE_ACCOUNT_KEY", &key);
+        site.run(command, sql)
+    };
+    site.sql(&copy("photos", "out", TFRECORD)).success();
+    for rest in [TFRECORD, "STORED AS TFRECORD OPTIONS (shards 4, index true, overwrite true)"] {
+        sql(&copy("photos", "gs://photos/out", rest)).success();
+        assert_same(&objects(&site, "out"), &files(&site, "out"));
+    }
+    let error = sql(&copy("photos", "gs://photos/out", TFRECORD)).failure(1);
+    assert!(error.contains("already holds a finished dataset"), "{error}");
+}
