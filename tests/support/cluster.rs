@@ -156,6 +156,7 @@ fn command(workspace: &Workspace) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
     command.current_dir(workspace.path("")).env("HOME", workspace.path("")).env_remove("PIXMILL_LOG");
     command.env("PIXMILL_EXECUTOR_TIMEOUT", EXECUTOR_TIMEOUT);
+    command.envs(workspace.environment.iter().map(|(name, value)| (name, value)));
     command
 }
 

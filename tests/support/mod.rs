@@ -19,12 +19,14 @@ use tempfile::TempDir;
 /// A directory for one test, gone when it is dropped.
 pub(crate) struct Workspace {
     directory: TempDir,
+    /// What processes that run here have in their environment, beside the test's.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Workspace {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().expect("a directory") }
+        Self { directory: tempfile::tempdir().expect("a directory"), environment: Vec::new() }
     }
 
     /// One with `photos/<class>/*.jpg`: so many photos of 64x48 in so many classes.
@@ -53,6 +55,7 @@ impl Workspace {
     pub(crate) fn pixmill(&self, args: &[&str]) -> Finished {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
         command.current_dir(self.directory.path()).env_remove("PIXMILL_LOG").args(args);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Finished::of(&command.output().expect("the binary starts"))
     }
 
