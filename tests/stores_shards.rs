@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pixmill_object_server::{Action, Dialect, Operation, Options, Rule, Server};
+use support::cluster::{eventually, send};
 use support::site::Site;
 use support::{Finished, Workspace};
 
@@ -17,7 +18,8 @@ type Files = Vec<(String, Vec<u8>)>;
 fn objects(site: &Site, below: &str) -> Files {
     let keys = site.server.keys("photos").into_iter().filter_map(|key| {
         let name = key.strip_prefix(below)?.strip_prefix('/')?.to_string();
-        Some((name, site.server.get("photos", &key).expect("an object").to_vec()))
+        // A run that is under way may have removed it since.
+        Some((name, site.server.get("photos", &key)?.to_vec()))
     });
     without_places(keys.collect())
 }
@@ -165,40 +167,100 @@ fn what_fails_leaves_no_dataset_and_resumes() {
     }
 }
 
-/// How often runs are killed; more by `PIXMILL_KILLS`.
-fn kills() -> u64 {
-    std::env::var("PIXMILL_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8)
+/// How often runs are interrupted; more by `PIXMILL_INTERRUPTIONS`.
+fn interruptions() -> u64 {
+    std::env::var("PIXMILL_INTERRUPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
+}
+
+/// Two statements and what they write, in directories of their names.
+fn statements(site: &Site) -> [(&'static str, String); 2] {
+    let large = "COPY (SELECT value, text FROM '@rows.parquet' ORDER BY value) TO '@' STORED AS TFRECORD OPTIONS (shards 4, index true)";
+    let small = copy("s3://photos/set/", "@", TFRECORD);
+    let rows = format!("COPY ({LARGE}) TO '@rows.parquet'");
+    for place in ["", "s3://photos/"] {
+        site.sql(&rows.replace('@', place)).success();
+    }
+    site.sql(&large.replace("@rows", "rows").replace('@', "large")).success();
+    site.sql(&small.replace('@', "small")).success();
+    [("small", small), ("large", large.replace("@rows", "s3://photos/rows"))]
+}
+
+/// Checks what an interrupted run has left: a manifest stands over a whole dataset only. Whether there is one.
+#[track_caller]
+fn check_left(site: &Site, to: &str, name: &str) -> bool {
+    let is_finished = site.server.get("photos", &format!("{to}/_manifest.json")).is_some();
+    let written = objects(site, to);
+    let is_whole = files(site, name).iter().all(|shard| written.contains(shard));
+    assert!(is_whole || !is_finished, "{to} has a manifest, and isn't whole");
+    is_finished
+}
+
+/// Over all of a run's time, whatever that is.
+fn moment(number: u64) -> Duration {
+    Duration::from_millis(100 + number * 2_654_435_761 % 1300)
 }
 
 #[test]
-fn runs_that_are_killed_leave_no_wrong_dataset_and_resume_and_leave_nothing_behind() {
+fn runs_that_are_interrupted_leave_no_wrong_dataset_and_resume_and_leave_nothing_behind() {
     let site = Site::with_photos(60);
+    let statements = statements(&site);
     site.server.script(Rule::new(Action::DelayHead(Duration::from_millis(5))));
-    let large = format!("COPY ({LARGE}) TO '@' STORED AS TFRECORD OPTIONS (shards 4, index true)");
-    let small = copy("s3://photos/set/", "@", TFRECORD);
-    site.sql(&large.replace('@', "large")).success();
-    site.sql(&small.replace('@', "small")).success();
-    for kill in 0..kills() {
-        let (name, sql) = if kill % 2 == 0 { ("small", &small) } else { ("large", &large) };
-        let to = format!("runs/{kill}-{name}");
+    for number in 0..interruptions() {
+        let (name, sql) = &statements[number as usize % 2];
+        let to = format!("runs/{number}-{name}");
         let sql = sql.replace('@', &format!("s3://photos/{to}"));
         let mut command = site.command(&["sql", "-c"]);
         let mut run = command.arg(&sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
-        // Over all of a run's time, whatever that is.
-        std::thread::sleep(Duration::from_millis(100 + kill * 2654435761 % 1300));
-        run.kill().expect("killed");
+        std::thread::sleep(moment(number));
+        send(run.id(), ["KILL", "INT", "TERM"][number as usize % 3]);
         run.wait().expect("ended");
-        let is_finished = site.server.get("photos", &format!("{to}/_manifest.json")).is_some();
-        if is_finished {
-            let written = objects(&site, &to);
-            let shards: Files = files(&site, name);
-            assert!(shards.iter().all(|shard| written.contains(shard)), "{to} has a manifest, and isn't whole");
-        }
+        let is_finished = check_left(&site, &to, name);
         site.run(site.command(&["sql", "--resume", "-c"]), &sql).success();
+        check_left(&site, &to, name);
         if !is_finished {
             assert_same(&objects(&site, &to), &files(&site, name));
         }
         assert!(site.server.uploads().is_empty(), "{to}: {:?}", site.server.uploads());
+    }
+}
+
+#[test]
+fn a_cluster_that_loses_executors_and_clients_leaves_no_wrong_dataset_in_a_bucket() {
+    let site = Site::with_photos(60);
+    let statements = statements(&site);
+    site.server.script(Rule::new(Action::DelayHead(Duration::from_millis(5))));
+    let mut cluster = site.cluster(3);
+    for number in 0..interruptions() {
+        let (name, sql) = &statements[number as usize % 2];
+        let to = format!("runs/{number}-{name}");
+        let sql = sql.replace('@', &format!("s3://photos/{to}"));
+        let client = cluster.start_client(&["sql", "--cluster", &cluster.address, "--store", &site.rule(), "-c", &sql]);
+        std::thread::sleep(moment(number));
+        match number % 3 {
+            0 => {
+                cluster.kill(number as usize);
+                cluster.add_executor();
+            }
+            1 => client.signal("KILL"),
+            _ => client.signal("INT"),
+        }
+        // Each loss adds one that takes its place.
+        if number % 3 != 0 {
+            cluster.kill(number as usize);
+            cluster.add_executor();
+        }
+        let done = client.finish();
+        let is_finished = check_left(&site, &to, name);
+        assert!(is_finished || done.code != 0, "{done:?}");
+        let arguments = ["sql", "--resume", "--cluster", &cluster.address, "--store", &site.rule(), "-c"];
+        // The job of a client that is gone may be under way still, and be first.
+        eventually("a dataset", || {
+            let resumed = site.run(site.command(&arguments), &sql);
+            assert!(resumed.code == 0 || resumed.stderr.contains("another run"), "{resumed:?}");
+            check_left(&site, &to, name) || resumed.code == 0
+        });
+        assert!(check_left(&site, &to, name));
+        eventually("an end of all uploads", || site.server.uploads().is_empty());
     }
 }
 

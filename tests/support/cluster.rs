@@ -170,7 +170,7 @@ fn start_scheduler(workspace: &Workspace, bind: &str, arguments: &[String]) -> (
     (child, line.trim().to_string())
 }
 
-fn send(pid: u32, signal: &str) {
+pub(crate) fn send(pid: u32, signal: &str) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
     assert!(sent.expect("kill runs").success(), "{signal} to {pid}");
 }

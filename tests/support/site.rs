@@ -69,7 +69,8 @@ impl Site {
         self.run(self.command(&["sql", "--format", "csv", "-c"]), sql)
     }
 
-    fn rule(&self) -> String {
+    /// What `--store` says of the bucket.
+    pub(crate) fn rule(&self) -> String {
         format!("s3://photos,endpoint={}", self.server.endpoint())
     }
 
