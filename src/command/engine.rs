@@ -49,6 +49,10 @@ pub(crate) struct StoreArgs {
     /// What is special about a store, such as 's3://bucket,region=eu-west-1,endpoint=http://127.0.0.1:9000'; may be given several times
     #[arg(long = "store", value_name = "STORE")]
     pub(crate) rules: Vec<StoreRule>,
+
+    /// Requests to object stores that wait for an answer at the same time; 64 by default
+    #[arg(long = "store-requests", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) requests: Option<u16>,
 }
 
 impl StoreArgs {
@@ -59,15 +63,18 @@ impl StoreArgs {
     pub(crate) fn settings(&self) -> Result<StoreSettings> {
         let named = std::env::var_os("PIXMILL_STORES").map(PathBuf::from);
         let usual = || Some(etcetera::choose_base_strategy().ok()?.config_dir().join("pixmill/stores"));
-        match named.or_else(usual) {
-            Some(file) => StoreSettings::with_file(self.rules.clone(), &file),
-            None => Ok(StoreSettings::new(self.rules.clone())),
-        }
+        let settings = match named.or_else(usual) {
+            Some(file) => StoreSettings::with_file(self.rules.clone(), &file)?,
+            None => StoreSettings::new(self.rules.clone()),
+        };
+        Ok(settings.with_requests(self.requests.map(usize::from)))
     }
 
     /// The arguments as they are given to another process.
     pub(crate) fn words(&self) -> impl Iterator<Item = OsString> + '_ {
-        self.rules.iter().flat_map(|rule| ["--store".into(), rule.to_string().into()])
+        let requests = self.requests.map(|requests| ["--store-requests".into(), requests.to_string().into()]);
+        let rules = self.rules.iter().map(|rule| ["--store".into(), rule.to_string().into()]);
+        rules.chain(requests).flatten()
     }
 }
 

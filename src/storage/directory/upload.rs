@@ -26,6 +26,8 @@ pub(crate) struct Upload {
     part: Vec<u8>,
     pieces: mpsc::Sender<Piece>,
     done: oneshot::Receiver<Result<()>>,
+    /// Bytes that there may still be.
+    left: u64,
     held: Arc<AtomicUsize>,
 }
 
@@ -44,17 +46,23 @@ impl Upload {
     /// Begins an upload of an object; what waits in memory is added to `held`.
     pub(super) fn begin(store: OpenStore, io: &Handle, key: Key, held: Arc<AtomicUsize>) -> Self {
         let (pieces, receiver) = mpsc::channel(1);
+        let left = store.most_copied;
         let (sender, done) = oneshot::channel();
         let sending = Sending { store, key, held: Arc::clone(&held) };
         io.spawn(async move {
             // Nobody waits for an upload that was given up.
             let _ = sender.send(sending.send(receiver).await);
         });
-        Self { part: Vec::new(), pieces, done, held }
+        Self { part: Vec::new(), pieces, done, left, held }
     }
 
     /// Adds bytes. It waits where too many are on their way.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+            let message = "a shard has more than 5 GiB, which S3 doesn't copy in one request; write more shards";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        };
+        self.left = left;
         self.part.extend_from_slice(bytes);
         self.held.fetch_add(bytes.len(), Ordering::Relaxed);
         while self.part.len() >= PART_BYTES {

@@ -18,8 +18,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::words::chain;
 
-/// Requests that wait for an answer at the same time, at most.
-const MOST_REQUESTS: usize = 64;
 /// However slow a store asks us to be.
 const LEAST_REQUESTS: usize = 2;
 /// Answers without a complaint after which a request more is sent.
@@ -51,11 +49,11 @@ struct Shared {
 }
 
 impl Connector {
-    /// A client whose connections run on `io`.
+    /// A client whose connections run on `io`, with so many requests at the same time at most.
     ///
     /// # Errors
     /// The system's certificates or proxy can't be used.
-    pub(super) fn try_new(io: Handle) -> Result<Self, reqwest::Error> {
+    pub(super) fn try_new(io: Handle, requests: usize) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("pixmill/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIME)
@@ -68,7 +66,7 @@ impl Connector {
         Ok(Self(Arc::new(Shared {
             client,
             io,
-            limit: Limit::new(MOST_REQUESTS),
+            limit: Limit::new(requests),
             answered: Mutex::default(),
             failed: AtomicUsize::new(0),
         })))

@@ -35,13 +35,21 @@ pub(in crate::storage) struct OpenStore {
     pub(in crate::storage) multipart: Arc<dyn MultipartStore>,
     /// `None` where uploads that nobody ends go by themselves, and where nothing may be asked.
     pub(in crate::storage) uploads: Option<UploadList>,
+    /// Bytes that the store copies in one request, at most.
+    pub(in crate::storage) most_copied: u64,
 }
+
+/// What [`CopyObject`] copies at most.
+///
+/// [`CopyObject`]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+const MOST_COPIED_BY_S3: u64 = 5 << 30;
 
 impl OpenStore {
     fn of<S: ObjectStore + MultipartStore>(store: S, uploads: impl FnOnce(&Arc<S>) -> Option<UploadList>) -> Self {
         let store = Arc::new(store);
         let uploads = uploads(&store);
-        Self { objects: Arc::clone(&store) as Arc<dyn ObjectStore>, multipart: store, uploads }
+        let objects = Arc::clone(&store) as Arc<dyn ObjectStore>;
+        Self { objects, multipart: store, uploads, most_copied: u64::MAX }
     }
 }
 
@@ -97,7 +105,8 @@ fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle)
     let store = builder.with_bucket_name(&bucket.name).with_http_connector(connector.clone()).build();
     let store = store.map_err(|error| refused(bucket, &error))?;
     let uploads = |store: &Arc<AmazonS3>| UploadList::of_s3(Arc::clone(store), region, requester_pays, connector);
-    Ok(OpenStore::of(store, |store| (!is_anonymous).then(|| uploads(store))))
+    let store = OpenStore::of(store, |store| (!is_anonymous).then(|| uploads(store)));
+    Ok(OpenStore { most_copied: MOST_COPIED_BY_S3, ..store })
 }
 
 fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<OpenStore> {

@@ -16,8 +16,8 @@ use super::stores::Stores;
 use crate::storage::AllowList;
 use crate::words::of_store;
 
-/// Objects of a call that are on their way at the same time.
-const AT_ONCE: usize = 32;
+/// Objects of a call that are asked for at the same time; the client bounds those of all.
+const AT_ONCE: usize = 128;
 /// How often an object is asked for, beside what the store's client does by itself.
 const ATTEMPTS: usize = 3;
 /// Failures in a row that are no more about single objects.

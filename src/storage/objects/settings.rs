@@ -9,10 +9,14 @@ use std::str::FromStr;
 use super::address::{Bucket, Provider};
 use crate::error::Error;
 
+/// Requests that wait for an answer at the same time, at most, where nothing else is said.
+const MOST_REQUESTS: usize = 64;
+
 /// Settings of stores, of which the first that fits counts for each of them.
 #[derive(Debug, Clone, Default)]
 pub struct StoreSettings {
     rules: Vec<StoreRule>,
+    requests: Option<usize>,
 }
 
 /// Settings of a bucket, or of all of a provider's: `s3://bucket,region=eu-west-1,endpoint=http://127.0.0.1:8333`.
@@ -55,7 +59,7 @@ impl StoreSettings {
     pub(crate) fn with_file(rules: Vec<StoreRule>, file: &Path) -> Result<Self, Error> {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self { rules }),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::new(rules)),
             Err(error) => return Err(Error::Usage(format!("cannot read '{}': {error}", file.display()))),
         };
         let mut rules = rules;
@@ -67,12 +71,22 @@ impl StoreSettings {
                 line.parse().map_err(|error| Error::Usage(format!("'{}', line {number}: {error}", file.display())))?;
             rules.push(rule);
         }
-        Ok(Self { rules })
+        Ok(Self::new(rules))
     }
 
     /// The settings of these rules.
     pub(crate) fn new(rules: Vec<StoreRule>) -> Self {
-        Self { rules }
+        Self { rules, requests: None }
+    }
+
+    /// These settings, with so many requests at the same time at most.
+    pub(crate) fn with_requests(self, requests: Option<usize>) -> Self {
+        Self { requests, ..self }
+    }
+
+    /// How many requests wait for an answer at the same time, at most.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.unwrap_or(MOST_REQUESTS)
     }
 
     /// What is said of a bucket: each value by the first rule that is about it and has one; rules with its name come first.

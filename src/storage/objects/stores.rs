@@ -93,7 +93,7 @@ impl Stores {
         let connector = match &opened.connector {
             Some(connector) => connector.clone(),
             None => {
-                let connector = Connector::try_new(self.io.clone());
+                let connector = Connector::try_new(self.io.clone(), self.settings.requests());
                 let connector = connector
                     .map_err(|error| plan_datafusion_err!("cannot open connections for '{bucket}': {error}"))?;
                 opened.connector.insert(connector).clone()
