@@ -9,70 +9,7 @@ use std::time::{Duration, Instant};
 
 use pixmill_object_server::{Action, Operation, Options, Rule, Server};
 use support::cluster::Cluster;
-use support::{Finished, Workspace};
-
-const ACCESS: &str = "an-access-key";
-/// Is looked for in everything that a run leaves.
-const SECRET: &str = "a-marked-secret";
-
-/// A server with a bucket, and a process's environment that reaches it.
-struct Site {
-    server: Server,
-    workspace: Workspace,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self::with(Options::default())
-    }
-
-    fn with(options: Options) -> Self {
-        let server = Server::start(options.with_credentials(ACCESS, SECRET));
-        server.make_bucket("photos");
-        Self { server, workspace: Workspace::new() }
-    }
-
-    /// With so many photos in a local folder, and the same below `set/` in the bucket.
-    fn with_photos(images: usize) -> Self {
-        let mut site = Self::new();
-        site.workspace = Workspace::with_photos(images, 4);
-        site.workspace.write("photos/daisy/broken.jpg", b"hello");
-        for (name, bytes) in site.workspace.files("photos") {
-            site.server.put("photos", &format!("set/{name}"), bytes);
-        }
-        site
-    }
-
-    fn shards(&self, below: &str) -> Vec<(String, Vec<u8>)> {
-        let mut files = self.workspace.files(below);
-        files.retain(|(name, _)| name.ends_with(".tfrec"));
-        files
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
-        command.current_dir(self.workspace.path("")).env("HOME", self.workspace.path("")).args(arguments);
-        for name in ["PIXMILL_LOG", "AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "XDG_CONFIG_HOME"] {
-            command.env_remove(name);
-        }
-        command.env("AWS_ACCESS_KEY_ID", ACCESS).env("AWS_SECRET_ACCESS_KEY", SECRET);
-        command.env("AWS_ENDPOINT_URL", self.server.endpoint()).env("AWS_EC2_METADATA_DISABLED", "true");
-        command
-    }
-
-    /// Runs a statement; nothing that is said may hold the secret.
-    #[track_caller]
-    fn run(&self, mut command: Command, sql: &str) -> Finished {
-        let finished = Finished::of(&command.arg(sql).output().expect("the binary starts"));
-        assert!(!finished.stdout.contains(SECRET) && !finished.stderr.contains(SECRET), "{finished:?}");
-        finished
-    }
-
-    #[track_caller]
-    fn sql(&self, sql: &str) -> Finished {
-        self.run(self.command(&["sql", "--format", "csv", "-c"]), sql)
-    }
-}
+use support::site::{ACCESS, SECRET, Site};
 
 #[test]
 fn tables_are_written_to_a_bucket_and_read_from_it() {
@@ -376,7 +313,7 @@ fn rows_of_a_bucket_are_those_of_a_folder() {
         ("SELECT * FROM read_images('s3://photos/none/')", "nothing at 's3://photos/none/'"),
         ("SELECT * FROM read_images('s3://photos/set/*.gif')", "no images match 's3://photos/set/*.gif'"),
         ("SELECT * FROM read_images('s3://photos/set/[')", "bad glob"),
-        ("SELECT * FROM read_tfrecord('s3://photos/set/')", "files are read from local paths"),
+        ("SELECT * FROM read_tfrecord('s3://photos/set/')", "no record files match 's3://photos/set/'"),
     ] {
         let error = site.sql(sql).failure(2);
         assert!(error.contains(reason), "{sql}: {error}");
