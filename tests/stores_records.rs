@@ -83,9 +83,7 @@ fn rows_of_a_bucket_are_those_of_a_folder() {
         let expected = rows(&format!("{function}('{local}')"));
         assert!(expected.lines().count() > 5, "{local}: {expected}");
         assert_eq!(rows(&format!("{function}('{remote}')")), expected, "{remote}");
-        if remote != "s3://photos/plain" {
-            assert_eq!(rows(&format!("'{remote}'")), expected, "{remote}");
-        }
+        assert_eq!(rows(&format!("'{remote}'")), expected, "{remote}");
         let format = function.trim_start_matches("read_");
         let declared =
             format!("CREATE EXTERNAL TABLE t STORED AS {format} LOCATION '{remote}'; {}", query.replace("{}", "t"));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_err, internal_datafusion_err};
 
 use super::options::{OnCorrupt, SKIP_ADVICE};
 use super::read::Unread;
@@ -18,11 +18,36 @@ use crate::storage::{Ranges, Reach, is_object_url, local_path};
 const MOST_CHECKED: usize = 1024;
 /// As many of one in a store, where each is a request.
 const MOST_CHECKED_OBJECTS: usize = 16;
+/// Objects that are looked at at the same time.
+const AT_ONCE: usize = 8;
+/// How objects are walked over, several at the same time.
+const WALKED: Ranges = Ranges { ahead: 1, ..Ranges::WHOLE };
 /// An index has no more bytes.
 const MOST_INDEX_BYTES: usize = i32::MAX as usize;
 
+/// The indexes of all files, in their order: those beside them, or what walking over them shows if `walks`.
+pub(super) fn indexes(files: &Shards, walks: bool, on_corrupt: OnCorrupt) -> Result<Vec<Option<Index>>> {
+    let all = |part: &[ShardPath]| -> Result<Vec<_>> {
+        part.iter().map(|file| index(file, files, walks, on_corrupt)).collect()
+    };
+    if files.files.iter().all(|file| !is_object_url(&file.shown)) {
+        return all(&files.files);
+    }
+    // Of a store, answers are waited for most of the time.
+    std::thread::scope(|scope| {
+        let parts = files.files.chunks(files.files.len().div_ceil(AT_ONCE).max(1));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| all(part))).collect();
+        let mut indexes = Vec::with_capacity(files.files.len());
+        for thread in threads {
+            let part = thread.join().map_err(|_| internal_datafusion_err!("looking for indexes panicked"))?;
+            indexes.extend(part?);
+        }
+        Ok(indexes)
+    })
+}
+
 /// The index beside a file, or what walking over it shows if `walks`.
-pub(super) fn index(file: &ShardPath, files: &Shards, walks: bool, on_corrupt: OnCorrupt) -> Result<Option<Index>> {
+fn index(file: &ShardPath, files: &Shards, walks: bool, on_corrupt: OnCorrupt) -> Result<Option<Index>> {
     let read = match is_object_url(&file.shown) {
         true => beside_object(file, files.listed.as_ref(), &files.reach)?,
         false => beside_file(file, &files.reach)?,
@@ -35,7 +60,7 @@ pub(super) fn index(file: &ShardPath, files: &Shards, walks: bool, on_corrupt: O
     if !walks {
         return Ok(None);
     }
-    let opened = files.reach.open(&file.shown, &file.version, Ranges::WHOLE).and_then(RecordFile::new);
+    let opened = files.reach.open(&file.shown, &file.version, WALKED).and_then(RecordFile::new);
     let unopened = |source| (Index::default(), FramingError::Unreadable { offset: 0, source });
     match (opened.map_err(unopened).and_then(Index::walk), on_corrupt) {
         (Ok(index), _) => Ok(Some(index)),

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Arra
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::Result;
 
-use super::beside::index;
+use super::beside::indexes;
 use super::options::OnCorrupt;
 use crate::format::tfrecord::{Index, RecordOffset};
 use crate::source::Partitions;
@@ -129,20 +129,16 @@ pub(super) fn partition(
     match partitions {
         Partitions::BySize => Ok(files.files.iter().map(|file| vec![whole(file)]).collect()),
         Partitions::Exactly(count) => {
-            let mut cuts = Vec::with_capacity(files.files.len());
-            for file in &files.files {
-                cuts.push((whole(file), index(file, files, true, on_corrupt)?.unwrap_or_default()));
-            }
-            Ok(cut(&cuts, count))
+            let indexes = indexes(files, true, on_corrupt)?.into_iter().map(Option::unwrap_or_default);
+            Ok(cut(&files.files.iter().map(whole).zip(indexes).collect::<Vec<_>>(), count))
         }
         Partitions::Auto => {
             let bytes: u64 = files.files.iter().map(|file| file.version.bytes).sum();
             let most = usize::try_from(bytes / LEAST_PARTITION_BYTES).unwrap_or(usize::MAX).max(1);
             let count = cores.min(most);
             if files.files.len() < 4 * count {
-                let index = |file| index(file, files, false, on_corrupt);
-                let indexes: Result<Vec<_>> = files.files.iter().map(index).collect();
-                if let Some(indexes) = indexes?.into_iter().collect::<Option<Vec<_>>>() {
+                let indexes = indexes(files, false, on_corrupt)?;
+                if let Some(indexes) = indexes.into_iter().collect::<Option<Vec<_>>>() {
                     return Ok(cut(&files.files.iter().map(whole).zip(indexes).collect::<Vec<_>>(), count));
                 }
             }
