@@ -433,3 +433,24 @@ fn contact_sheets_and_reports_are_made_of_buckets() {
     let error = site.run(site.command(&["report", "--out", "report.html"]), "s3://photos/none/").failure(2);
     assert!(error.contains("nothing at 's3://photos/none/'"), "{error}");
 }
+
+#[test]
+fn what_is_written_to_a_bucket_is_read_from_it_and_not_replaced_by_it() {
+    let site = Site::with_photos(30);
+    for place in ["out", "s3://photos/out"] {
+        let copy = format!(
+            "COPY (SELECT content AS image, class, label FROM read_images('s3://photos/set/')) TO '{place}' STORED AS TFRECORD PARTITIONED \
+             BY (label) OPTIONS (shards 2)"
+        );
+        site.sql(&copy).success();
+    }
+    let rows = |place: &str| site.sql(&RECORDS.replace("{}", &format!("read_tfrecord('{place}')"))).success();
+    assert_eq!(rows("s3://photos/out"), rows("out"));
+    assert_eq!(rows("s3://photos/out/label=*/*.tfrec"), rows("out/label=*/*.tfrec"));
+    for read in ["read_tfrecord('s3://photos/out')", "'s3://photos/out/label=roses/*.tfrec'"] {
+        let copy =
+            format!("COPY (SELECT * FROM {read}) TO 's3://photos/out' STORED AS TFRECORD OPTIONS (overwrite true)");
+        let error = site.sql(&copy).failure(2);
+        assert!(error.contains("is what this query reads"), "{error}");
+    }
+}
