@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::format::HIVE_NULL;
 use crate::format::kind::FileKind;
 use crate::format::manifest::{MANIFEST, UNFINISHED};
 use crate::format::tfrecord::{is_beside_data, is_index};
-use crate::storage::{FoundFile, Location, ObjectLocation, Reach, Version, is_object_url};
+use crate::storage::{FoundFile, Input, Location, ObjectLocation, Reach, Version, is_object_url};
 
 /// The shards that a source reads.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,24 @@ impl Shards {
         Ok(self)
     }
 }
+
+impl Shards {
+    /// Opens the files of a sample one after the other; the beginnings of some are on their way before.
+    pub(super) fn begun<'a>(
+        &'a self,
+        sample: impl Iterator<Item = &'a ShardPath>,
+    ) -> impl Iterator<Item = (&'a ShardPath, io::Result<Input>)> {
+        let sample: Vec<&ShardPath> = sample.collect();
+        let parts: Vec<Vec<&ShardPath>> = sample.chunks(BEGUN_AT_ONCE).map(<[_]>::to_vec).collect();
+        parts.into_iter().flat_map(|part| {
+            let files: Vec<_> = part.iter().map(|file| (file.shown.as_str(), &file.version)).collect();
+            part.iter().copied().zip(self.reach.begin(&files)).collect::<Vec<_>>()
+        })
+    }
+}
+
+/// Files of a sample that are open at the same time.
+const BEGUN_AT_ONCE: usize = 10;
 
 /// Which filters are decided by the directories of files alone.
 pub(super) fn pushed_down(

@@ -111,6 +111,18 @@ impl Reach {
         reader.map(|reader| Input::Object(Box::new(reader))).map_err(|error| refused(&error))
     }
 
+    /// Opens several files or objects whose beginnings are read soon: those of objects are on their way at the same time.
+    pub(crate) fn begin(&self, files: &[(&str, &Version)]) -> Vec<io::Result<Input>> {
+        let begun = files.iter().map(|(location, version)| {
+            let mut input = self.open(location, version, Ranges::BEGINNING)?;
+            if let Input::Object(object) = &mut input {
+                object.begin();
+            }
+            Ok(input)
+        });
+        begun.collect()
+    }
+
     /// What is known of an object; `None` where there is none.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Columns found out from a sample of records of several files.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use datafusion::common::{Result, exec_err, plan_err};
 
@@ -11,7 +12,7 @@ use crate::format::tfrecord::{
     Entry, FeatureKind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
 };
 use crate::source::shards::{ShardPath, Shards};
-use crate::storage::{Ranges, Reach};
+use crate::storage::Input;
 
 /// Bytes of records that are looked at of each file, the first record whatever its size.
 const MOST_BYTES: usize = 4 << 20;
@@ -26,8 +27,8 @@ pub(super) struct Inferred {
 /// Reads a sample of the files and tells what columns they have.
 pub(super) fn infer(location: &str, files: &Shards, options: &TfRecordReadOptions) -> Result<Inferred> {
     let mut sample = Sample::default();
-    for file in spread(&files.files, options.sample_files) {
-        match sample.read(file, options, &files.reach) {
+    for (file, input) in files.begun(spread(&files.files, options.sample_files)) {
+        match sample.read(file, input, options) {
             Ok(()) => {}
             Err(Unread::Unreachable(reason)) => return exec_err!("{}: {reason}", file.shown),
             Err(Unread::Fault(fault)) if options.on_corrupt == OnCorrupt::Error => {
@@ -78,9 +79,9 @@ pub(super) fn infer(location: &str, files: &Shards, options: &TfRecordReadOption
 /// A store that doesn't answer.
 pub(super) fn are_feature_lists(files: &Shards, options: &TfRecordReadOptions) -> Result<BTreeMap<String, bool>> {
     let mut sample = Sample::default();
-    for file in spread(&files.files, options.sample_files) {
+    for (file, input) in files.begun(spread(&files.files, options.sample_files)) {
         // Reading meets a fault again, and knows what was asked for.
-        if let Err(Unread::Unreachable(reason)) = sample.read(file, options, &files.reach) {
+        if let Err(Unread::Unreachable(reason)) = sample.read(file, input, options) {
             return exec_err!("{}: {reason}", file.shown);
         }
     }
@@ -127,13 +128,13 @@ impl Sample {
     fn read(
         &mut self,
         file: &ShardPath,
+        input: io::Result<Input>,
         options: &TfRecordReadOptions,
-        reach: &Reach,
     ) -> std::result::Result<(), Unread> {
         if file.version.bytes == 0 {
             return Err(Unread::Fault("empty file (0 bytes)".to_string()));
         }
-        let opened = reach.open(&file.shown, &file.version, Ranges::BEGINNING).and_then(RecordFile::new);
+        let opened = input.and_then(RecordFile::new);
         let mut reader = RecordReader::new(opened.map_err(Unread::of_opening)?);
         let mut bytes = 0;
         for record in 0..options.sample_records {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::options::WebDatasetReadOptions;
 use crate::format::webdataset::{Sample, each_sample};
 use crate::source::shards::{ShardPath, Shards};
-use crate::storage::{Ranges, is_of_store};
+use crate::storage::is_of_store;
 
 /// The column of the samples' keys.
 pub(super) const KEY: &str = "__key__";
@@ -116,9 +116,8 @@ pub(super) fn infer(location: &str, shards: &Shards, options: &WebDatasetReadOpt
     let step = shards.files.len().div_ceil(options.sample_files).max(1);
     // Whether all that was seen of an extension are whole numbers.
     let mut seen: BTreeMap<String, bool> = BTreeMap::new();
-    for shard in shards.files.iter().step_by(step) {
+    for (shard, opened) in shards.begun(shards.files.iter().step_by(step)) {
         let mut left = options.sample_records;
-        let opened = shards.reach.open(&shard.shown, &shard.version, Ranges::BEGINNING);
         let end = opened.and_then(|file| {
             each_sample(
                 file,
