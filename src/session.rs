@@ -18,7 +18,7 @@ use crate::plan::{
 };
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
-use crate::storage::{AllowList, AllowedStores, Stores};
+use crate::storage::{AllowList, AllowedStores, Reach, Stores};
 
 /// What DataFusion calls the formats that it reads from files.
 const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
@@ -132,7 +132,7 @@ pub(crate) fn session_state(config: SessionConfig) -> Result<SessionState> {
 /// # Errors
 /// None in a configuration that a state was built with.
 pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
-    let allow = AllowList::of(&config);
+    let reach = Reach::of(&config);
     let listed: Arc<dyn TableProviderFactory> = Arc::new(ListedTableFactory::default());
     let listed = LISTED.map(|format| (format.to_string(), Arc::clone(&listed)));
     let mut state = SessionStateBuilder::new()
@@ -148,7 +148,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_optimizer_rule(Arc::new(CertainDirectoryFilters))
         .with_table_factories(listed.into_iter().chain(table_factories()).collect())
         .build();
-    state.register_relation_planner(Arc::new(SourceRelationPlanner::new(allow)))?;
+    state.register_relation_planner(Arc::new(SourceRelationPlanner::new(reach)))?;
     for format in Format::ALL.iter().copied().filter(|format| format.asked_by().is_none()) {
         state.register_file_format(Arc::new(ShardFormatFactory(format)), false)?;
     }

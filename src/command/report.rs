@@ -26,7 +26,7 @@ use crate::words::counted;
 #[command(after_help = "Example:\n  pixmill report speed --out report.html\n  \
                   pixmill report 'speed/2026-11-*.parquet' --out report.html --svg charts")]
 pub(crate) struct Report {
-    /// What 'pixmill speed-test' has written: a directory, a Parquet file or a glob
+    /// What 'pixmill speed-test' has written: a directory, a Parquet file or a glob, local or in a store
     #[arg(value_name = "RESULTS")]
     results: String,
 
@@ -41,6 +41,9 @@ pub(crate) struct Report {
     /// Only the results of this run; the page lists the runs there are
     #[arg(long, value_name = "ID")]
     run: Option<String>,
+
+    #[command(flatten)]
+    stores: StoreArgs,
 }
 
 impl Report {
@@ -48,7 +51,7 @@ impl Report {
         let started = Instant::now();
         self.check()?;
         let engine =
-            EngineArgs { threads: Threads::default(), cluster: None, allow: None, stores: StoreArgs::default() };
+            EngineArgs { threads: Threads::default(), cluster: None, allow: None, stores: self.stores.clone() };
         let results =
             with_engine(&engine, async |engine| Results::of(engine, &self.results, self.run.as_deref()).await)?;
         let charts = results.charts()?;

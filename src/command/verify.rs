@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
 
-use super::engine::Threads;
+use super::engine::{PATIENCE, StoreArgs, Threads};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::output::{ProgressDisplay, aligned};
+use crate::storage::{AllowList, Reach, is_object_url};
 use crate::verify::{DuplicateRule, Duplicates, Label, Labels, Options, Report, ShardReport, verify};
 use crate::words::counted;
 
@@ -21,7 +23,7 @@ use crate::words::counted;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pixmill verify out/flowers")]
 pub(crate) struct Verify {
-    /// Shards: directories, files or globs
+    /// Shards: directories, files or globs, local or in stores
     #[arg(value_name = "GLOB", required = true)]
     locations: Vec<String>,
 
@@ -43,6 +45,9 @@ pub(crate) struct Verify {
 
     #[command(flatten)]
     threads: Threads,
+
+    #[command(flatten)]
+    stores: StoreArgs,
 }
 
 /// How findings are printed.
@@ -63,8 +68,16 @@ impl Verify {
             threads: self.threads.count(),
         };
         let mut display = ProgressDisplay::new();
-        let report = verify(&self.locations, &options, |progress| display.update(progress));
+        // Only what is in a store needs the threads of an engine.
+        let is_of_store = self.locations.iter().any(|location| is_object_url(location));
+        let settings = || self.stores.settings();
+        let engine = is_of_store.then(|| Engine::local_within(1, AllowList::default(), settings()?)).transpose()?;
+        let reach = engine.as_ref().map(|engine| Reach::of(engine.context().state().config())).unwrap_or_default();
+        let report = verify(&self.locations, &options, reach, |progress| display.update(progress));
         drop(display);
+        if let Some(engine) = engine {
+            engine.close(PATIENCE);
+        }
         let report = report?;
         let text = match self.format {
             ReportFormat::Table => text(&report),

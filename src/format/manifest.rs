@@ -86,15 +86,22 @@ impl Manifest {
         Ok(serde_json::from_slice(text)?)
     }
 
-    /// The directory with a manifest that is the nearest above a file.
+    /// The directory with a manifest that is the nearest above a local file.
     pub(crate) fn above(path: &Path) -> Option<&Path> {
+        Self::directories_above(path).find(|directory| directory.join(MANIFEST).exists())
+    }
+
+    /// The directories above a file in which a manifest is looked for, the nearest first. A URL of an object has those that it has as
+    /// a path, up to its bucket.
+    pub(crate) fn directories_above(path: &Path) -> impl Iterator<Item = &Path> {
         // What is above a `..` isn't above the file.
-        let is_above = |directory: &&Path| {
+        let is_above = move |directory: &&Path| {
             let below = path.strip_prefix(directory).unwrap_or(path);
             !below.components().any(|part| part == Component::ParentDir)
         };
-        let mut directories = path.ancestors().skip(1).take(MOST_ABOVE).filter(is_above);
-        directories.find(|directory| directory.join(MANIFEST).exists())
+        let least = if path.to_string_lossy().contains("://") { 2 } else { 0 };
+        let directories = path.ancestors().skip(1).take(MOST_ABOVE);
+        directories.take_while(move |directory| directory.components().count() >= least).filter(is_above)
     }
 }
 
@@ -120,6 +127,14 @@ pub(crate) fn count_rejects(list: impl io::Read) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_above_a_bucket() {
+        let above: Vec<&Path> = Manifest::directories_above(Path::new("s3://bucket/a/b.tfrec")).collect();
+        assert_eq!(above, [Path::new("s3://bucket/a"), Path::new("s3://bucket")]);
+        let above: Vec<&Path> = Manifest::directories_above(Path::new("a/b.tfrec")).collect();
+        assert_eq!(above, [Path::new("a"), Path::new("")]);
+    }
 
     #[test]
     fn a_manifest_is_looked_for_five_directories_up() {

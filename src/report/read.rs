@@ -1,7 +1,7 @@
 //! Results come in: files are checked and become two tables, `results` (all rows) and `measured` (those with measures).
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -9,12 +9,13 @@ use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::file::reader::ChunkReader;
 
 use super::columns;
 use super::query::{QueryRows, arrow, only};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::storage::Location;
+use crate::storage::{FoundFile, ObjectParts, Reach};
 use crate::words::{counted, quoted};
 
 /// A row that can be compared with others: it has all measures, and something was measured.
@@ -26,12 +27,16 @@ const IS_MEASURED: &str = "error IS NULL AND source IS NOT NULL AND batch_size >
 /// # Errors
 /// No files, a file of something else or of another version, no rows, or none that hold measures.
 pub(super) async fn read(engine: &Engine, location: &str, run: Option<&str>) -> Result<()> {
-    let files = files(location)?;
     let schema = Arc::new(columns::schema());
-    let mut batches = Vec::new();
-    for path in &files {
-        batches.extend(rows(path, &schema)?);
-    }
+    let (reach, place, columns) =
+        (Reach::of(engine.context().state().config()), location.to_string(), Arc::clone(&schema));
+    let work = tokio::task::spawn_blocking(move || {
+        let files = files(&place, &reach)?;
+        let rows = files.iter().map(|file| rows(file, &reach, &columns)).collect::<Result<Vec<_>>>()?;
+        Ok::<_, Error>((files, rows.concat()))
+    });
+    let (files, batches) =
+        work.await.map_err(|error| Error::Failed(format!("reading '{location}' stopped: {error}")))??;
     let all = concat_batches(&schema, &batches).map_err(arrow)?;
     if all.num_rows() == 0 {
         let count = counted(files.len() as u64, "file");
@@ -78,16 +83,12 @@ async fn check_rows(engine: &Engine, location: &str, run: Option<&str>) -> Resul
     Ok(())
 }
 
-fn files(location: &str) -> Result<Vec<PathBuf>> {
-    let parsed = Location::parse(location)?;
-    let mut files = Vec::new();
-    for found in parsed.files(true) {
-        let found = found?;
+fn files(location: &str, reach: &Reach) -> Result<Vec<FoundFile>> {
+    let is_wanted = |found: &FoundFile| {
         let is_parquet = found.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
-        if is_parquet || found.is_named {
-            files.push(found.path);
-        }
-    }
+        is_parquet || found.is_named
+    };
+    let files: Vec<FoundFile> = reach.files(location)?.into_iter().filter(is_wanted).collect();
     if files.is_empty() {
         return Err(Error::Failed(format!(
             "no results in '{location}': no Parquet file there; 'pixmill speed-test --results DIR' writes them"
@@ -97,15 +98,28 @@ fn files(location: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// The rows of a file, brought to the schema.
-fn rows(path: &Path, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
-    let file = File::open(path).map_err(Error::file("read", path))?;
+fn rows(found: &FoundFile, reach: &Reach, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
+    let path = found.path.as_path();
+    match ObjectParts::of(found, reach) {
+        Some(object) => rows_of(path, || Ok(object.clone()), schema),
+        None => rows_of(path, || File::open(path).map_err(Error::file("read", path)), schema),
+    }
+}
+
+/// The rows of what `open` opens.
+fn rows_of<R: ChunkReader + 'static>(
+    path: &Path,
+    open: impl Fn() -> Result<R>,
+    schema: &SchemaRef,
+) -> Result<Vec<RecordBatch>> {
+    let file = open()?;
     let bad = |what: String| Error::Failed(format!("'{}' {what}", path.display()));
     let unreadable = |error: &dyn std::fmt::Display| bad(format!("cannot be read as Parquet: {error}"));
     // The reader is somebody else's: its panic is the file's fault.
     let read = pixmill_udfs::catch_panic(|| {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
         let found = Arc::clone(builder.schema());
-        if let Some(fault) = columns::fault(&found, version(path, &found).as_deref()) {
+        if let Some(fault) = columns::fault(&found, version(&open, &found).as_deref()) {
             return Err(bad(fault));
         }
         let reader = builder.build().map_err(|error| unreadable(&error))?;
@@ -126,9 +140,9 @@ fn brought_to(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 /// The version that wrote a file, if the file says so.
-fn version(path: &Path, schema: &Schema) -> Option<String> {
+fn version<R: ChunkReader + 'static>(open: impl Fn() -> Result<R>, schema: &Schema) -> Option<String> {
     let (column, _) = schema.column_with_name("version")?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).ok()?).ok()?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(open().ok()?).ok()?;
     let only_version = ProjectionMask::roots(builder.parquet_schema(), [column]);
     let mut reader = builder.with_projection(only_version).with_batch_size(64).build().ok()?;
     let batch = reader.next()?.ok()?;

@@ -13,7 +13,7 @@ use super::SOURCES;
 use super::listed::{is_listed, table_at_url, table_by_name};
 use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, ObjectLocation, Stores, is_object_url};
+use crate::storage::{AllowList, Location, ObjectLocation, Reach, is_object_url};
 
 /// Makes tables of names that are paths, directories or globs.
 #[derive(Debug, Default)]
@@ -36,62 +36,43 @@ impl FilesByName {
             return Ok(None);
         }
         let state = self.state()?;
-        let allow = AllowList::of(state.config());
-        if is_object_url(name) {
-            return self.found_in_store(name, &state, &allow).await.map(Some);
-        }
+        let reach = Reach::of(state.config());
+        let allow = Arc::clone(&reach.allow);
         let location = name.to_string();
         let look = tokio::task::spawn_blocking(move || {
-            allow.check(&location)?;
-            kind(&location, &allow).map(|kind| (kind, allow))
-        });
-        let (kind, allow) =
-            look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
-        let Some(kind) = kind else { return table_by_name(name, &state, &allow).await.map(Some) };
-        let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
-        if let Some(format) = formats.find(|format| format.files == Some(kind)) {
-            let location = name.to_string();
-            let table = tokio::task::spawn_blocking(move || format.at(&location, &allow)).await;
-            return table.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))?.map(Some);
-        }
-        table_by_name(name, &state, &allow).await.map(Some)
-    }
-
-    /// The table of objects: of images where the name, or the first object that tells, says so, else one that DataFusion reads.
-    async fn found_in_store(
-        &self,
-        name: &str,
-        state: &SessionState,
-        allow: &Arc<AllowList>,
-    ) -> Result<Arc<dyn TableProvider>> {
-        let (location, within, stores) = (name.to_string(), Arc::clone(allow), Stores::of(state.config()));
-        let look = tokio::task::spawn_blocking(move || kind_of_objects(&location, &within, stores.as_deref()));
-        let kind = look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
-        match kind {
-            Some(FileKind::Parquet) | None => table_at_url(name, state, allow).await,
-            Some(FileKind::Image) => {
-                let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
-                let format = formats.find(|format| format.files == Some(FileKind::Image));
-                let format = format.ok_or_else(|| internal_datafusion_err!("images have a source"))?;
-                format.at(name, allow)
+            let kind = match is_object_url(&location) {
+                true => kind_of_objects(&location, &reach),
+                false => reach.allow.check(&location).and_then(|()| kind(&location, &reach.allow)),
+            };
+            let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
+            // Of some the columns are found out, which takes a look at them.
+            match kind?.and_then(|kind| formats.find(|format| format.files == Some(kind))) {
+                Some(format) => format.at(&location, &reach).map(Some),
+                None => Ok(None),
             }
-            Some(_) => plan_err!(
-                "'{name}': files of this kind are read from local paths; from object stores images and tables are"
-            ),
+        });
+        let table = look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
+        match table {
+            Some(table) => Ok(Some(table)),
+            None if is_object_url(name) => table_at_url(name, &state, &allow).await.map(Some),
+            None => table_by_name(name, &state, &allow).await.map(Some),
         }
     }
 }
 
-/// As [`kind`], of objects; `None` where tables are.
-fn kind_of_objects(location: &str, allow: &AllowList, stores: Option<&Stores>) -> Result<Option<FileKind>> {
-    let parsed = ObjectLocation::parse_within(location, allow)?;
+/// As [`kind`], of objects: by the first that tells; `None` where tables are.
+fn kind_of_objects(location: &str, reach: &Reach) -> Result<Option<FileKind>> {
+    ObjectLocation::parse_within(location, &reach.allow)?;
     let named = FileKind::of_data(Path::new(location));
-    let Some(stores) = stores.filter(|_| named.is_none() && !is_listed(location)) else { return Ok(named) };
+    if named.is_some() || is_listed(location) {
+        return Ok(named);
+    }
     let mut kind = None;
-    parsed.find(stores, &mut |found| {
-        let name = Path::new(&found.below);
-        kind = FileKind::of_data(name);
-        kind.is_none() && !name.file_name().and_then(|name| name.to_str()).is_some_and(is_listed)
+    reach.find(location, &mut |found| {
+        kind = FileKind::of_data(&found.path);
+        let name = found.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // What is beside data, as a manifest is, tells nothing.
+        kind.is_none() && (name.starts_with('_') || !is_listed(name))
     })?;
     Ok(kind)
 }

@@ -15,7 +15,7 @@ use super::{PartitionedTable, SOURCES};
 use crate::config::OptionPage;
 use crate::exec::boxed_create;
 use crate::format::kind::FileKind;
-use crate::storage::AllowList;
+use crate::storage::Reach;
 
 /// A table that a table function makes.
 pub(crate) trait SourceTable: TableProvider + Sized {
@@ -34,7 +34,7 @@ pub(crate) trait SourceTable: TableProvider + Sized {
     ///
     /// # Errors
     /// Locations that can't be read or may not be reached, or options that exclude each other.
-    fn called(locations: Vec<String>, options: Self::Options, allow: &Arc<AllowList>) -> Result<Self>;
+    fn called(locations: Vec<String>, options: Self::Options, reach: &Reach) -> Result<Self>;
 
     /// What a remote process needs to have the same table.
     fn to_message(&self) -> Self::Message;
@@ -66,18 +66,14 @@ pub(crate) trait FileTable: SourceTable + PartitionedTable {
     ///
     /// # Errors
     /// A location that can't be read or may not be reached, or options that exclude each other.
-    fn at(location: String, options: Self::Options, allow: &Arc<AllowList>) -> Result<Self>;
+    fn at(location: String, options: Self::Options, reach: &Reach) -> Result<Self>;
 
     /// The table that a statement declares.
     ///
     /// # Errors
     /// As [`Self::at`], and clauses that it doesn't take.
-    fn declared(
-        location: String,
-        options: Self::Options,
-        command: &CreateExternalTable,
-        allow: &Arc<AllowList>,
-    ) -> Result<Self>;
+    fn declared(location: String, options: Self::Options, command: &CreateExternalTable, reach: &Reach)
+    -> Result<Self>;
 
     /// The same table, which knows the statement that it was made by.
     fn defined(self, definition: Option<String>) -> Self;
@@ -117,13 +113,13 @@ pub(crate) struct Format {
     pub(crate) name: &'static str,
     /// The files that are such a table where nobody has declared one.
     pub(super) files: Option<FileKind>,
-    at: fn(&str, &Arc<AllowList>) -> MadeTable,
-    declared: fn(&CreateExternalTable, &Arc<AllowList>) -> MadeTable,
+    at: fn(&str, &Reach) -> MadeTable,
+    declared: fn(&CreateExternalTable, &Reach) -> MadeTable,
     pub(super) partitioned: fn(&dyn TableProvider) -> Option<&dyn PartitionedTable>,
 }
 
 type MadeTable = Result<Arc<dyn TableProvider>>;
-type MakeTable = fn(&[FunctionArg], &mut dyn RelationPlannerContext, &Arc<AllowList>) -> MadeTable;
+type MakeTable = fn(&[FunctionArg], &mut dyn RelationPlannerContext, &Reach) -> MadeTable;
 
 impl Source {
     /// A source that is a table function alone.
@@ -133,9 +129,9 @@ impl Source {
             page: T::PAGE,
             options: T::Options::OPTIONS,
             format: None,
-            call: |args, context, allow| {
+            call: |args, context, reach| {
                 let (locations, options) = arguments(T::FUNCTION.name, args, context)?;
-                Ok(Arc::new(T::called(locations, options, allow)?))
+                Ok(Arc::new(T::called(locations, options, reach)?))
             },
         }
     }
@@ -145,10 +141,10 @@ impl Source {
         let format = Format {
             name: T::FORMAT,
             files: T::FILES,
-            at: |name, allow| Ok(Arc::new(T::at(name.to_string(), T::Options::default(), allow)?)),
-            declared: |command, allow| {
+            at: |name, reach| Ok(Arc::new(T::at(name.to_string(), T::Options::default(), reach)?)),
+            declared: |command, reach| {
                 let (location, options) = from_command(T::FORMAT, command)?;
-                Ok(Arc::new(T::declared(location, options, command, allow)?.defined(definition(command))))
+                Ok(Arc::new(T::declared(location, options, command, reach)?.defined(definition(command))))
             },
             partitioned: |provider| provider.downcast_ref::<T>().map(|table| table as &dyn PartitionedTable),
         };
@@ -163,9 +159,9 @@ impl Source {
         &self,
         args: &[FunctionArg],
         context: &mut dyn RelationPlannerContext,
-        allow: &Arc<AllowList>,
+        reach: &Reach,
     ) -> Result<Arc<dyn TableProvider>> {
-        (self.call)(args, context, allow)
+        (self.call)(args, context, reach)
     }
 }
 
@@ -174,8 +170,8 @@ impl Format {
     ///
     /// # Errors
     /// Files that can't be read or may not be reached.
-    pub(super) fn at(&self, name: &str, allow: &Arc<AllowList>) -> Result<Arc<dyn TableProvider>> {
-        (self.at)(name, allow)
+    pub(super) fn at(&self, name: &str, reach: &Reach) -> Result<Arc<dyn TableProvider>> {
+        (self.at)(name, reach)
     }
 }
 
@@ -183,8 +179,8 @@ impl Format {
 ///
 /// # Errors
 /// None, several, or what [`FileTable::at`] says.
-pub(super) fn called_at<T: FileTable>(locations: &[String], options: T::Options, allow: &Arc<AllowList>) -> Result<T> {
-    T::at(only_location::<T::Options>(T::FUNCTION.name, locations)?, options, allow)
+pub(super) fn called_at<T: FileTable>(locations: &[String], options: T::Options, reach: &Reach) -> Result<T> {
+    T::at(only_location::<T::Options>(T::FUNCTION.name, locations)?, options, reach)
 }
 
 /// Makes tables of `CREATE EXTERNAL TABLE`, by the list of sources.
@@ -193,9 +189,9 @@ struct SourceTableFactory(&'static Format);
 
 impl SourceTableFactory {
     async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
-        let (declared, allow) = (self.0.declared, AllowList::of(session.config()));
+        let (declared, reach) = (self.0.declared, Reach::of(session.config()));
         let command = command.clone();
-        let made = tokio::task::spawn_blocking(move || declared(&command, &allow)).await;
+        let made = tokio::task::spawn_blocking(move || declared(&command, &reach)).await;
         made.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))?
     }
 }

@@ -13,6 +13,7 @@ mod batch;
 mod by_name;
 mod format;
 mod list;
+mod manifests;
 mod node;
 mod relation;
 mod shards;

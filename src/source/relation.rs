@@ -13,19 +13,19 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::arguments::constant;
 use super::{SOURCES, Sample, partitioned_table};
-use crate::storage::{AllowList, while_others_go_on};
+use crate::storage::{Reach, while_others_go_on};
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
 #[derive(Debug)]
 pub struct SourceRelationPlanner {
     /// What locations may lead to: the planner's context has no session to ask.
-    allow: Arc<AllowList>,
+    reach: Reach,
 }
 
 impl SourceRelationPlanner {
-    /// A planner whose tables keep to an allow-list.
-    pub fn new(allow: Arc<AllowList>) -> Self {
-        Self { allow }
+    /// A planner whose tables are made of what a session can reach.
+    pub(crate) fn new(reach: Reach) -> Self {
+        Self { reach }
     }
 }
 
@@ -34,10 +34,10 @@ fn called(
     name: &str,
     args: &[FunctionArg],
     context: &mut dyn RelationPlannerContext,
-    allow: &Arc<AllowList>,
+    reach: &Reach,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
     let source = SOURCES.iter().find(|source| source.function.name == name);
-    source.map(|source| source.called(args, context, allow)).transpose()
+    source.map(|source| source.called(args, context, reach)).transpose()
 }
 
 impl RelationPlanner for SourceRelationPlanner {
@@ -50,7 +50,7 @@ impl RelationPlanner for SourceRelationPlanner {
             TableFactor::Table { ref name, args: Some(ref args), ref sample, ref alias, .. } => {
                 let name = name.to_string().to_ascii_lowercase();
                 // Some look at the files to tell what columns there are.
-                let table = while_others_go_on(|| called(&name, &args.args, context, &self.allow))?;
+                let table = while_others_go_on(|| called(&name, &args.args, context, &self.reach))?;
                 let Some(mut table) = table else {
                     return Ok(RelationPlanning::Original(Box::new(relation)));
                 };

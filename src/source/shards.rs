@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,16 +10,17 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::cast::as_boolean_array;
-use datafusion::common::{Column, DFSchema, Result, exec_datafusion_err, plan_err};
+use datafusion::common::{Column, DFSchema, Result, plan_err};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use percent_encoding::percent_decode_str;
 
+use super::manifests::{Dataset, Listed, Manifests, Objects};
 use crate::format::HIVE_NULL;
 use crate::format::kind::FileKind;
-use crate::format::manifest::{MANIFEST, MOST_ABOVE, Manifest, UNFINISHED};
-use crate::format::tfrecord::is_beside_data;
-use crate::storage::{AllowList, Found, Location};
+use crate::format::manifest::{MANIFEST, UNFINISHED};
+use crate::format::tfrecord::{is_beside_data, is_index};
+use crate::storage::{FoundFile, Input, Location, ObjectLocation, Reach, Version, is_object_url};
 
 /// The shards that a source reads.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +36,9 @@ pub(super) struct ShardKind {
 /// A shard.
 #[derive(Debug, Clone)]
 pub(super) struct ShardPath {
-    /// As it is opened.
-    pub(super) path: PathBuf,
-    /// As it is shown.
+    /// Its path or URL, as it is shown and opened.
     pub(super) shown: String,
-    pub(super) bytes: u64,
+    pub(super) version: Version,
     /// What the manifest of its dataset says, if it is about a file of this size.
     pub(super) records: Option<u64>,
     /// Columns and values of its directories; NULL where the value is Hive's word for it.
@@ -55,8 +55,10 @@ pub(super) struct Shards {
     pub(super) kinds: BTreeMap<String, String>,
     /// The labels in the order of their class numbers, where one manifest, or several that agree, say so of all files.
     pub(super) classes: Option<Vec<String>>,
+    /// What was listed beside them in a store.
+    pub(super) listed: Option<Listed>,
     /// What may be looked at beside them.
-    pub(super) allow: Arc<AllowList>,
+    pub(super) reach: Reach,
 }
 
 impl Shards {
@@ -81,6 +83,24 @@ impl Shards {
         Ok(self)
     }
 }
+
+impl Shards {
+    /// Opens the files of a sample one after the other; the beginnings of some are on their way before.
+    pub(super) fn begun<'a>(
+        &'a self,
+        sample: impl Iterator<Item = &'a ShardPath>,
+    ) -> impl Iterator<Item = (&'a ShardPath, io::Result<Input>)> {
+        let sample: Vec<&ShardPath> = sample.collect();
+        let parts: Vec<Vec<&ShardPath>> = sample.chunks(BEGUN_AT_ONCE).map(<[_]>::to_vec).collect();
+        parts.into_iter().flat_map(|part| {
+            let files: Vec<_> = part.iter().map(|file| (file.shown.as_str(), &file.version)).collect();
+            part.iter().copied().zip(self.reach.begin(&files)).collect::<Vec<_>>()
+        })
+    }
+}
+
+/// Files of a sample that are open at the same time.
+const BEGUN_AT_ONCE: usize = 10;
 
 /// Which filters are decided by the directories of files alone.
 pub(super) fn pushed_down(
@@ -125,39 +145,88 @@ pub(super) fn with_hidden_columns(
     (Arc::new(Schema::new(fields)), columns)
 }
 
+/// What there is at a location.
+struct There {
+    base: PathBuf,
+    is_directory: bool,
+    files: Vec<FoundFile>,
+    /// Of a location in a store.
+    objects: Option<Objects>,
+}
+
+impl There {
+    fn find(text: &str, reach: &Reach) -> Result<Self> {
+        if is_object_url(text) {
+            return Self::find_objects(text, reach);
+        }
+        let location = Location::parse_within(text, &reach.allow)?;
+        let (base, is_directory) = (location.base().to_path_buf(), location.is_directory());
+        Ok(Self { base, is_directory, files: reach.files(text)?, objects: None })
+    }
+
+    fn find_objects(text: &str, reach: &Reach) -> Result<Self> {
+        let location = ObjectLocation::parse_within(text, &reach.allow)?;
+        let (mut files, mut beside, mut is_object) = (Vec::new(), HashMap::new(), false);
+        let is_beside = |name: &str| [MANIFEST, UNFINISHED].contains(&name) || is_index(Path::new(name));
+        location.find_beside(reach.stores()?, &is_beside, &mut |found, is_meant| {
+            let version = Version { bytes: found.length, etag: found.etag };
+            if is_beside(found.below.rsplit('/').next().unwrap_or_default()) {
+                beside.insert(found.url.clone(), version.clone());
+            }
+            is_object |= found.is_named && !location.is_pattern();
+            if is_meant {
+                let path = PathBuf::from(&found.url);
+                let (shown, is_named) = (Some(found.url), found.is_named);
+                files.push(FoundFile { path, shown, version, is_named, is_there: true });
+            }
+            true
+        })?;
+        // Most stores list in this order; some have none.
+        files.sort_by(|left, right| left.shown.cmp(&right.shown));
+        let base = PathBuf::from(location.base());
+        let listed = if is_object { Listed::Nothing } else { Listed::Below(base.clone(), beside) };
+        Ok(Self {
+            base,
+            is_directory: !location.is_pattern() && !is_object,
+            files,
+            objects: Some(Objects { bucket: PathBuf::from(location.bucket()), listed }),
+        })
+    }
+}
+
 /// Finds the shards of a location.
-pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, allow: &Arc<AllowList>) -> Result<Shards> {
-    let location = Location::parse_within(text, allow)?;
-    let mut manifests = Manifests { kind, allow: Arc::clone(allow), read: HashMap::new() };
-    let mut found = Shards { allow: Arc::clone(allow), ..Shards::default() };
+pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, reach: &Reach) -> Result<Shards> {
+    let There { base, is_directory, files, objects } = There::find(text, reach)?;
+    let mut manifests = Manifests::new(kind, reach.clone(), objects);
+    let mut found = Shards { reach: reach.clone(), ..Shards::default() };
     let (mut classes, mut kinds) = (BTreeSet::new(), BTreeSet::new());
-    for file in location.files(true) {
-        let file = file?;
-        let manifest = manifests.of(&file.path, location.base())?;
-        if !is_wanted(kind, &file, location.is_directory(), manifest.as_deref()) {
+    for file in files {
+        let FoundFile { path, shown, version, .. } = &file;
+        let manifest = manifests.of(path, &base)?;
+        if !is_wanted(kind, &file, is_directory, manifest.as_deref()) {
             continue;
         }
-        let Some(shown) = location.shown(&file.path) else {
-            tracing::warn!("left out '{}': its name is not valid UTF-8", file.path.display());
+        let Some(shown) = shown else {
+            tracing::warn!("left out '{}': its name is not valid UTF-8", path.display());
             continue;
         };
-        let bytes = file.metadata.as_ref().map_or(0, std::fs::Metadata::len);
-        let listed = manifest.as_ref().and_then(|dataset| dataset.shards.get(&file.path).copied());
-        let records = listed.filter(|(_, size)| *size == bytes).map(|(records, _)| records);
+        let listed = manifest.as_ref().and_then(|dataset| dataset.shards.get(path).copied());
+        let records = listed.filter(|(_, size)| *size == version.bytes).map(|(records, _)| records);
         classes.insert(manifest.as_ref().and_then(|dataset| dataset.classes.clone()));
         kinds.insert(manifest.as_ref().map(|dataset| dataset.features.clone()));
         let directories = match has_directories {
-            true => directories(file.path.strip_prefix(location.base()).unwrap_or(&file.path)),
+            true => directories(path.strip_prefix(&base).unwrap_or(path)),
             false => BTreeMap::new(),
         };
         found.directory_columns.extend(directories.keys().cloned());
-        found.files.push(ShardPath { path: file.path, shown, bytes, records, directories });
+        found.files.push(ShardPath { shown: shown.clone(), version: version.clone(), records, directories });
     }
     found.classes = agreed(&classes);
     found.kinds = agreed(&kinds).unwrap_or_default();
-    if location.is_directory() {
-        check_whole(location.base(), &mut manifests)?;
+    if is_directory {
+        manifests.check_whole(&base, &found.files)?;
     }
+    found.listed = manifests.into_listed();
     if found.files.is_empty() {
         return plan_err!("no {}", (kind.missing)(text));
     }
@@ -165,9 +234,9 @@ pub(super) fn find(kind: ShardKind, text: &str, has_directories: bool, allow: &A
 }
 
 /// Whether a file is a shard, as far as its name and the manifest say.
-fn is_wanted(kind: ShardKind, file: &Found, is_directory: bool, manifest: Option<&Dataset>) -> bool {
+fn is_wanted(kind: ShardKind, file: &FoundFile, is_directory: bool, manifest: Option<&Dataset>) -> bool {
     if file.is_named && !is_directory {
-        return !crate::format::tfrecord::is_index(&file.path);
+        return !is_index(&file.path);
     }
     if let Some(dataset) = manifest {
         return dataset.shards.contains_key(&file.path);
@@ -198,99 +267,6 @@ fn directories(below: &Path) -> BTreeMap<String, Option<String>> {
 /// A directory's value without Hive's percent-encoding.
 fn unescaped(text: &str) -> String {
     percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_string(), Cow::into_owned)
-}
-
-/// What a manifest says of a dataset: its files' records and bytes, its features and its classes.
-struct Dataset {
-    format: String,
-    shards: HashMap<PathBuf, (u64, u64)>,
-    features: BTreeMap<String, String>,
-    classes: Option<Vec<String>>,
-}
-
-/// Manifests that have been looked for, by directory.
-struct Manifests {
-    kind: ShardKind,
-    read: HashMap<PathBuf, Option<Arc<Dataset>>>,
-    allow: Arc<AllowList>,
-}
-
-impl Manifests {
-    /// The dataset that a file is in: one that lists it, or any of a directory that is searched.
-    fn of(&mut self, file: &Path, base: &Path) -> Result<Option<Arc<Dataset>>> {
-        for directory in file.ancestors().skip(1).take(MOST_ABOVE) {
-            let Some(dataset) = self.at(directory)? else { continue };
-            if !directory.starts_with(base) && !dataset.shards.contains_key(file) {
-                continue;
-            }
-            if dataset.format != self.kind.format {
-                return plan_err!(
-                    "'{}' holds shards of the format {}, which is not read as {}",
-                    directory.display(),
-                    dataset.format,
-                    self.kind.format.to_uppercase()
-                );
-            }
-            return Ok(Some(dataset));
-        }
-        Ok(None)
-    }
-
-    fn at(&mut self, directory: &Path) -> Result<Option<Arc<Dataset>>> {
-        if let Some(known) = self.read.get(directory) {
-            return Ok(known.clone());
-        }
-        // Above the files that were asked for there may be directories that nobody may look into.
-        if self.allow.check_path(directory).is_err() {
-            return Ok(None);
-        }
-        let place = directory.join(MANIFEST);
-        self.allow.check_path(&place)?;
-        let manifest = Manifest::read(directory)
-            .map_err(|error| exec_datafusion_err!("cannot read '{}': {error}", place.display()))?;
-        let dataset = match manifest {
-            Some(manifest) => {
-                let shard = |shard: &crate::format::manifest::Shard| {
-                    (directory.join(&shard.path), (shard.records, shard.bytes))
-                };
-                let shards = manifest.shards.iter().map(shard).collect();
-                Some(Arc::new(Dataset {
-                    format: manifest.format,
-                    shards,
-                    features: manifest.features,
-                    classes: manifest.classes,
-                }))
-            }
-            None => {
-                if directory.join(UNFINISHED).exists() {
-                    tracing::warn!(
-                        "'{}' is not finished: the run that writes it goes on, or it failed",
-                        directory.display()
-                    );
-                }
-                None
-            }
-        };
-        self.read.insert(directory.to_path_buf(), dataset.clone());
-        Ok(dataset)
-    }
-}
-
-/// Refuses a dataset that lacks shards of its manifest.
-fn check_whole(directory: &Path, manifests: &mut Manifests) -> Result<()> {
-    let Some(dataset) = manifests.at(directory)? else {
-        return Ok(());
-    };
-    // Whether something is there that nobody may reach is not told.
-    let is_there = |path: &Path| manifests.allow.check_path(path).is_ok() && path.exists();
-    match dataset.shards.keys().filter(|path| !is_there(path)).min() {
-        Some(first) => plan_err!(
-            "'{}' is not whole: its manifest lists '{}', which isn't there; name the shards by a glob to read the others",
-            directory.display(),
-            first.display()
-        ),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

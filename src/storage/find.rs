@@ -36,6 +36,7 @@ impl Location {
     ///
     /// # Errors
     /// Neither a file nor a directory nor a glob with a directory to start from.
+    #[cfg(test)]
     pub(crate) fn parse(text: &str) -> Result<Self> {
         Self::parse_within(text, &Arc::default())
     }

@@ -7,8 +7,10 @@ mod directory;
 mod durable;
 mod find;
 mod glob;
+mod input;
 mod literal;
 mod objects;
+mod parts;
 mod resolve;
 mod waits;
 mod walk;
@@ -30,10 +32,13 @@ pub(crate) use directory::{Directory, NewFile, Placed, Stamp};
 pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
 pub(crate) use find::{Found, Location, is_glob};
+pub(crate) use input::{FoundFile, Input, Reach};
 pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
 pub(crate) use objects::{
-    Content, Failures, FoundObject, ObjectLocation, Stores, Wanted, check_object_url, is_object_url, read_objects,
+    Content, Failures, FoundObject, ObjectLocation, ObjectReader, Ranges, Stores, Version, Wanted, check_object_url,
+    is_object_url, is_of_store, read_objects,
 };
+pub(crate) use parts::ObjectParts;
 pub(crate) use waits::while_others_go_on;
 
 /// The path that a `file://` URL names.

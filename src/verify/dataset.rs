@@ -1,11 +1,11 @@
 //! Manifests: whether the shards of a directory are those that it lists.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::parquet;
+use super::places::Places;
 use super::report::{Fault, FaultKind, ShardReport};
 use super::shard::ShardCheck;
 use crate::format::manifest::{MANIFEST, Manifest, Shard, UNFINISHED};
@@ -21,28 +21,32 @@ pub(super) struct Dataset {
 }
 
 /// The datasets of the locations and above the paths, and the faults of their manifests.
-pub(super) fn find<'a>(locations: &[PathBuf], paths: impl Iterator<Item = &'a Path>) -> (Vec<Dataset>, Vec<Fault>) {
-    let mut directories: BTreeSet<&Path> = locations.iter().map(PathBuf::as_path).filter(has_manifest).collect();
+pub(super) fn find<'a>(
+    locations: &[PathBuf],
+    paths: impl Iterator<Item = &'a Path>,
+    places: &Places,
+) -> (Vec<Dataset>, Vec<Fault>) {
+    let has_manifest = |directory: &&PathBuf| places.exists(&directory.join(MANIFEST));
+    let mut directories: BTreeSet<PathBuf> = locations.iter().filter(has_manifest).cloned().collect();
     for path in paths {
-        directories.extend(Manifest::above(path));
+        directories.extend(places.manifest_above(path));
     }
     let (mut datasets, mut faults) = (Vec::new(), Vec::new());
     for directory in directories {
         let path = directory.join(MANIFEST).display().to_string();
         let mut fault = |message: String| faults.push(Fault::new(&path, None, FaultKind::Manifest, message));
-        match Manifest::read(directory) {
+        match places.manifest(&directory) {
             Ok(Some(manifest)) => {
                 let is_whole = locations.iter().any(|location| directory.starts_with(location));
                 check_sums(&manifest, &mut fault);
-                datasets.push(Dataset { directory: directory.to_path_buf(), is_whole, manifest });
+                datasets.push(Dataset { directory, is_whole, manifest });
             }
             Ok(None) => {}
             Err(error) => fault(format!("cannot be read: {error}")),
         }
     }
-    for location in
-        locations.iter().filter(|location| location.join(UNFINISHED).exists() && !has_manifest(&location.as_path()))
-    {
+    let is_unfinished = |location: &&PathBuf| places.exists(&location.join(UNFINISHED)) && !has_manifest(location);
+    for location in locations.iter().filter(is_unfinished) {
         let message = "a run that hasn't finished left what is here; there is no manifest".to_string();
         faults.push(Fault::new(&location.display().to_string(), None, FaultKind::Manifest, message));
     }
@@ -59,10 +63,6 @@ pub(super) fn disagreements(datasets: &[Dataset]) -> Vec<Fault> {
         }
     }
     faults
-}
-
-fn has_manifest(directory: &&Path) -> bool {
-    directory.join(MANIFEST).exists()
 }
 
 fn check_sums(manifest: &Manifest, fault: &mut impl FnMut(String)) {
@@ -118,9 +118,9 @@ impl Dataset {
     }
 
     /// A fault for each shard that the manifest lists and that isn't there.
-    pub(super) fn missing<T>(&self, paths: &BTreeMap<PathBuf, T>) -> Vec<Fault> {
+    pub(super) fn missing<T>(&self, paths: &BTreeMap<PathBuf, T>, places: &Places) -> Vec<Fault> {
         let listed = self.manifest.shards.iter().map(|shard| self.directory.join(&shard.path));
-        let missing = listed.filter(|path| !paths.contains_key(path) && (self.is_whole || !path.exists()));
+        let missing = listed.filter(|path| !paths.contains_key(path) && (self.is_whole || !places.exists(path)));
         let message = || "the manifest lists it, and it isn't there".to_string();
         missing.map(|path| Fault::new(&path.display().to_string(), None, FaultKind::Manifest, message())).collect()
     }
@@ -141,7 +141,7 @@ impl Dataset {
     }
 
     /// Compares a checked shard with the manifest.
-    pub(super) fn compare(&self, path: &Path, shard: &mut ShardCheck<'_>) {
+    pub(super) fn compare(&self, path: &Path, places: &Places, shard: &mut ShardCheck<'_>) {
         let mut faults = Vec::new();
         match self.entry(path) {
             None => faults.push("the manifest doesn't list it".to_string()),
@@ -156,7 +156,7 @@ impl Dataset {
                 differs("records", &entry.records.to_string(), &found.records.to_string());
                 differs("bytes", &entry.bytes.to_string(), &found.bytes.to_string());
                 // An unreadable file has a fault that says so.
-                if let Ok(crc32c) = checksum(path) {
+                if let Ok(crc32c) = places.open(path).and_then(checksum) {
                     differs("crc32c", &entry.crc32c, &crc32c);
                 }
             }
@@ -241,8 +241,8 @@ fn other_features(mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, Str
 }
 
 /// The dataset that a shard is in.
-pub(super) fn over<'a>(path: &Path, datasets: &'a [Dataset]) -> Option<&'a Dataset> {
-    let directory = Manifest::above(path)?;
+pub(super) fn over<'a>(path: &Path, datasets: &'a [Dataset], places: &Places) -> Option<&'a Dataset> {
+    let directory = places.manifest_above(path)?;
     datasets.iter().find(|dataset| dataset.directory == directory)
 }
 
@@ -269,8 +269,7 @@ fn compare_features(manifest: &Manifest, shard: &mut ShardCheck<'_>) {
 }
 
 /// The CRC-32C of a file, as the manifest has it.
-fn checksum(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+fn checksum(mut file: impl Read) -> io::Result<String> {
     let mut bytes = vec![0; 1 << 20];
     let mut crc = 0;
     loop {

@@ -1,6 +1,5 @@
 //! What a file is, and its check.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 
 use super::dataset::{self, Dataset};
+use super::places::Places;
 use super::report::FaultKind;
 use super::shard::{CheckedShard, ShardCheck};
 use super::{Options, parquet, tfrecord, webdataset};
 use crate::format::kind::FileKind;
 use crate::format::tfrecord::{RecordFile, RecordReader, is_beside_data};
+use crate::storage::Input;
 
 /// What a shard is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +47,13 @@ impl Form {
     }
 }
 
-fn start(path: &Path) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
+fn start(path: &Path, places: &Places) -> io::Result<Vec<u8>> {
     // Compressed headers are shorter than what they say.
-    File::open(path)?.take(4 * LOOK_BYTES).read_to_end(&mut start)?;
-    Ok(start)
+    places.beginning(path, 4 * LOOK_BYTES)
 }
 
 /// Whether a file of a directory is a shard: by its name, else by its first bytes.
-pub(super) fn is_shard(path: &Path) -> bool {
+pub(super) fn is_shard(path: &Path, places: &Places) -> bool {
     if is_beside_data(path) {
         return false;
     }
@@ -63,7 +62,7 @@ pub(super) fn is_shard(path: &Path) -> bool {
         Some(FileKind::Image) => return false,
         None => {}
     }
-    let Ok(start) = start(path) else { return false };
+    let Ok(start) = start(path, places) else { return false };
     match Form::of(&start) {
         Form::Tar { .. } | Form::Parquet => true,
         Form::Records => begins_with_a_record(&start),
@@ -88,41 +87,47 @@ pub(super) fn check(
     path: &Path,
     shown: &str,
     number: usize,
-    datasets: &[Dataset],
+    (datasets, places): (&[Dataset], &Places),
     options: &Options,
     bytes_read: &AtomicU64,
 ) -> CheckedShard {
     let mut shard = ShardCheck::new(shown, number, options);
-    let size = std::fs::metadata(path).map(|metadata| metadata.len());
-    match size.and_then(|size| Ok((size, start(path)?))) {
+    let size = places.bytes(path);
+    match size.and_then(|size| Ok((size, start(path, places)?))) {
         Err(error) => shard.fault(FaultKind::File, None, format!("cannot be read: {error}")),
         Ok((size, start)) => {
             shard.report.bytes = size;
             let form = Form::of(&start);
-            let dataset = dataset::over(path, datasets);
-            check_form(path, form, dataset, &mut shard, bytes_read);
+            let dataset = dataset::over(path, datasets, places);
+            check_form((path, places), form, dataset, &mut shard, bytes_read);
             check_name(path, form, &mut shard);
             if let Some(dataset) = dataset {
-                dataset.compare(path, &mut shard);
+                dataset.compare(path, places, &mut shard);
             }
         }
     }
     shard.finish()
 }
 
-fn check_form(path: &Path, form: Form, dataset: Option<&Dataset>, shard: &mut ShardCheck<'_>, bytes_read: &AtomicU64) {
+fn check_form(
+    (path, places): (&Path, &Places),
+    form: Form,
+    dataset: Option<&Dataset>,
+    shard: &mut ShardCheck<'_>,
+    bytes_read: &AtomicU64,
+) {
     if shard.report.bytes == 0 {
         return shard.fault(FaultKind::File, None, "empty file (0 bytes)".to_string());
     }
-    let open = || Ok(CountedFile { file: File::open(path)?, bytes_read });
+    let open = || Ok(CountedFile { file: places.open(path)?, bytes_read });
     match form {
-        Form::Records => tfrecord::check(path, open, shard),
+        Form::Records => tfrecord::check(path, places, open, shard),
         Form::Tar { is_gzip } => match open() {
             Ok(file) => webdataset::check(file, is_gzip, dataset.map(Dataset::features), shard),
             Err(error) => shard.fault(FaultKind::File, None, error.to_string()),
         },
         Form::Parquet => {
-            parquet::check(path, shard);
+            parquet::check(path, places, shard);
             bytes_read.fetch_add(shard.report.bytes, Ordering::Relaxed);
         }
     }
@@ -166,7 +171,7 @@ fn check_compression(file_name: &str, form: Form, shard: &mut ShardCheck<'_>) {
 
 /// A file whose bytes are counted as they are read.
 struct CountedFile<'a> {
-    file: File,
+    file: Input,
     bytes_read: &'a AtomicU64,
 }
 
@@ -230,8 +235,9 @@ mod tests {
         let path = directory.path().join("x");
         std::fs::write(&path, bytes).expect("a file");
         let options = Options { decode_every: 1, label: None, duplicates: DuplicateRule::Report, threads: 1 };
-        let _ = is_shard(&path);
-        check(&path, "x", 0, &[], &options, &AtomicU64::new(0))
+        let places = Places::default();
+        let _ = is_shard(&path, &places);
+        check(&path, "x", 0, (&[], &places), &options, &AtomicU64::new(0))
     }
 
     #[test]

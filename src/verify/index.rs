@@ -1,19 +1,20 @@
 //! The index beside a TFRecord file, compared with where its records are.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::places::Places;
 use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 use crate::format::tfrecord::index::paths_beside;
+use crate::storage::Input;
 
 /// Indexes whose lines are compared while the records are read. The first difference is told.
 pub(super) struct IndexCheck(Vec<OneIndex>);
 
 struct OneIndex {
     path: PathBuf,
-    lines: BufReader<File>,
+    lines: BufReader<Input>,
     line: String,
     /// What is wrong, and with which record.
     fault: Option<(Option<FaultPlace>, String)>,
@@ -25,11 +26,13 @@ struct OneIndex {
 const MOST_BYTES: u64 = 64;
 
 impl IndexCheck {
-    pub(super) fn beside(path: &Path) -> Self {
-        let mut paths: Vec<PathBuf> = paths_beside(path).into_iter().filter(|path| path.is_file()).collect();
+    pub(super) fn beside(path: &Path, places: &Places) -> Self {
+        // A directory is no index.
+        let is_there = |path: &PathBuf| places.exists(path) && !path.is_dir();
+        let mut paths: Vec<PathBuf> = paths_beside(path).into_iter().filter(is_there).collect();
         paths.dedup();
         let opened = paths.into_iter().filter_map(|path| {
-            let lines = BufReader::new(File::open(&path).ok()?);
+            let lines = BufReader::new(places.open(&path).ok()?);
             Some(OneIndex { path, lines, line: String::new(), fault: None, is_stopped: false })
         });
         Self(opened.collect())

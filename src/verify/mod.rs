@@ -11,6 +11,7 @@ mod index;
 mod labels;
 mod name;
 mod parquet;
+mod places;
 mod report;
 mod shard;
 mod tfrecord;
@@ -26,8 +27,9 @@ use clap::ValueEnum;
 
 use crate::engine::{Progress, UPDATE_INTERVAL};
 use crate::error::{Error, Result};
-use crate::storage::{Location, local_path};
+use crate::storage::{FoundFile, Reach, is_object_url, local_path};
 use dataset::Dataset;
+use places::Places;
 use report::{Fault, FaultKind, Summary};
 use shard::CheckedShard;
 
@@ -70,50 +72,62 @@ struct Files {
     passed_over: Vec<String>,
     /// Locations that are directories.
     directories: Vec<PathBuf>,
+    places: Places,
 }
 
 /// Checks all shards at the locations; `show` is told how far it is.
 ///
 /// # Errors
 /// Locations without shards.
-pub(crate) fn verify(locations: &[String], options: &Options, show: impl FnMut(Progress)) -> Result<Report> {
-    let files = find_files(locations)?;
-    let (datasets, mut faults) = dataset::find(&files.directories, files.shards.keys().map(PathBuf::as_path));
+pub(crate) fn verify(
+    locations: &[String],
+    options: &Options,
+    reach: Reach,
+    show: impl FnMut(Progress),
+) -> Result<Report> {
+    let files = find_files(locations, reach)?;
+    let places = &files.places;
+    let (datasets, mut faults) = dataset::find(&files.directories, files.shards.keys().map(PathBuf::as_path), places);
     faults.extend(dataset::disagreements(&datasets));
     for dataset in &datasets {
-        faults.extend(dataset.missing(&files.shards));
+        faults.extend(dataset.missing(&files.shards, places));
     }
     let below = |path: &&Path| files.directories.iter().any(|directory| path.starts_with(directory));
     for (path, message) in name::missing_of_series(files.shards.keys().map(PathBuf::as_path).filter(below)) {
         faults.push(Fault::new(&path.display().to_string(), None, FaultKind::Name, message));
     }
-    let mut checked = check_shards(&files.shards, &datasets, options, show);
-    check_counts(&files.shards, &datasets, &mut checked);
+    let mut checked = check_shards(&files.shards, &datasets, (options, places), show);
+    check_counts(&files.shards, &datasets, places, &mut checked);
     let reports = || files.shards.keys().map(PathBuf::as_path).zip(checked.iter().map(|checked| &checked.report));
     for dataset in &datasets {
         faults.extend(dataset.absent_features(reports()));
     }
-    let classes = classes(&datasets, &files.shards);
+    let classes = classes(&datasets, &files.shards, places);
     Ok(report(checked, files.passed_over, classes, faults, options))
 }
 
-fn find_files(locations: &[String]) -> Result<Files> {
-    let mut files = Files { shards: BTreeMap::new(), passed_over: Vec::new(), directories: Vec::new() };
+fn find_files(locations: &[String], reach: Reach) -> Result<Files> {
+    let mut files =
+        Files { shards: BTreeMap::new(), passed_over: Vec::new(), directories: Vec::new(), places: Places::new(reach) };
     let mut passed_over = BTreeSet::new();
     for location in locations {
-        let parsed = Location::parse(location)?;
-        let directory = local_path(location).filter(|path| path.is_dir()).map(|path| path.into_owned());
-        let has_manifest =
-            directory.as_ref().is_some_and(|directory| directory.join(crate::format::manifest::MANIFEST).exists());
+        let all = files.places.reach().files(location)?;
+        let directory = match is_object_url(location) {
+            true => folder(location, &all),
+            false => local_path(location).filter(|path| path.is_dir()).map(|path| path.into_owned()),
+        };
+        files.places.add(&all, directory.clone().filter(|_| is_object_url(location)));
+        let has_manifest = directory
+            .as_ref()
+            .is_some_and(|directory| files.places.exists(&directory.join(crate::format::manifest::MANIFEST)));
         files.directories.extend(directory);
         let mut holds_shards = false;
-        for found in parsed.files(true) {
-            let found = found?;
-            let Some(shown) = parsed.shown(&found.path) else {
+        for found in all {
+            let Some(shown) = found.shown else {
                 passed_over.insert(format!("{} (not valid UTF-8)", found.path.display()));
                 continue;
             };
-            if found.is_named || file::is_shard(&found.path) {
+            if found.is_named || file::is_shard(&found.path, &files.places) {
                 holds_shards = true;
                 files.shards.insert(found.path, shown);
             } else if !crate::format::tfrecord::is_beside_data(&found.path) {
@@ -128,15 +142,22 @@ fn find_files(locations: &[String]) -> Result<Files> {
     Ok(files)
 }
 
+/// The folder that a URL names, unless it names an object or is a pattern.
+fn folder(url: &str, found: &[FoundFile]) -> Option<PathBuf> {
+    let folder = PathBuf::from(url.trim_end_matches('/'));
+    let is_folder = found.iter().all(|found| found.path != folder && found.path.starts_with(&folder));
+    is_folder.then_some(folder)
+}
+
 /// Checks the shards on several threads; the results are in the order of the shards.
 fn check_shards(
     shards: &BTreeMap<PathBuf, String>,
     datasets: &[Dataset],
-    options: &Options,
+    (options, places): (&Options, &Places),
     mut show: impl FnMut(Progress),
 ) -> Vec<CheckedShard> {
     let work: Vec<_> = shards.iter().collect();
-    let sizes = work.iter().map(|(path, _)| std::fs::metadata(path).map_or(0, |metadata| metadata.len()));
+    let sizes = work.iter().map(|(path, _)| places.bytes(path).unwrap_or(0));
     let mut progress = Progress { files: work.len() as u64, bytes: sizes.sum(), ..Progress::default() };
     let (next, bytes_read) = (AtomicUsize::new(0), AtomicU64::new(0));
     let results: Mutex<Vec<(usize, CheckedShard)>> = Mutex::new(Vec::with_capacity(work.len()));
@@ -149,7 +170,7 @@ fn check_shards(
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some((path, shown)) = work.get(number) else { break };
-                    let checked = file::check(path, shown, number, datasets, options, bytes_read);
+                    let checked = file::check(path, shown, number, (datasets, places), options, bytes_read);
                     results.lock().unwrap_or_else(|error| error.into_inner()).push((number, checked));
                     // Nobody listens any more when the display has failed.
                     let _ = done.send(());
@@ -173,8 +194,13 @@ fn check_shards(
 }
 
 /// Compares the counts in names of shards that no manifest lists with what they hold.
-fn check_counts(paths: &BTreeMap<PathBuf, String>, datasets: &[Dataset], checked: &mut [CheckedShard]) {
-    let is_unlisted = |path: &Path| dataset::over(path, datasets).is_none_or(|dataset| !dataset.lists(path));
+fn check_counts(
+    paths: &BTreeMap<PathBuf, String>,
+    datasets: &[Dataset],
+    places: &Places,
+    checked: &mut [CheckedShard],
+) {
+    let is_unlisted = |path: &Path| dataset::over(path, datasets, places).is_none_or(|dataset| !dataset.lists(path));
     let shards = paths.keys().map(PathBuf::as_path).zip(&mut *checked);
     let shards = shards.filter(|(path, shard)| shard.report.format == Some("tfrecord") && is_unlisted(path));
     let mut shards: Vec<(&Path, &mut CheckedShard)> = shards.collect();
@@ -238,9 +264,9 @@ fn report(
 }
 
 /// The class names, where all shards are in datasets whose manifests have the same.
-fn classes<'a>(datasets: &'a [Dataset], shards: &BTreeMap<PathBuf, String>) -> Option<&'a [String]> {
+fn classes<'a>(datasets: &'a [Dataset], shards: &BTreeMap<PathBuf, String>, places: &Places) -> Option<&'a [String]> {
     let (first, others) = datasets.split_first()?;
-    if shards.keys().any(|path| dataset::over(path, datasets).is_none()) {
+    if shards.keys().any(|path| dataset::over(path, datasets, places).is_none()) {
         return None;
     }
     first.classes().filter(|classes| others.iter().all(|other| other.classes() == Some(classes)))

@@ -8,8 +8,10 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, GenericListArray, Offse
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::file::reader::ChunkReader;
 
 use super::labels::{self, Label};
+use super::places::Places;
 use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 
@@ -18,10 +20,10 @@ const BATCH_ROWS: u64 = 64;
 const BATCH_BYTES: u64 = 32 << 20;
 
 /// Checks a file.
-pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
+pub(super) fn check(path: &Path, places: &Places, shard: &mut ShardCheck<'_>) {
     shard.report.format = Some("parquet");
     // The reader is somebody else's: its panic is the file's fault, not the end of the check.
-    let message = match pixmill_udfs::catch_panic(|| read(path, shard)) {
+    let message = match pixmill_udfs::catch_panic(|| open(path, places, shard)) {
         Ok(Ok(())) => return,
         Ok(Err(message)) => message,
         Err(panic) => format!("the Parquet reader panicked: {panic}"),
@@ -31,8 +33,15 @@ pub(super) fn check(path: &Path, shard: &mut ShardCheck<'_>) {
     shard.fault(FaultKind::Corrupted, place, message);
 }
 
-fn read(path: &Path, shard: &mut ShardCheck<'_>) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+fn open(path: &Path, places: &Places, shard: &mut ShardCheck<'_>) -> Result<(), String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    match places.parts(path).map_err(unreadable)? {
+        Some(object) => read(object, shard),
+        None => read(File::open(path).map_err(unreadable)?, shard),
+    }
+}
+
+fn read<R: ChunkReader + 'static>(file: R, shard: &mut ShardCheck<'_>) -> Result<(), String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("cannot be read as Parquet: {error}");
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
     let stated = builder.metadata().file_metadata().num_rows();

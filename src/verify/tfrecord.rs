@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::index::IndexCheck;
 use super::labels::{self, Label};
+use super::places::Places;
 use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
 use crate::format::tfrecord::{
@@ -18,7 +19,12 @@ use crate::words::counted;
 const MOST_STRAYS: usize = 10;
 
 /// Checks a file; `open` opens it at its start.
-pub(super) fn check<F: Read + Seek>(path: &Path, open: impl Fn() -> io::Result<F>, shard: &mut ShardCheck<'_>) {
+pub(super) fn check<F: Read + Seek>(
+    path: &Path,
+    places: &Places,
+    open: impl Fn() -> io::Result<F>,
+    shard: &mut ShardCheck<'_>,
+) {
     shard.report.format = Some("tfrecord");
     let input = match open().and_then(RecordFile::new) {
         Ok(input) => input,
@@ -26,7 +32,7 @@ pub(super) fn check<F: Read + Seek>(path: &Path, open: impl Fn() -> io::Result<F
     };
     let encoding = input.encoding();
     shard.report.compression = compression(encoding);
-    let mut index = IndexCheck::beside(path);
+    let mut index = IndexCheck::beside(path, places);
     let mut types = RecordTypes::default();
     let mut reader = RecordReader::new(input);
     loop {

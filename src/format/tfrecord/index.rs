@@ -1,7 +1,6 @@
 //! Where the records of a plain file are: DALI's index beside it, or what walking over its frames shows.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::framing::{FramingError, OVERHEAD, RecordInput, RecordReader, starts_a_record};
@@ -9,8 +8,6 @@ use super::input::{Encoding, RecordFile};
 
 /// A line of an index is two numbers.
 const MOST_LINE_BYTES: u64 = 64;
-/// Places of an index that are looked at before it is believed.
-const MOST_CHECKED: usize = 1024;
 /// Records between two places that are remembered.
 const STRIDE: u64 = 64;
 
@@ -63,11 +60,7 @@ impl Index {
     ///
     /// # Errors
     /// What is wrong with a frame, and the index of the records before it.
-    pub(crate) fn walk(path: &Path) -> Result<Self, (Self, FramingError)> {
-        let file = match RecordFile::open(path) {
-            Ok(file) => file,
-            Err(source) => return Err((Self::default(), FramingError::Unreadable { offset: 0, source })),
-        };
+    pub(crate) fn walk<F: Read + Seek>(file: RecordFile<F>) -> Result<Self, (Self, FramingError)> {
         let is_plain = file.encoding() == Encoding::Plain;
         let (mut index, fault) = Self::walk_over(RecordReader::new(file).for_frames());
         if !is_plain {
@@ -91,21 +84,19 @@ impl Index {
         }
     }
 
-    /// Reads the index beside a file of so many bytes; `None` where there is none.
+    /// Reads the index of a file of so many bytes, of whose places so many are looked at before it is believed.
     ///
     /// # Errors
     /// Why the index is none of this file's.
-    pub(crate) fn beside(path: &Path, bytes: u64) -> Result<Option<Self>, String> {
-        let Some(place) = paths_beside(path).into_iter().find(|path| path.is_file()) else {
-            return Ok(None);
-        };
-        let read = File::open(&place).map_err(|error| error.to_string()).and_then(|file| {
-            let (index, sizes) = Self::parse(BufReader::new(file), bytes)?;
-            check_places(path, &sizes)?;
-            Ok(index)
-        });
-        read.map(Some)
-            .map_err(|reason| format!("'{}' is not the index of '{}': {reason}", place.display(), path.display()))
+    pub(crate) fn read(
+        text: impl BufRead,
+        file: impl Read + Seek,
+        bytes: u64,
+        most_checked: usize,
+    ) -> Result<Self, String> {
+        let (index, sizes) = Self::parse(text, bytes)?;
+        check_places(file, &sizes, most_checked)?;
+        Ok(index)
     }
 
     /// The index, and the places and sizes of the records that it remembers and of the last one.
@@ -145,9 +136,8 @@ impl Index {
 }
 
 /// Looks whether records of these sizes start at these places: at all of them, or at many that are spread over the file.
-fn check_places(path: &Path, sizes: &[(u64, u64)]) -> Result<(), String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
-    let step = sizes.len().div_ceil(MOST_CHECKED).max(1);
+fn check_places(mut file: impl Read + Seek, sizes: &[(u64, u64)], most_checked: usize) -> Result<(), String> {
+    let step = sizes.len().div_ceil(most_checked).max(1);
     for (offset, size) in sizes.iter().rev().step_by(step) {
         let mut header = [0; 12];
         let read = file.seek(SeekFrom::Start(*offset)).and_then(|_| file.read_exact(&mut header));

@@ -59,19 +59,18 @@ impl RecordFile {
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::new(File::open(path)?)
     }
-
-    /// Opens a plain file at a byte.
-    ///
-    /// # Errors
-    /// The operating system's answer.
-    pub fn open_at(path: &Path, offset: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(Self { encoding: Encoding::Plain, decoder: Decoder::Plain(file) })
-    }
 }
 
 impl<F: Read + Seek> RecordFile<F> {
+    /// Reads a plain file from a byte on.
+    ///
+    /// # Errors
+    /// The operating system's answer.
+    pub fn at(mut file: F, offset: u64) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Self { encoding: Encoding::Plain, decoder: Decoder::Plain(file) })
+    }
+
     /// Looks at the start of a file and decodes it from there.
     ///
     /// # Errors

@@ -1,9 +1,7 @@
 //! Reading tar archives as samples: neighbouring members with one key.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
@@ -58,8 +56,8 @@ fn shown<R: Read>(entry: &Entry<'_, R>) -> String {
 ///
 /// # Errors
 /// What the system answers.
-fn open(path: &Path) -> io::Result<Archive<Box<dyn Read>>> {
-    let mut file = BufReader::with_capacity(1 << 18, File::open(path)?);
+fn open<'a>(file: impl Read + 'a) -> io::Result<Archive<Box<dyn Read + 'a>>> {
+    let mut file = BufReader::with_capacity(1 << 18, file);
     let is_gzip = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(Archive::new(if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }))
 }
@@ -70,11 +68,11 @@ fn open(path: &Path) -> io::Result<Archive<Box<dyn Read>>> {
 /// # Errors
 /// An archive that can't be read to its end, behind the samples before the fault.
 pub(crate) fn each_sample(
-    path: &Path,
+    file: impl Read,
     mut is_wanted: impl FnMut(&str) -> bool,
     mut take: impl FnMut(Sample) -> ControlFlow<()>,
 ) -> io::Result<ControlFlow<()>> {
-    let mut archive = open(path)?;
+    let mut archive = open(file)?;
     let mut sample: Option<Sample> = None;
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -103,6 +101,9 @@ pub(crate) fn each_sample(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::path::Path;
+
     use super::*;
 
     /// A tar file of members that hold their own names.
@@ -122,7 +123,7 @@ mod tests {
     fn samples(path: &Path) -> (Vec<String>, io::Result<ControlFlow<()>>) {
         let mut samples = Vec::new();
         let end = each_sample(
-            path,
+            File::open(path).expect("a file"),
             |extension| extension != "skipped",
             |sample| {
                 let members: Vec<&str> = sample.members.iter().map(|(extension, _)| extension.as_str()).collect();

@@ -7,12 +7,11 @@ mod source;
 mod tar;
 mod thumbnails;
 
-use std::path::PathBuf;
-
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast;
+use tokio::sync::mpsc::Receiver;
 
 use self::columns::{Asked, Columns, ImageRows};
 use self::sample::Sample;
@@ -24,6 +23,7 @@ use crate::engine::{Engine, RunningStatement, Statement};
 use crate::error::{Error, Result};
 use crate::exec::cores;
 use crate::output::Watched;
+use crate::storage::Reach;
 use crate::words::{identifier, quoted};
 
 /// Where images come from.
@@ -80,7 +80,11 @@ impl Sampling {
     }
 
     async fn of_location(&self, engine: &Engine, location: &str) -> Result<(Labels, Vec<Cell>)> {
-        let (labels, mut cells) = match Source::at(location)? {
+        let (reach, place) = (Reach::of(engine.context().state().config()), location.to_string());
+        let within = reach.clone();
+        let look = tokio::task::spawn_blocking(move || Source::at(&place, &within)).await;
+        let source = look.map_err(|error| Error::Failed(format!("looking at '{location}' stopped: {error}")))?;
+        let (labels, mut cells) = match source? {
             Source::Images => self.of_files(engine, location).await?,
             Source::Shards { prepare, relation, classes } => {
                 if let Some(prepare) = prepare {
@@ -88,7 +92,10 @@ impl Sampling {
                 }
                 self.of_shards(engine, &relation, classes.as_deref()).await?
             }
-            Source::Tar { paths, classes } => self.of_tar(engine, location, paths, classes).await?,
+            Source::Tar { files, classes } => {
+                let members = tar::Members { asked: self.asked(), classes };
+                self.of_tar(engine, location, tar::read(files, reach, members)).await?
+            }
         };
         cells.sort_by(|a, b| (&a.label, &a.path, a.bytes).cmp(&(&b.label, &b.path, b.bytes)));
         if self.label.is_none() && labels.is_single() {
@@ -214,13 +221,11 @@ impl Sampling {
         &self,
         engine: &Engine,
         location: &str,
-        paths: Vec<PathBuf>,
-        classes: Option<Vec<String>>,
+        mut batches: Receiver<Result<ImageRows>>,
     ) -> Result<(Labels, Vec<Cell>)> {
         let mut labels = Labels::default();
         let mut sample = Sample::new(self.most(), self.seed);
         let (mut rows_read, mut has_image) = (0, false);
-        let mut batches = tar::read(paths, tar::Members { asked: self.asked(), classes });
         while let Some(rows) = batches.recv().await {
             let rows = rows?;
             rows_read += rows.images.len();

@@ -1,11 +1,11 @@
 //! What is at a location: image files or shards, told by names.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::kind::FileKind;
-use crate::format::manifest::Manifest;
-use crate::storage::Location;
+use crate::format::manifest::{MANIFEST, Manifest};
+use crate::storage::{FoundFile, Reach, Version, is_object_url};
 use crate::words::quoted;
 
 /// What there is.
@@ -24,7 +24,7 @@ pub(super) enum Source {
     },
     /// WebDataset shards.
     Tar {
-        paths: Vec<PathBuf>,
+        files: Vec<(String, Version)>,
         /// As of other shards.
         classes: Option<Vec<String>>,
     },
@@ -35,17 +35,12 @@ const TABLE: &str = "contact_sheet_source";
 
 impl Source {
     /// Looks at what a location names, and opens nothing but a manifest.
-    pub(super) fn at(location: &str) -> Result<Self> {
-        let parsed = Location::parse(location)?;
+    pub(super) fn at(location: &str, reach: &Reach) -> Result<Self> {
         let mut shard = None;
-        let mut files = parsed.files(true);
-        for found in files.by_ref() {
-            let found = found?;
-            if let Some(kind) = FileKind::of_data(&found.path) {
-                shard = (kind != FileKind::Image).then_some((kind, found.path));
-                break;
-            }
-        }
+        reach.find(location, &mut |found| {
+            shard = FileKind::of_data(&found.path).map(|kind| (kind, found.path));
+            shard.is_none()
+        })?;
         // Without a telling name it is for the source of images to say what is missing.
         let Some((kind, path)) = shard else { return Ok(Self::Images) };
         let quoted = quoted(location);
@@ -56,28 +51,48 @@ impl Source {
                 (Some(create), TABLE.to_string())
             }
             FileKind::Tar => {
-                let classes = classes(&path);
-                let mut paths = vec![path];
-                for found in files {
-                    let found = found?;
-                    paths.extend((FileKind::of_data(&found.path) == Some(FileKind::Tar)).then_some(found.path));
-                }
-                return Ok(Self::Tar { paths, classes });
+                let tar = |file: FoundFile| {
+                    let is_tar = FileKind::of_data(&file.path) == Some(FileKind::Tar);
+                    Some((file.shown.filter(|_| is_tar)?, file.version))
+                };
+                let files = reach.files(location)?.into_iter().filter_map(tar).collect();
+                return Ok(Self::Tar { files, classes: classes(&path, reach)? });
             }
             FileKind::Image => return Ok(Self::Images),
         };
-        Ok(Self::Shards { prepare, relation, classes: classes(&path) })
+        Ok(Self::Shards { prepare, relation, classes: classes(&path, reach)? })
     }
 }
 
 /// The class list of the manifest that is above a shard.
-fn classes(shard: &Path) -> Option<Vec<String>> {
-    let directory = Manifest::above(shard)?;
-    match Manifest::read(directory) {
-        Ok(manifest) => manifest?.classes,
+fn classes(shard: &Path, reach: &Reach) -> Result<Option<Vec<String>>> {
+    let text = shard.to_string_lossy();
+    let (place, read) = match is_object_url(&text) {
+        true => {
+            let mut found = None;
+            for folder in Manifest::directories_above(shard) {
+                let place = folder.join(MANIFEST).to_string_lossy().into_owned();
+                if let Some(text) = reach.read_small(&place, MOST_BYTES).map_err(Error::from)? {
+                    found = Some((place, Manifest::parse(&text)));
+                    break;
+                }
+            }
+            let Some((place, read)) = found else { return Ok(None) };
+            (place, read.map(Some))
+        }
+        false => {
+            let Some(directory) = Manifest::above(shard) else { return Ok(None) };
+            (directory.join(MANIFEST).display().to_string(), Manifest::read(directory))
+        }
+    };
+    match read {
+        Ok(manifest) => Ok(manifest.and_then(|manifest| manifest.classes)),
         Err(error) => {
-            tracing::warn!("class names are not known: manifest in '{}': {error}", directory.display());
-            None
+            tracing::warn!("class names are not known: '{place}': {error}");
+            Ok(None)
         }
     }
 }
+
+/// More than the manifest of a million shards has.
+const MOST_BYTES: usize = 1 << 30;

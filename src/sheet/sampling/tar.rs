@@ -1,7 +1,6 @@
 //! The samples of WebDataset tar shards, a few at a time.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, BinaryArray};
@@ -11,6 +10,7 @@ use super::columns::{Asked, ImageRows};
 use crate::error::{Error, Result};
 use crate::format::kind::{IMAGE_EXTENSIONS, LABEL_COLUMNS};
 use crate::format::webdataset::{Sample, each_sample};
+use crate::storage::{Input, Ranges, Reach, Version};
 
 /// The most samples, and about the most bytes, that are handed over at once.
 const BATCH_SAMPLES: usize = 64;
@@ -27,12 +27,13 @@ pub(super) struct Members {
 }
 
 /// Reads archives on a thread of its own; rows come as they are taken.
-pub(super) fn read(paths: Vec<PathBuf>, members: Members) -> Receiver<Result<ImageRows>> {
+pub(super) fn read(files: Vec<(String, Version)>, reach: Reach, members: Members) -> Receiver<Result<ImageRows>> {
     let (sender, receiver) = channel(1);
     std::thread::spawn(move || {
         let mut samples = Samples { members, sender, batch: Vec::new(), bytes: 0 };
-        for path in paths {
-            match samples.read(&path) {
+        for (path, version) in files {
+            let opened = reach.open(&path, &version, Ranges::WHOLE);
+            match opened.and_then(|file| samples.read(file)) {
                 Ok(ControlFlow::Continue(())) => {}
                 // Nobody listens any more.
                 Ok(ControlFlow::Break(())) => return,
@@ -95,10 +96,10 @@ impl Members {
 
 impl Samples {
     /// Goes on as long as somebody listens.
-    fn read(&mut self, path: &Path) -> std::io::Result<ControlFlow<()>> {
+    fn read(&mut self, file: Input) -> std::io::Result<ControlFlow<()>> {
         let members = self.members.clone();
         let is_shown = |extension: &str| members.is_image(extension) || members.label(extension).is_some();
-        each_sample(path, is_shown, |sample| {
+        each_sample(file, is_shown, |sample| {
             let shown = members.shown(sample);
             self.bytes += shown.image.as_ref().map_or(0, Vec::len);
             self.batch.push(shown);

@@ -1,11 +1,8 @@
 //! The names of the labels: `batches.meta.txt` beside the batches.
 
-use std::io::ErrorKind;
-use std::path::Path;
-
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::storage::{AllowList, read_file};
+use crate::storage::Reach;
 
 /// The file that has a name in each line.
 pub(super) const FILE: &str = "batches.meta.txt";
@@ -14,17 +11,15 @@ pub(super) const MOST_LABELS: usize = 10;
 /// More than ten names can have.
 const MOST_BYTES: usize = 1 << 16;
 
-/// The names beside a batch, in the order of the labels; `None` where there is no file of them.
-pub(super) fn beside(batch: &Path, allow: &AllowList) -> Result<Option<Vec<String>>> {
-    let path = batch.with_file_name(FILE);
-    allow.check_path(&path)?;
-    let shown = path.display().to_string();
-    let mut bytes = Vec::new();
-    match read_file(&shown, &mut bytes, MOST_BYTES) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(exec_datafusion_err!("cannot read '{shown}': {error}")),
-    }
+/// Where the names of a batch are, which is a path or a URL.
+pub(super) fn place(batch: &str) -> String {
+    let folder = batch.rfind('/').map_or("", |slash| &batch[..=slash]);
+    format!("{folder}{FILE}")
+}
+
+/// The names of this place, in the order of the labels; `None` where there is no file of them.
+pub(super) fn read(shown: &str, reach: &Reach) -> Result<Option<Vec<String>>> {
+    let Some(bytes) = reach.read_small(shown, MOST_BYTES)? else { return Ok(None) };
     let names = parse(&bytes).map_err(|reason| {
         exec_datafusion_err!(
             "'{shown}': must name one label in each line, at most {MOST_LABELS}, {reason}; correct it, or move it away to read the \

@@ -1,9 +1,7 @@
 //! The listing: which batches there are and how many records they hold, cut into partitions. Sizes tell; no batch is opened.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
@@ -17,7 +15,7 @@ use super::read::{RECORD_BYTES, Range, Reads};
 use crate::format::looks::{self, LOOK_BYTES};
 use crate::source::Partitions;
 use crate::source::work::{Load, cut};
-use crate::storage::{AllowList, Found, Location};
+use crate::storage::{FoundFile, Ranges, Reach, Version};
 
 /// The extension of binary batches.
 const EXTENSION: &str = "bin";
@@ -33,7 +31,7 @@ pub(super) struct Listing {
 /// What a scan wants listed.
 pub(super) struct Request {
     pub(super) location: String,
-    pub(super) allow: Arc<AllowList>,
+    pub(super) reach: Reach,
     pub(super) partitions: Partitions,
     pub(super) limit: Option<usize>,
     pub(super) cores: usize,
@@ -43,6 +41,7 @@ pub(super) struct Request {
 /// A batch, or as much of it as is wanted.
 struct Batch {
     path: String,
+    version: Version,
     records: usize,
     /// The names of its labels, one in each line.
     label_names: Option<String>,
@@ -70,34 +69,28 @@ impl Request {
     }
 
     fn batches(&self) -> Result<Vec<Batch>> {
-        let location = Location::parse_within(&self.location, &self.allow)?;
-        let mut names: HashMap<PathBuf, Option<String>> = HashMap::new();
+        let mut names: HashMap<String, Option<String>> = HashMap::new();
         let mut batches = Vec::new();
         let mut left = self.limit.unwrap_or(usize::MAX);
-        for found in location.files(true) {
-            let found = found?;
-            if !is_wanted(&found) {
-                continue;
-            }
-            let Some(path) = location.shown(&found.path) else {
-                tracing::warn!("left out '{}': its name is not valid UTF-8", found.path.display());
-                continue;
-            };
+        for file in self.files()? {
             // Every size is checked, also of batches that a limit leaves out.
-            let records = records(&found, &path)?.min(left);
+            let records = records(&file, &self.reach)?.min(left);
             left -= records;
-            let label_names = match (found.path.parent(), self.reads) {
-                (Some(directory), Reads::Images | Reads::Labels) if records > 0 => match names.get(directory) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let read = label_names::beside(&found.path, &self.allow)?.map(|names| names.join("\n"));
-                        names.insert(directory.to_path_buf(), read.clone());
-                        read
+            let label_names = match self.reads {
+                Reads::Images | Reads::Labels if records > 0 => {
+                    let place = label_names::place(&file.path);
+                    match names.get(&place) {
+                        Some(known) => known.clone(),
+                        None => {
+                            let read = label_names::read(&place, &self.reach)?.map(|names| names.join("\n"));
+                            names.insert(place, read.clone());
+                            read
+                        }
                     }
-                },
+                }
                 _ => None,
             };
-            batches.push(Batch { path, records, label_names });
+            batches.push(Batch { path: file.path, version: file.version, records, label_names });
         }
         if batches.is_empty() {
             return plan_err!(
@@ -108,24 +101,43 @@ impl Request {
         }
         Ok(batches)
     }
+
+    /// The files that are taken for batches, sorted by path.
+    fn files(&self) -> Result<Vec<File>> {
+        let mut files = Vec::new();
+        for FoundFile { path, shown, version, is_named, is_there } in self.reach.files(&self.location)? {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if !is_named && !extension.is_some_and(|extension| extension.eq_ignore_ascii_case(EXTENSION)) {
+                continue;
+            }
+            match shown {
+                Some(path) => files.push(File { path, version, is_there }),
+                None => tracing::warn!("left out '{}': its name is not valid UTF-8", path.display()),
+            }
+        }
+        Ok(files)
+    }
 }
 
-fn is_wanted(found: &Found) -> bool {
-    let extension = found.path.extension().and_then(|extension| extension.to_str());
-    found.is_named || extension.is_some_and(|extension| extension.eq_ignore_ascii_case(EXTENSION))
+/// A file that is taken for a batch.
+struct File {
+    path: String,
+    version: Version,
+    is_there: bool,
 }
 
 /// How many records a batch holds, by its size.
-fn records(found: &Found, shown: &str) -> Result<usize> {
-    let Some(bytes) = found.metadata.as_ref().map(std::fs::Metadata::len) else {
+fn records(file: &File, reach: &Reach) -> Result<usize> {
+    let (shown, bytes) = (&file.path, file.version.bytes);
+    if !file.is_there {
         return exec_err!("cannot read '{shown}': the link leads nowhere");
-    };
+    }
     let (records, rest) = (bytes / RECORD_BYTES, bytes % RECORD_BYTES);
     if bytes == 0 {
         return exec_err!("'{shown}': must hold records of {RECORD_BYTES} bytes, got an empty file; download it again");
     }
     if rest > 0 {
-        let looks = looks_like(&found.path, bytes).map_or_else(
+        let looks = looks_like(file, reach).map_or_else(
             || "it may be cut short: download it again".to_string(),
             |looks| format!("it looks like {looks}"),
         );
@@ -142,16 +154,17 @@ fn records(found: &Found, shown: &str) -> Result<usize> {
 }
 
 /// What a file that holds no whole records looks like, and what to do about it.
-fn looks_like(path: &Path, bytes: u64) -> Option<&'static str> {
+fn looks_like(file: &File, reach: &Reach) -> Option<&'static str> {
     const CIFAR100: u64 = RECORD_BYTES + 1;
     let mut start = Vec::new();
-    File::open(path).ok()?.take(LOOK_BYTES as u64).read_to_end(&mut start).ok()?;
+    let opened = reach.open(&file.path, &file.version, Ranges::PLACES).ok()?;
+    opened.take(LOOK_BYTES as u64).read_to_end(&mut start).ok()?;
     match start.as_slice() {
         [0x80, 2..=5, ..] => Some("a Python pickle; take the binary version of CIFAR-10"),
         start => looks::looks_like(start),
     }
     .or_else(|| {
-        let is_cifar100 = bytes.is_multiple_of(CIFAR100);
+        let is_cifar100 = file.version.bytes.is_multiple_of(CIFAR100);
         is_cifar100.then_some("CIFAR-100, whose records have two labels and 3074 bytes; take CIFAR-10")
     })
 }
@@ -160,6 +173,8 @@ fn looks_like(path: &Path, bytes: u64) -> Option<&'static str> {
 pub(super) fn items_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("path", DataType::Utf8, false),
+        Field::new("bytes", DataType::Int64, false),
+        Field::new("etag", DataType::Utf8, true),
         Field::new("first_record", DataType::Int64, false),
         Field::new("records", DataType::Int64, false),
         Field::new("label_names", DataType::Utf8, true),
@@ -168,13 +183,15 @@ pub(super) fn items_schema() -> SchemaRef {
 
 /// The parts of the batches that hold the records from `start` on.
 fn items(batches: &[Batch], start: usize, length: usize) -> Result<RecordBatch> {
-    let (mut paths, mut firsts, mut counts, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut paths, mut versions) = (Vec::new(), Vec::new());
+    let (mut firsts, mut counts, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let mut before = 0;
     for batch in batches {
         let first = start.max(before);
         let end = (start + length).min(before + batch.records);
         if first < end {
             paths.push(batch.path.as_str());
+            versions.push(&batch.version);
             firsts.push((first - before) as i64);
             counts.push((end - first) as i64);
             names.push(batch.label_names.as_deref());
@@ -183,6 +200,8 @@ fn items(batches: &[Batch], start: usize, length: usize) -> Result<RecordBatch> 
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(paths)),
+        Arc::new(versions.iter().map(|version| i64::try_from(version.bytes).ok()).collect::<Int64Array>()),
+        Arc::new(versions.iter().map(|version| version.etag.as_deref()).collect::<StringArray>()),
         Arc::new(Int64Array::from(firsts)),
         Arc::new(Int64Array::from(counts)),
         Arc::new(StringArray::from(names)),
@@ -192,20 +211,21 @@ fn items(batches: &[Batch], start: usize, length: usize) -> Result<RecordBatch> 
 
 /// How many records there are in some work items.
 pub(super) fn count(items: &RecordBatch) -> usize {
-    let counts = items.column(2).as_primitive::<Int64Type>();
+    let counts = items.column(4).as_primitive::<Int64Type>();
     counts.values().iter().map(|count| usize::try_from(*count).unwrap_or(0)).sum()
 }
 
 /// The parts of batches that work items stand for.
 pub(super) fn ranges(items: &RecordBatch) -> Vec<Range> {
-    let (paths, names) = (items.column(0).as_string::<i32>(), items.column(3).as_string::<i32>());
+    let paths = items.column(0).as_string::<i32>();
     let number = |column: usize, row| items.column(column).as_primitive::<Int64Type>().value(row);
-    let names = |row| names.iter().nth(row).flatten();
+    let text = |column: usize, row| items.column(column).as_string::<i32>().iter().nth(row).flatten();
     (0..items.num_rows())
         .map(|row| Range {
             path: paths.value(row).to_string(),
-            records: number(1, row).unsigned_abs()..number(1, row).saturating_add(number(2, row)).unsigned_abs(),
-            label_names: names(row).map(|names| names.lines().map(str::to_string).collect()),
+            version: Version { bytes: number(1, row).unsigned_abs(), etag: text(2, row).map(str::to_string) },
+            records: number(3, row).unsigned_abs()..number(3, row).saturating_add(number(4, row)).unsigned_abs(),
+            label_names: text(5, row).map(|names| names.lines().map(str::to_string).collect()),
         })
         .collect()
 }
@@ -223,7 +243,10 @@ mod tests {
 
     #[test]
     fn partitions_go_across_batches() {
-        let batch = |path: &str, records| Batch { path: path.to_string(), records, label_names: None };
+        let batch = |path: &str, records| {
+            let (path, version) = (path.to_string(), Version::default());
+            Batch { path, version, records, label_names: None }
+        };
         let batches = [batch("a", 3), batch("b", 1), batch("c", 4)];
         let parts = |start, length| {
             let items = items(&batches, start, length).expect("work items");

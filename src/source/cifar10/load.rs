@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::{Result, exec_datafusion_err, internal_err};
+use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -21,7 +21,7 @@ use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::storage::{AllowList, local_path};
+use crate::storage::{Input, ObjectReader, Ranges, Reach};
 
 /// Turns parts of batches into rows; of images that the query doesn't look at, no pixel is read.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Reader for Cifar10Reader {
         let loader = Arc::new(Loader {
             schema: Arc::clone(&self.schema),
             reads: self.reads,
-            allow: AllowList::of(config),
+            reach: Reach::of(config),
             batch_rows: config.batch_size().min(most_bytes / RECORD_BYTES as usize).max(1),
             task: Task::of(config),
             records_read: counter("records_read"),
@@ -153,14 +153,30 @@ fn cut_to(ranges: Vec<Range>, left: &mut usize) -> VecDeque<Range> {
 /// How far a partition has been read.
 struct Reading {
     ranges: VecDeque<Range>,
-    open: Option<RecordReader<File>>,
+    open: Option<Open>,
+}
+
+/// A batch that is being read.
+enum Open {
+    File(RecordReader<File>),
+    Object(RecordReader<Box<ObjectReader>>),
+}
+
+impl Open {
+    /// The next records, at most `most`, as columns of `schema`; `None` behind the last.
+    fn next(&mut self, most: usize, reads: Reads, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
+        match self {
+            Self::File(reader) => reader.next_batch(most, reads, schema),
+            Self::Object(reader) => reader.next_batch(most, reads, schema),
+        }
+    }
 }
 
 /// What one partition reads with.
 struct Loader {
     schema: SchemaRef,
     reads: Reads,
-    allow: Arc<AllowList>,
+    reach: Reach,
     batch_rows: usize,
     task: Arc<Task>,
     records_read: Count,
@@ -175,8 +191,7 @@ impl Loader {
         let _timer = self.read_time.timer();
         loop {
             if let Some(reader) = &mut reading.open {
-                if let Some(records) = reader.next(self.batch_rows, self.reads)? {
-                    let batch = reader.batch(records, &self.schema)?;
+                if let Some(batch) = reader.next(self.batch_rows, self.reads, &self.schema)? {
                     self.records_read.add(batch.num_rows());
                     self.bytes_read.add(batch.num_rows() * self.reads.bytes() as usize);
                     return Ok(Some((batch, reading)));
@@ -189,13 +204,14 @@ impl Loader {
             if self.reads == Reads::Nothing {
                 return Ok(Some((self.rows_only(&range)?, reading)));
             }
-            self.allow.check(&range.path)?;
-            let file = local_path(&range.path).map(File::open);
-            match file {
-                Some(Ok(file)) => reading.open = Some(RecordReader::new(file, range)),
-                Some(Err(error)) => return Err(exec_datafusion_err!("cannot read '{}': {error}", range.path)),
-                None => return internal_err!("'{}' is no local path", range.path),
-            }
+            self.reach.check(&range.path)?;
+            let opened = self.reach.open(&range.path, &range.version, Ranges::WHOLE);
+            let mut input = opened.map_err(|error| exec_datafusion_err!("cannot read '{}': {error}", range.path))?;
+            input.expect_end(range.records.end.saturating_mul(RECORD_BYTES));
+            reading.open = Some(match input {
+                Input::File(file) => Open::File(RecordReader::new(file, range)),
+                Input::Object(object) => Open::Object(RecordReader::new(object, range)),
+            });
         }
     }
 

@@ -26,7 +26,7 @@ use super::node::{ReadExec, Reader};
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, while_others_go_on};
+use crate::storage::{Location, ObjectLocation, Reach, is_object_url, while_others_go_on};
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "CIFAR10";
@@ -55,9 +55,12 @@ impl Cifar10Table {
     ///
     /// # Errors
     /// A location that can't be one, or that may not be reached.
-    pub fn try_new(location: impl Into<String>, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
+    pub(crate) fn try_new(location: impl Into<String>, options: Cifar10Options, reach: &Reach) -> Result<Self> {
         let location = location.into();
-        while_others_go_on(|| Location::parse_within(&location, allow))?;
+        match is_object_url(&location) {
+            true => ObjectLocation::parse_within(&location, &reach.allow).map(|_| ())?,
+            false => while_others_go_on(|| Location::parse_within(&location, &reach.allow)).map(|_| ())?,
+        }
         Ok(Self { location, options, schema: schema(), definition: None })
     }
 }
@@ -92,7 +95,7 @@ impl Cifar10Table {
         };
         let request = list::Request {
             location: self.location.clone(),
-            allow: AllowList::of(session.config()),
+            reach: Reach::of(session.config()),
             partitions: self.options.partitions,
             limit,
             cores: session.config().target_partitions(),
@@ -156,8 +159,8 @@ impl SourceTable for Cifar10Table {
     type Message = Cifar10TableMessage;
     type ReaderMessage = Cifar10ReaderMessage;
 
-    fn called(locations: Vec<String>, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
-        called_at(&locations, options, allow)
+    fn called(locations: Vec<String>, options: Cifar10Options, reach: &Reach) -> Result<Self> {
+        called_at(&locations, options, reach)
     }
 
     fn to_message(&self) -> Cifar10TableMessage {
@@ -182,15 +185,15 @@ impl FileTable for Cifar10Table {
     /// Their names end in `.bin`, as those of many other files do.
     const FILES: Option<FileKind> = None;
 
-    fn at(location: String, options: Cifar10Options, allow: &Arc<AllowList>) -> Result<Self> {
-        Self::try_new(location, options, allow)
+    fn at(location: String, options: Cifar10Options, reach: &Reach) -> Result<Self> {
+        Self::try_new(location, options, reach)
     }
 
     fn declared(
         location: String,
         options: Cifar10Options,
         command: &CreateExternalTable,
-        allow: &Arc<AllowList>,
+        reach: &Reach,
     ) -> Result<Self> {
         if !command.schema.fields().is_empty() || !command.table_partition_cols.is_empty() {
             return plan_err!(
@@ -198,7 +201,7 @@ impl FileTable for Cifar10Table {
                  PARTITIONED BY out"
             );
         }
-        Self::at(location, options, allow)
+        Self::at(location, options, reach)
     }
 
     fn defined(self, definition: Option<String>) -> Self {

@@ -10,6 +10,7 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_err};
 
 use super::label_names::{FILE, MOST_LABELS};
 use super::{IMAGE, LABEL, LABEL_NAME};
+use crate::storage::Version;
 
 /// Pixels of a side.
 const SIDE: i32 = 32;
@@ -59,6 +60,8 @@ impl Reads {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) path: String,
+    /// The file as it was listed.
+    pub(super) version: Version,
     pub(super) records: std::ops::Range<u64>,
     pub(super) label_names: Option<Vec<String>>,
 }
@@ -81,8 +84,14 @@ impl<F: Read + Seek> RecordReader<F> {
         Self { file, range }
     }
 
+    /// The next records, at most `most`, as columns of `schema`; `None` behind the last.
+    pub(super) fn next_batch(&mut self, most: usize, reads: Reads, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
+        let records = self.next(most, reads)?;
+        records.map(|records| self.batch(records, schema)).transpose()
+    }
+
     /// The next records, at most `most`; `None` behind the last.
-    pub(super) fn next(&mut self, most: usize, reads: Reads) -> Result<Option<Records>> {
+    fn next(&mut self, most: usize, reads: Reads) -> Result<Option<Records>> {
         let left = self.range.records.end.saturating_sub(self.range.records.start);
         let count = left.min(most as u64);
         if count == 0 {
@@ -174,7 +183,7 @@ impl<F: Read + Seek> RecordReader<F> {
     }
 
     /// The columns of `schema` for some records.
-    pub(super) fn batch(&self, records: Records, schema: &SchemaRef) -> Result<RecordBatch> {
+    fn batch(&self, records: Records, schema: &SchemaRef) -> Result<RecordBatch> {
         let Records { labels, values } = records;
         let count = labels.len();
         let mut values = Some(values);
@@ -227,7 +236,8 @@ mod tests {
     use super::*;
 
     fn range(records: std::ops::Range<u64>, label_names: Option<Vec<String>>) -> Range {
-        Range { path: "data_batch_1.bin".to_string(), records, label_names }
+        let (path, version) = ("data_batch_1.bin".to_string(), Version::default());
+        Range { path, version, records, label_names }
     }
 
     /// A record whose planes are filled with one value each.

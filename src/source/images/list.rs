@@ -25,7 +25,7 @@ use crate::exec::most_items;
 use crate::format::kind::IMAGE_EXTENSIONS;
 use crate::source::Sample;
 use crate::source::work::{Load, cut};
-use crate::storage::{AllowList, Found, FoundObject, Location, ObjectLocation, Stores, is_object_url};
+use crate::storage::{Found, FoundObject, Location, ObjectLocation, Reach, Stores, is_object_url};
 
 /// What there is.
 pub(super) struct Listing {
@@ -38,8 +38,7 @@ pub(super) struct Listing {
 /// What a scan wants listed.
 pub(super) struct Request {
     location: String,
-    allow: Arc<AllowList>,
-    stores: Option<Arc<Stores>>,
+    reach: Reach,
     options: ImagesOptions,
     filter: Option<Arc<dyn PhysicalExpr>>,
     limit: Option<usize>,
@@ -74,8 +73,7 @@ impl Request {
         let is_filtered = filters.iter().any(|f| f.column_refs().iter().any(|c| c.name == "class"));
         Ok(Self {
             location: table.location.clone(),
-            allow: AllowList::of(session.config()),
-            stores: Stores::of(session.config()),
+            reach: Reach::of(session.config()),
             options: table.options.clone(),
             filter,
             limit,
@@ -112,13 +110,7 @@ impl Request {
             && self.options.shuffle_seed.is_none()
             && (self.options.classes.is_some() || !self.needs_classes);
         let most = self.limit.filter(|_| is_plain).unwrap_or(usize::MAX);
-        let mut files = match &self.stores {
-            Some(stores) if is_object_url(&self.location) => {
-                let location = ObjectLocation::parse_within(&self.location, &self.allow)?;
-                find_objects(&location, stores, &self.options, most)?
-            }
-            _ => find(&Location::parse_within(&self.location, &self.allow)?, &self.options, most)?,
-        };
+        let mut files = find_at(&self.location, &self.options, most, &self.reach)?;
         if files.is_empty() {
             return nothing_found(&self.location, &self.options);
         }
@@ -178,9 +170,19 @@ pub(super) struct File {
     pub(super) path: String,
     modification_time: Option<i64>,
     pub(super) length: i64,
+    /// The version of an object, where its store tells.
+    pub(super) etag: Option<String>,
     label: Option<String>,
     /// The path from where the search started: the same wherever the images are, and however that place is written.
     below: Box<[u8]>,
+}
+
+/// Finds the images of a location of files or of objects, sorted by path, at most `most`.
+pub(super) fn find_at(location: &str, options: &ImagesOptions, most: usize, reach: &Reach) -> Result<Vec<File>> {
+    match is_object_url(location) {
+        true => find_objects(&ObjectLocation::parse_within(location, &reach.allow)?, reach.stores()?, options, most),
+        false => find(&Location::parse_within(location, &reach.allow)?, options, most),
+    }
 }
 
 /// Finds the images of a location, sorted by path, at most `most`.
@@ -247,6 +249,7 @@ fn object(found: FoundObject, location: &ObjectLocation) -> File {
         path: found.url,
         modification_time: Some(found.modified.timestamp_micros()),
         length: i64::try_from(found.length).unwrap_or(i64::MAX),
+        etag: found.etag,
         label,
         below: found.below.into_bytes().into(),
     }
@@ -267,6 +270,7 @@ fn file(found: &Found, location: &Location, base_label: Option<&OsStr>) -> Optio
         path: location.shown(&found.path)?,
         modification_time: micros,
         length: metadata.and_then(|metadata| i64::try_from(metadata.len()).ok()).unwrap_or(0),
+        etag: None,
         label: parent.and_then(|name| name.to_str()).map(str::to_string),
         below: below.as_os_str().as_encoded_bytes().into(),
     })

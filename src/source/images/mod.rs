@@ -24,7 +24,7 @@ use super::node::{ReadExec, Reader};
 use super::{Hidden, PartitionedTable, Partitions, Sample};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, ObjectLocation, is_object_url, while_others_go_on};
+use crate::storage::{AllowList, Location, ObjectLocation, Reach, is_object_url, while_others_go_on};
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "IMAGES";
@@ -207,8 +207,8 @@ impl SourceTable for ImagesTable {
     type Message = ImagesTableMessage;
     type ReaderMessage = ImageReaderMessage;
 
-    fn called(locations: Vec<String>, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
-        called_at(&locations, options, allow)
+    fn called(locations: Vec<String>, options: ImagesOptions, reach: &Reach) -> Result<Self> {
+        called_at(&locations, options, reach)
     }
 
     fn to_message(&self) -> ImagesTableMessage {
@@ -234,15 +234,15 @@ impl FileTable for ImagesTable {
     const FORMAT: &'static str = FORMAT;
     const FILES: Option<FileKind> = Some(FileKind::Image);
 
-    fn at(location: String, options: ImagesOptions, allow: &Arc<AllowList>) -> Result<Self> {
-        Self::try_new(location, options, allow)
+    fn at(location: String, options: ImagesOptions, reach: &Reach) -> Result<Self> {
+        Self::try_new(location, options, &reach.allow)
     }
 
     fn declared(
         location: String,
         options: ImagesOptions,
         command: &CreateExternalTable,
-        allow: &Arc<AllowList>,
+        reach: &Reach,
     ) -> Result<Self> {
         if !command.schema.fields().is_empty() {
             let columns = columns();
@@ -255,7 +255,7 @@ impl FileTable for ImagesTable {
         if !command.table_partition_cols.is_empty() {
             return plan_err!("a table STORED AS {FORMAT} takes no PARTITIONED BY; its label is the directory name");
         }
-        Self::at(location, options, allow)
+        Self::at(location, options, reach)
     }
 
     fn defined(self, definition: Option<String>) -> Self {

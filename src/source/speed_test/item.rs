@@ -11,7 +11,7 @@ use super::options::SpeedTestOptions;
 use crate::format::kind::FileKind;
 use crate::source::images::images_at;
 use crate::source::tfrecord::records_at;
-use crate::storage::{AllowList, Location};
+use crate::storage::Reach;
 
 /// What a source holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,9 +118,9 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Vec<Item> {
 }
 
 /// All combinations. Sources alternate, so that what drifts while they are measured touches each of them alike.
-pub(super) fn combinations(options: &SpeedTestOptions, allow: &Arc<AllowList>) -> Result<Vec<Item>> {
+pub(super) fn combinations(options: &SpeedTestOptions, reach: &Reach) -> Result<Vec<Item>> {
     let looked_at: Result<Vec<Item>> =
-        options.sources.iter().map(|source| look_at(source, options.image.as_deref(), allow)).collect();
+        options.sources.iter().map(|source| look_at(source, options.image.as_deref(), reach)).collect();
     let looked_at = looked_at?;
     let mut items = Vec::new();
     for batch_size in &options.batch_sizes {
@@ -137,25 +137,17 @@ pub(super) fn combinations(options: &SpeedTestOptions, allow: &Arc<AllowList>) -
 }
 
 /// What a source is and holds; of no size yet.
-fn look_at(source: &str, image: Option<&str>, allow: &Arc<AllowList>) -> Result<Item> {
-    let location = Location::parse_within(source, allow)?;
-    let mut format = SourceFormat::Images;
-    for found in location.files(true) {
-        match FileKind::of_data(&found?.path) {
-            None => {}
-            Some(FileKind::Image) => break,
-            Some(FileKind::TfRecord) => {
-                format = SourceFormat::TfRecord;
-                break;
-            }
-            Some(other) => {
-                return plan_err!(
-                    "speed_test: '{source}' holds {} files; it reads image files and TFRecord shards",
-                    other.name()
-                );
-            }
+fn look_at(source: &str, image: Option<&str>, reach: &Reach) -> Result<Item> {
+    let format = match kind(source, reach)? {
+        None | Some(FileKind::Image) => SourceFormat::Images,
+        Some(FileKind::TfRecord) => SourceFormat::TfRecord,
+        Some(other) => {
+            return plan_err!(
+                "speed_test: '{source}' holds {} files; it reads image files and TFRecord shards",
+                other.name()
+            );
         }
-    }
+    };
     let item = |image: Option<String>, dataset_images: Option<u64>, dataset_bytes: u64| Item {
         source: source.to_string(),
         format,
@@ -167,14 +159,24 @@ fn look_at(source: &str, image: Option<&str>, allow: &Arc<AllowList>) -> Result<
     };
     Ok(match format {
         SourceFormat::Images => {
-            let (images, bytes) = images_at(source, allow)?;
+            let (images, bytes) = images_at(source, reach)?;
             item(None, Some(images), bytes)
         }
         SourceFormat::TfRecord => {
-            let records = records_at(source, image, allow)?;
+            let records = records_at(source, image, reach)?;
             item(Some(records.image), records.records, records.bytes)
         }
     })
+}
+
+/// What the first file is that tells.
+fn kind(source: &str, reach: &Reach) -> Result<Option<FileKind>> {
+    let mut kind = None;
+    reach.find(source, &mut |found| {
+        kind = FileKind::of_data(&found.path);
+        kind.is_none()
+    })?;
+    Ok(kind)
 }
 
 #[cfg(test)]

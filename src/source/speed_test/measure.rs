@@ -19,15 +19,15 @@ use crate::config::PixmillOptions;
 use crate::exec::Task;
 use crate::source::batch::cut_by_decoded_size;
 use crate::source::images::{ImageFiles, image_paths};
-use crate::source::tfrecord::{RecordImages, record_paths};
-use crate::storage::{AllowList, local_path};
+use crate::source::tfrecord::{RecordImages, record_files};
+use crate::storage::{Reach, Version, is_object_url, local_path};
 
 /// What a combination is measured with.
 #[derive(Clone)]
 pub(super) struct Test {
     pub(super) settings: Arc<Settings>,
     pub(super) item: Item,
-    pub(super) allow: Arc<AllowList>,
+    pub(super) reach: Reach,
     pub(super) options: PixmillOptions,
     pub(super) task: Arc<Task>,
     /// Nobody waits for the rows any more.
@@ -46,12 +46,14 @@ impl Test {
     /// # Errors
     /// What can't be read.
     pub(super) fn repetition(&self, repetition: u64) -> Result<Outcome> {
-        let paths = self.paths()?;
-        let undropped = if self.settings.cold { drop_all(&paths) } else { None };
+        let files = self.files()?;
+        let undropped = if self.settings.cold { drop_all(&files) } else { None };
         let steps = self.steps();
-        let before = disk_bytes();
+        // What comes from a store comes from no disk of this machine, and isn't kept in its page cache.
+        let is_of_store = is_object_url(&self.item.source);
+        let before = disk_bytes().filter(|_| !is_of_store);
         let started = Instant::now();
-        let mut batches = self.open(paths);
+        let mut batches = self.open(files);
         let (mut images, mut rejected, mut first_batch_seconds) = (0, 0, 0.0);
         for batch in 0..self.item.batch_number {
             let (mut left, mut is_at_end) = (self.item.batch_size, false);
@@ -81,6 +83,7 @@ impl Test {
         let disk_bytes = before.and_then(|before| Some(disk_bytes()?.saturating_sub(before)));
         let bytes = batches.bytes();
         let cache = match (self.settings.cold && undropped.is_none(), disk_bytes) {
+            _ if is_of_store => None,
             // Where the system doesn't count, what was dropped is taken to be gone.
             (true, None) => Some(CacheState::Cold),
             (_, disk_bytes) => CacheState::of(bytes, disk_bytes, repetition > 1),
@@ -100,20 +103,21 @@ impl Test {
     }
 
     /// The files that a repetition may have to read.
-    fn paths(&self) -> Result<Vec<String>> {
+    fn files(&self) -> Result<Vec<(String, Version)>> {
         match self.item.format {
             SourceFormat::Images => {
                 let most = self.item.batch_size.saturating_mul(self.item.batch_number);
-                image_paths(&self.item.source, &self.allow, usize::try_from(most).unwrap_or(usize::MAX))
+                image_paths(&self.item.source, &self.reach, usize::try_from(most).unwrap_or(usize::MAX))
             }
-            SourceFormat::TfRecord => record_paths(&self.item.source, &self.allow),
+            SourceFormat::TfRecord => record_files(&self.item.source, &self.reach),
         }
     }
 
-    fn open(&self, paths: Vec<String>) -> Batches {
+    fn open(&self, files: Vec<(String, Version)>) -> Batches {
+        let reach = self.reach.clone();
         match (self.item.format, &self.item.image) {
-            (SourceFormat::TfRecord, Some(image)) => Batches::Records(Box::new(RecordImages::new(paths, image))),
-            _ => Batches::Images(ImageFiles::new(paths)),
+            (SourceFormat::TfRecord, Some(image)) => Batches::Records(Box::new(RecordImages::new(files, image, reach))),
+            _ => Batches::Images(ImageFiles::new(files, reach)),
         }
     }
 
@@ -181,9 +185,9 @@ impl Test {
 }
 
 /// Drops files from the page cache; what could not be, in words.
-fn drop_all(paths: &[String]) -> Option<String> {
+fn drop_all(files: &[(String, Version)]) -> Option<String> {
     let mut failed: HashMap<String, (usize, &str)> = HashMap::new();
-    for path in paths {
+    for (path, _) in files {
         let dropped = match local_path(path) {
             Some(local) => drop_cached(&local).map_err(|error| error.to_string()),
             None => Err("not a local path".to_string()),
@@ -192,8 +196,9 @@ fn drop_all(paths: &[String]) -> Option<String> {
             failed.entry(reason).or_insert((0, path)).0 += 1;
         }
     }
+    let all = files.len();
     let (reason, (files, first)) = failed.into_iter().max_by_key(|(_, (files, _))| *files)?;
-    Some(format!("{files} of {} files, such as '{first}': {reason}", paths.len()))
+    Some(format!("{files} of {all} files, such as '{first}': {reason}"))
 }
 
 /// The images of a source, one after the other.

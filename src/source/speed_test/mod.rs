@@ -14,7 +14,7 @@ use std::sync::Arc;
 use chrono::Utc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::Expr;
@@ -28,7 +28,7 @@ pub(crate) use row::schema;
 use super::format::{Function, SourceTable};
 use super::node::{ReadExec, Reader};
 use crate::exec::boxed_scan;
-use crate::storage::{AllowList, Location};
+use crate::storage::{Location, ObjectLocation, Reach, is_object_url};
 
 /// A table whose rows are measurements, made anew whenever it is queried.
 #[derive(Debug, Clone)]
@@ -61,10 +61,18 @@ impl SpeedTestTable {
     ///
     /// # Errors
     /// Options that make no test, or a source that isn't there or may not be reached.
-    pub fn try_new(options: SpeedTestOptions, allow: &Arc<AllowList>) -> Result<Self> {
+    pub(crate) fn try_new(options: SpeedTestOptions, reach: &Reach) -> Result<Self> {
         options.check()?;
         for source in &options.sources {
-            Location::parse_within(source, allow)?;
+            match is_object_url(source) {
+                true if options.cold => {
+                    return plan_err!(
+                        "speed_test: cold drops files from the page cache, and '{source}' is read from a store; leave cold out"
+                    );
+                }
+                true => ObjectLocation::parse_within(source, &reach.allow).map(|_| ())?,
+                false => Location::parse_within(source, &reach.allow).map(|_| ())?,
+            }
         }
         Ok(Self { options, schema: row::schema() })
     }
@@ -78,8 +86,8 @@ impl SpeedTestTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (options, allow) = (self.options.clone(), AllowList::of(session.config()));
-        let listed = tokio::task::spawn_blocking(move || item::combinations(&options, &allow));
+        let (options, reach) = (self.options.clone(), Reach::of(session.config()));
+        let listed = tokio::task::spawn_blocking(move || item::combinations(&options, &reach));
         let items = listed.await.map_err(|error| exec_datafusion_err!("listing for speed_test stopped: {error}"))?;
         // One partition for each combination, so that each is a task.
         let partitions: Result<Vec<_>> = items?.iter().map(|item| Ok(vec![item::to_batch(item)?])).collect();
@@ -129,9 +137,9 @@ impl SourceTable for SpeedTestTable {
     type Message = SpeedTestTableMessage;
     type ReaderMessage = SpeedTestReaderMessage;
 
-    fn called(mut locations: Vec<String>, options: SpeedTestOptions, allow: &Arc<AllowList>) -> Result<Self> {
+    fn called(mut locations: Vec<String>, options: SpeedTestOptions, reach: &Reach) -> Result<Self> {
         locations.extend(options.sources);
-        Self::try_new(SpeedTestOptions { sources: locations, ..options }, allow)
+        Self::try_new(SpeedTestOptions { sources: locations, ..options }, reach)
     }
 
     fn to_message(&self) -> SpeedTestTableMessage {

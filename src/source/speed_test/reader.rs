@@ -27,7 +27,7 @@ use crate::error::message;
 use crate::exec::{Task, io_runtime};
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::storage::AllowList;
+use crate::storage::Reach;
 
 /// Measures the combinations that work items name.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Reader for SpeedTestReader {
             settings: Arc::clone(&self.settings),
             machine: Arc::new(Machine::of(config)),
             options: PixmillOptions::of(config.options()),
-            allow: AllowList::of(config),
+            reach: Reach::of(config),
             task: Task::of(config),
             runtime: io_runtime(config),
             images_read: MetricBuilder::new(metrics).counter("images_read", partition),
@@ -162,7 +162,7 @@ struct Common {
     settings: Arc<Settings>,
     machine: Arc<Machine>,
     options: PixmillOptions,
-    allow: Arc<AllowList>,
+    reach: Reach,
     task: Arc<Task>,
     runtime: Handle,
     images_read: Count,
@@ -206,7 +206,7 @@ impl Common {
         Test {
             settings: Arc::clone(&self.settings),
             item,
-            allow: Arc::clone(&self.allow),
+            reach: self.reach.clone(),
             options: self.options.clone(),
             task: Arc::clone(&self.task),
             is_dropped: Arc::clone(&dropped.0),

@@ -22,7 +22,7 @@ use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
-use crate::storage::AllowList;
+use crate::storage::Reach;
 
 /// Reads the records that work items name, and of them the features that the query looks at.
 #[derive(Debug)]
@@ -133,12 +133,12 @@ impl Reader for RecordsReader {
         let wait_time = MetricBuilder::new(metrics).subset_time("wait_time", partition);
         let metrics = ReadMetrics::new(metrics, partition);
         let (reading, verdicts) = (Arc::clone(&self.reading), Arc::clone(&self.verdicts));
-        let (runtime, task, allow) = (io_runtime(config), Task::of(config), AllowList::of(config));
+        let (runtime, task, reach) = (io_runtime(config), Task::of(config), Reach::of(config));
         let started = async move {
             let batches: Vec<RecordBatch> = items.try_collect().await?;
             let items: Vec<Item> = batches.iter().flat_map(from_batch).collect();
-            items.iter().try_for_each(|item| allow.check(&item.path))?;
-            let reader = PartitionReader::new(reading, bounds, metrics, verdicts, items, fetch);
+            items.iter().try_for_each(|item| reach.check(&item.path))?;
+            let reader = PartitionReader::new((reading, reach), bounds, metrics, verdicts, items, fetch);
             let rows = read_ahead(reader, runtime, wait_time);
             Ok::<_, datafusion::error::DataFusionError>(rows.and_then(move |rows| {
                 // Rows that nobody waits for are not worth decoding.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, BinaryArray};
 use datafusion::arrow::datatypes::{Field, Schema};
-use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, internal_datafusion_err, plan_err};
 
 use super::SHARDS;
 use super::columns::{Column, FeatureColumn, Misfit, Shape};
@@ -16,7 +16,7 @@ use super::rows::RecordRows;
 use crate::format::kind::IMAGE_COLUMNS;
 use crate::format::tfrecord::{FeatureKind, RecordFile, RecordReader};
 use crate::source::shards::{Shards, find};
-use crate::storage::{AllowList, local_path};
+use crate::storage::{Input, Ranges, Reach, Version};
 
 /// The record files of a location.
 pub(in crate::source) struct RecordsAt {
@@ -32,24 +32,27 @@ pub(in crate::source) struct RecordsAt {
 ///
 /// # Errors
 /// None, records of another kind, or none of whose features is an image.
-pub(in crate::source) fn records_at(location: &str, image: Option<&str>, allow: &Arc<AllowList>) -> Result<RecordsAt> {
-    let files = find(SHARDS, location, false, allow)?;
+pub(in crate::source) fn records_at(location: &str, image: Option<&str>, reach: &Reach) -> Result<RecordsAt> {
+    let files = find(SHARDS, location, false, reach)?;
     Ok(RecordsAt {
         image: image_feature(location, image, &files)?,
         records: files.files.iter().map(|file| file.records).sum(),
-        bytes: files.files.iter().map(|file| file.bytes).sum(),
+        bytes: files.files.iter().map(|file| file.version.bytes).sum(),
     })
 }
 
-/// The paths of a location's record files.
+/// The record files of a location.
 ///
 /// # Errors
 /// None, or a place that may not be looked into.
-pub(in crate::source) fn record_paths(location: &str, allow: &Arc<AllowList>) -> Result<Vec<String>> {
-    let files = find(SHARDS, location, false, allow)?.files;
-    files.iter().try_for_each(|file| allow.check(&file.shown))?;
-    Ok(files.into_iter().map(|file| file.shown).collect())
+pub(in crate::source) fn record_files(location: &str, reach: &Reach) -> Result<Vec<RecordPath>> {
+    let files = find(SHARDS, location, false, reach)?.files;
+    files.iter().try_for_each(|file| reach.check(&file.shown))?;
+    Ok(files.into_iter().map(|file| (file.shown, file.version)).collect())
 }
+
+/// The path or URL of a record file, and what was listed of it.
+pub(in crate::source) type RecordPath = (String, Version);
 
 /// The feature that holds the image: the one that is named, else one with a usual name, else the only one that looks like an image.
 fn image_feature(location: &str, named: Option<&str>, files: &Shards) -> Result<String> {
@@ -79,10 +82,10 @@ fn image_feature(location: &str, named: Option<&str>, files: &Shards) -> Result<
     if let Some(usual) = usual {
         return Ok((*usual).to_string());
     }
-    let first = files.files.iter().map(|file| file.shown.clone()).collect::<Vec<_>>();
+    let all = files.files.iter().map(|file| (file.shown.clone(), file.version.clone())).collect::<Vec<_>>();
     let mut looking = Vec::new();
     for feature in candidates() {
-        let images = RecordImages::new(first.clone(), &feature.name).next(1, 1)?;
+        let images = RecordImages::new(all.clone(), &feature.name, files.reach.clone()).next(1, 1)?;
         let first = images.as_ref().and_then(|images| images.iter().next().flatten());
         looking.extend(first.filter(|bytes| pixmill_udfs::decoded_bytes(bytes) > 0).map(|_| &feature.name));
     }
@@ -99,7 +102,8 @@ fn image_feature(location: &str, named: Option<&str>, files: &Shards) -> Result<
 /// The images of records, which are read in their order.
 pub(in crate::source) struct RecordImages {
     reading: Reading,
-    paths: VecDeque<String>,
+    files: VecDeque<RecordPath>,
+    reach: Reach,
     current: Option<Current>,
     /// Bytes of records in files that are done with.
     bytes: u64,
@@ -108,13 +112,13 @@ pub(in crate::source) struct RecordImages {
 /// A file being read.
 struct Current {
     path: String,
-    reader: RecordReader<RecordFile>,
+    reader: RecordReader<RecordFile<Input>>,
     records: u64,
 }
 
 impl RecordImages {
     /// The images in a feature of these files' records. Nothing is read yet.
-    pub(in crate::source) fn new(paths: Vec<String>, image: &str) -> Self {
+    pub(in crate::source) fn new(files: Vec<RecordPath>, image: &str, reach: Reach) -> Self {
         let column = FeatureColumn {
             name: image.to_string(),
             kind: FeatureKind::Bytes,
@@ -131,7 +135,7 @@ impl RecordImages {
             directory_columns: Vec::new(),
             classes: None,
         };
-        Self { reading, paths: paths.into(), current: None, bytes: 0 }
+        Self { reading, files: files.into(), reach, current: None, bytes: 0 }
     }
 
     /// The next images: one at least, `most_images` at most, and no more when `most_bytes` are there; `None` at the end. A record
@@ -144,8 +148,8 @@ impl RecordImages {
         while rows.len() < most_images && (rows.len() == 0 || rows.bytes() < most_bytes) {
             let mut current = match self.current.take() {
                 Some(current) => current,
-                None => match self.paths.pop_front() {
-                    Some(path) => open(path)?,
+                None => match self.files.pop_front() {
+                    Some(file) => open(file, &self.reach)?,
                     None => break,
                 },
             };
@@ -168,9 +172,8 @@ impl RecordImages {
     }
 }
 
-fn open(path: String) -> Result<Current> {
-    let Some(local) = local_path(&path) else { return exec_err!("cannot read '{path}': not a local path") };
-    let opened = RecordFile::open(&local);
+fn open((path, version): RecordPath, reach: &Reach) -> Result<Current> {
+    let opened = reach.open(&path, &version, Ranges::WHOLE).and_then(RecordFile::new);
     let reader = RecordReader::new(opened.map_err(|error| exec_datafusion_err!("cannot read '{path}': {error}"))?);
     Ok(Current { path, reader, records: 0 })
 }

@@ -1,15 +1,18 @@
 //! Columns found out from a sample of records of several files.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use datafusion::common::{Result, exec_err, plan_err};
 
 use super::columns::{Column, FeatureColumn, Shape};
 use super::options::{OnCorrupt, RecordType, SKIP_ADVICE, TfRecordReadOptions, is_listed};
+use super::read::Unread;
 use crate::format::tfrecord::{
     Entry, FeatureKind, MessageType, RawFeature, RecordFile, RecordReader, WireError, is_message, read_record,
 };
 use crate::source::shards::{ShardPath, Shards};
+use crate::storage::Input;
 
 /// Bytes of records that are looked at of each file, the first record whatever its size.
 const MOST_BYTES: usize = 4 << 20;
@@ -24,12 +27,14 @@ pub(super) struct Inferred {
 /// Reads a sample of the files and tells what columns they have.
 pub(super) fn infer(location: &str, files: &Shards, options: &TfRecordReadOptions) -> Result<Inferred> {
     let mut sample = Sample::default();
-    for file in spread(&files.files, options.sample_files) {
-        if let Err(fault) = sample.read(file, options) {
-            if options.on_corrupt == OnCorrupt::Error {
+    for (file, input) in files.begun(spread(&files.files, options.sample_files)) {
+        match sample.read(file, input, options) {
+            Ok(()) => {}
+            Err(Unread::Unreachable(reason)) => return exec_err!("{}: {reason}", file.shown),
+            Err(Unread::Fault(fault)) if options.on_corrupt == OnCorrupt::Error => {
                 return exec_err!("{}: {fault}; {SKIP_ADVICE}", file.shown);
             }
-            tracing::debug!("the sample goes on without {}: {fault}", file.shown);
+            Err(Unread::Fault(fault)) => tracing::debug!("the sample goes on without {}: {fault}", file.shown),
         }
     }
     if sample.records == 0 {
@@ -69,13 +74,18 @@ pub(super) fn infer(location: &str, files: &Shards, options: &TfRecordReadOption
 }
 
 /// Which of the columns that a table declares are feature lists, as far as a sample tells.
-pub(super) fn are_feature_lists(files: &Shards, options: &TfRecordReadOptions) -> BTreeMap<String, bool> {
+///
+/// # Errors
+/// A store that doesn't answer.
+pub(super) fn are_feature_lists(files: &Shards, options: &TfRecordReadOptions) -> Result<BTreeMap<String, bool>> {
     let mut sample = Sample::default();
-    for file in spread(&files.files, options.sample_files) {
-        // Reading meets the fault again, and knows what was asked for.
-        let _ = sample.read(file, options);
+    for (file, input) in files.begun(spread(&files.files, options.sample_files)) {
+        // Reading meets a fault again, and knows what was asked for.
+        if let Err(Unread::Unreachable(reason)) = sample.read(file, input, options) {
+            return exec_err!("{}: {reason}", file.shown);
+        }
     }
-    sample.sequence.into_iter().filter_map(|(name, seen)| Some((name, seen.is_list?))).collect()
+    Ok(sample.sequence.into_iter().filter_map(|(name, seen)| Some((name, seen.is_list?))).collect())
 }
 
 /// At most `most` files, evenly spread, the first and the last among them.
@@ -115,12 +125,17 @@ struct Counts {
 }
 
 impl Sample {
-    fn read(&mut self, file: &ShardPath, options: &TfRecordReadOptions) -> std::result::Result<(), String> {
-        if file.bytes == 0 {
-            return Err("empty file (0 bytes)".to_string());
+    fn read(
+        &mut self,
+        file: &ShardPath,
+        input: io::Result<Input>,
+        options: &TfRecordReadOptions,
+    ) -> std::result::Result<(), Unread> {
+        if file.version.bytes == 0 {
+            return Err(Unread::Fault("empty file (0 bytes)".to_string()));
         }
-        let opened = RecordFile::open(&file.path).map_err(|error| format!("cannot be read: {error}"))?;
-        let mut reader = RecordReader::new(opened);
+        let opened = input.and_then(RecordFile::new);
+        let mut reader = RecordReader::new(opened.map_err(Unread::of_opening)?);
         let mut bytes = 0;
         for record in 0..options.sample_records {
             if bytes > MOST_BYTES {
@@ -133,7 +148,7 @@ impl Sample {
                     self.add(data, &format!("record {record} of {}", file.shown));
                 }
                 Err(error) if error.is_in_data() && options.on_corrupt == OnCorrupt::SkipRecord => {}
-                Err(error) => return Err(format!("record {record}: {error}")),
+                Err(error) => return Err(Unread::of_record(record as u64, &error)),
             }
         }
         Ok(())

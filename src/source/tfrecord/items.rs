@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::Result;
 
-use super::options::{OnCorrupt, SKIP_ADVICE};
-use crate::format::tfrecord::index::paths_beside;
+use super::beside::indexes;
+use super::options::OnCorrupt;
 use crate::format::tfrecord::{Index, RecordOffset};
 use crate::source::Partitions;
 use crate::source::shards::{ShardPath, Shards};
 use crate::source::work::group;
-use crate::storage::AllowList;
+use crate::storage::Version;
 
 /// Bytes that are worth a partition of their own.
 const LEAST_PARTITION_BYTES: u64 = 1 << 20;
@@ -21,6 +21,8 @@ const LEAST_PARTITION_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) path: String,
+    /// The file as it was listed.
+    pub(super) version: Version,
     /// Bytes of the file that this item stands for, in what progress shows.
     pub(super) bytes: u64,
     /// Reading begins here, where a record starts.
@@ -40,6 +42,8 @@ pub(super) fn items_schema(directory_columns: &[String]) -> SchemaRef {
     let integer = |name: &str, is_nullable| Field::new(name, DataType::Int64, is_nullable);
     let mut fields = vec![
         Field::new("path", DataType::Utf8, false),
+        integer("file_bytes", false),
+        Field::new("etag", DataType::Utf8, true),
         integer("bytes", false),
         integer("offset", false),
         integer("skip", false),
@@ -52,7 +56,7 @@ pub(super) fn items_schema(directory_columns: &[String]) -> SchemaRef {
 }
 
 /// How many of the columns aren't directories'.
-const FIXED_COLUMNS: usize = 7;
+const FIXED_COLUMNS: usize = 9;
 
 /// Items as rows.
 pub(super) fn to_batch(items: &[Item], schema: &SchemaRef) -> Result<RecordBatch> {
@@ -62,6 +66,8 @@ pub(super) fn to_batch(items: &[Item], schema: &SchemaRef) -> Result<RecordBatch
     };
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(items.iter().map(|item| &item.path))),
+        integers(&|item| Some(item.version.bytes)),
+        Arc::new(items.iter().map(|item| item.version.etag.as_deref()).collect::<StringArray>()),
         integers(&|item| Some(item.bytes)),
         integers(&|item| Some(item.place.offset)),
         integers(&|item| Some(item.place.skip)),
@@ -88,11 +94,12 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Vec<Item> {
     };
     let item = |row: usize| Item {
         path: batch.column(0).as_string::<i32>().value(row).to_string(),
-        bytes: integer(1, row).unwrap_or(0),
-        place: RecordOffset { offset: integer(2, row).unwrap_or(0), skip: integer(3, row).unwrap_or(0) },
-        first: integer(4, row).unwrap_or(0),
-        records: integer(5, row),
-        reads_on: batch.column(6).as_boolean().value(row),
+        version: Version { bytes: integer(1, row).unwrap_or(0), etag: text(batch.column(2), row) },
+        bytes: integer(3, row).unwrap_or(0),
+        place: RecordOffset { offset: integer(4, row).unwrap_or(0), skip: integer(5, row).unwrap_or(0) },
+        first: integer(6, row).unwrap_or(0),
+        records: integer(7, row),
+        reads_on: batch.column(8).as_boolean().value(row),
         directories: batch.columns()[FIXED_COLUMNS..].iter().map(|column| text(column, row)).collect(),
     };
     (0..batch.num_rows()).map(item).collect()
@@ -108,7 +115,8 @@ pub(super) fn partition(
 ) -> Result<Vec<Vec<Item>>> {
     let whole = |file: &ShardPath| Item {
         path: file.shown.clone(),
-        bytes: file.bytes,
+        version: file.version.clone(),
+        bytes: file.version.bytes,
         place: RecordOffset { offset: 0, skip: 0 },
         first: 0,
         records: file.records,
@@ -121,47 +129,20 @@ pub(super) fn partition(
     match partitions {
         Partitions::BySize => Ok(files.files.iter().map(|file| vec![whole(file)]).collect()),
         Partitions::Exactly(count) => {
-            let mut cuts = Vec::with_capacity(files.files.len());
-            for file in &files.files {
-                cuts.push((whole(file), index(file, true, on_corrupt, &files.allow)?.unwrap_or_default()));
-            }
-            Ok(cut(&cuts, count))
+            let indexes = indexes(files, true, on_corrupt)?.into_iter().map(Option::unwrap_or_default);
+            Ok(cut(&files.files.iter().map(whole).zip(indexes).collect::<Vec<_>>(), count))
         }
         Partitions::Auto => {
-            let bytes: u64 = files.files.iter().map(|file| file.bytes).sum();
+            let bytes: u64 = files.files.iter().map(|file| file.version.bytes).sum();
             let most = usize::try_from(bytes / LEAST_PARTITION_BYTES).unwrap_or(usize::MAX).max(1);
             let count = cores.min(most);
             if files.files.len() < 4 * count {
-                let index = |file| index(file, false, on_corrupt, &files.allow);
-                let indexes: Result<Vec<_>> = files.files.iter().map(index).collect();
-                if let Some(indexes) = indexes?.into_iter().collect::<Option<Vec<_>>>() {
+                let indexes = indexes(files, false, on_corrupt)?;
+                if let Some(indexes) = indexes.into_iter().collect::<Option<Vec<_>>>() {
                     return Ok(cut(&files.files.iter().map(whole).zip(indexes).collect::<Vec<_>>(), count));
                 }
             }
             Ok(group(files.files.iter().map(whole).collect(), |item: &Item| item.bytes, count))
-        }
-    }
-}
-
-/// The index beside a file, or what walking over it shows if `walks`.
-fn index(file: &ShardPath, walks: bool, on_corrupt: OnCorrupt, allow: &AllowList) -> Result<Option<Index>> {
-    for place in paths_beside(&file.path) {
-        allow.check_path(&place)?;
-    }
-    match Index::beside(&file.path, file.bytes) {
-        Ok(Some(index)) => return Ok(Some(index)),
-        Ok(None) => {}
-        Err(reason) => tracing::warn!("{reason}; it is not used"),
-    }
-    if !walks {
-        return Ok(None);
-    }
-    match (Index::walk(&file.path), on_corrupt) {
-        (Ok(index), _) => Ok(Some(index)),
-        // What comes before the fault is read, and reading meets the fault again and reports it.
-        (Err((index, _)), OnCorrupt::SkipRecord | OnCorrupt::SkipFile) => Ok(Some(index)),
-        (Err((index, error)), OnCorrupt::Error) => {
-            exec_err!("{}: record {}: {error}; {SKIP_ADVICE}", file.shown, index.records())
         }
     }
 }
@@ -214,6 +195,7 @@ mod tests {
     fn file(path: &str, bytes: u64) -> Item {
         Item {
             path: path.to_string(),
+            version: Version { bytes, etag: (bytes == 6).then(|| "a".to_string()) },
             bytes,
             place: RecordOffset { offset: 0, skip: 0 },
             first: 0,

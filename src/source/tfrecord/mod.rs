@@ -1,5 +1,6 @@
 //! The source `TFRECORD`: record files, whoever wrote them, as a table whose columns are the features.
 
+mod beside;
 mod columns;
 mod exec;
 mod images;
@@ -22,7 +23,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
 use exec::{RecordsReader, RecordsReaderMessage};
-pub(super) use images::{RecordImages, record_paths, records_at};
+pub(super) use images::{RecordImages, record_files, records_at};
 pub use options::{OnCorrupt, RecordType, TfRecordReadOptions};
 
 use super::format::{FileTable, Function, SourceTable, called_at};
@@ -32,7 +33,7 @@ use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
 use crate::format::tfrecord::FeatureKind;
-use crate::storage::AllowList;
+use crate::storage::Reach;
 use columns::{Column, FeatureColumn, Shape};
 use read::Reading;
 
@@ -75,9 +76,9 @@ impl TfRecordTable {
     ///
     /// # Errors
     /// Nothing there, nothing that can or may be read, or features whose kinds don't agree.
-    pub fn infer(location: impl Into<String>, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
+    pub(crate) fn infer(location: impl Into<String>, options: TfRecordReadOptions, reach: &Reach) -> Result<Self> {
         let location = location.into();
-        let found = find(SHARDS, &location, options.directories, allow)?;
+        let found = find(SHARDS, &location, options.directories, reach)?;
         let inferred = infer::infer(&location, &found, &options)?;
         let mut fields: Vec<Field> = inferred.columns.iter().map(field).collect();
         let mut columns = inferred.columns;
@@ -96,19 +97,19 @@ impl TfRecordTable {
     ///
     /// # Errors
     /// Columns that no feature can be read into, or a location that can't be one or may not be reached.
-    pub fn with_schema(
+    pub(crate) fn with_schema(
         location: impl Into<String>,
         options: TfRecordReadOptions,
         schema: &Schema,
         directories: &[String],
-        allow: &Arc<AllowList>,
+        reach: &Reach,
     ) -> Result<Self> {
         let location = location.into();
-        let found = find(SHARDS, &location, options.directories, allow)?;
+        let found = find(SHARDS, &location, options.directories, reach)?;
         options.refuse_names("the table declares its columns, whose types say what is text and what is a list")?;
         let record_type = options.record_type.unwrap_or(RecordType::Example);
         let are_lists = match record_type {
-            RecordType::SequenceExample => infer::are_feature_lists(&found, &options),
+            RecordType::SequenceExample => infer::are_feature_lists(&found, &options)?,
             RecordType::Example | RecordType::Bytes => BTreeMap::new(),
         };
         if let Some(unknown) = directories.iter().find(|name| schema.index_of(name).is_err()) {
@@ -236,8 +237,8 @@ impl TfRecordTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (location, has_directories) = (self.location.clone(), self.options.directories);
         let joined = |error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location);
-        let allow = AllowList::of(session.config());
-        let found = tokio::task::spawn_blocking(move || find(SHARDS, &location, has_directories, &allow))
+        let reach = Reach::of(session.config());
+        let found = tokio::task::spawn_blocking(move || find(SHARDS, &location, has_directories, &reach))
             .await
             .map_err(joined)??;
         let directory_columns = self.directory_columns();
@@ -325,8 +326,8 @@ impl SourceTable for TfRecordTable {
     type Message = TfRecordTableMessage;
     type ReaderMessage = RecordsReaderMessage;
 
-    fn called(locations: Vec<String>, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
-        called_at(&locations, options, allow)
+    fn called(locations: Vec<String>, options: TfRecordReadOptions, reach: &Reach) -> Result<Self> {
+        called_at(&locations, options, reach)
     }
 
     fn to_message(&self) -> TfRecordTableMessage {
@@ -363,20 +364,20 @@ impl FileTable for TfRecordTable {
     const FORMAT: &'static str = FORMAT;
     const FILES: Option<FileKind> = Some(FileKind::TfRecord);
 
-    fn at(location: String, options: TfRecordReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
-        Self::infer(location, options, allow)
+    fn at(location: String, options: TfRecordReadOptions, reach: &Reach) -> Result<Self> {
+        Self::infer(location, options, reach)
     }
 
     fn declared(
         location: String,
         options: TfRecordReadOptions,
         command: &CreateExternalTable,
-        allow: &Arc<AllowList>,
+        reach: &Reach,
     ) -> Result<Self> {
         let schema = command.schema.as_arrow();
         match schema.fields().is_empty() {
-            true => Self::at(location, options, allow),
-            false => Self::with_schema(location, options, schema, &command.table_partition_cols, allow),
+            true => Self::at(location, options, reach),
+            false => Self::with_schema(location, options, schema, &command.table_partition_cols, reach),
         }
     }
 

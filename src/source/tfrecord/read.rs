@@ -14,8 +14,10 @@ use super::options::{OnCorrupt, RecordType, SKIP_ADVICE};
 use super::rows::{MOST_ROWS, RecordRows};
 use crate::format::tfrecord::{FramingError, RecordFile, RecordReader};
 use crate::source::batch::cut_by_decoded_size;
-use crate::storage;
+use crate::storage::{Input, Ranges, Reach, is_of_store};
 
+/// How far behind its expected end a part of a file may be asked for ahead.
+const END_MARGIN: u64 = 1 << 20;
 /// Faults of one file that are named; the others are counted.
 const MOST_NAMED: u64 = 20;
 
@@ -42,7 +44,10 @@ impl Reading {
 }
 
 /// What was found of files that are left out as a whole if anything in them is wrong.
-pub(super) type Verdicts = Arc<Mutex<HashMap<String, Arc<OnceLock<bool>>>>>;
+pub(super) type Verdicts = Arc<Mutex<HashMap<String, Arc<Verdict>>>>;
+
+/// Whether a file is sound, or why its store doesn't tell.
+type Verdict = OnceLock<std::result::Result<bool, String>>;
 
 /// How large batches are.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +85,7 @@ impl ReadMetrics {
 /// Reads the items of a partition one after the other.
 pub(super) struct PartitionReader {
     reading: Arc<Reading>,
+    reach: Reach,
     bounds: Bounds,
     metrics: ReadMetrics,
     items: VecDeque<Item>,
@@ -92,7 +98,7 @@ pub(super) struct PartitionReader {
 /// Where reading stands in an item.
 struct Cursor {
     item: Item,
-    reader: RecordReader<RecordFile>,
+    reader: RecordReader<RecordFile<Input>>,
     /// The number of the next record in its file.
     record: u64,
     faults: u64,
@@ -103,14 +109,14 @@ struct Cursor {
 
 impl PartitionReader {
     pub(super) fn new(
-        reading: Arc<Reading>,
+        (reading, reach): (Arc<Reading>, Reach),
         bounds: Bounds,
         metrics: ReadMetrics,
         verdicts: Verdicts,
         items: Vec<Item>,
         left: usize,
     ) -> Self {
-        Self { reading, bounds, metrics, items: items.into(), verdicts, current: None, left }
+        Self { reading, reach, bounds, metrics, items: items.into(), verdicts, current: None, left }
     }
 
     /// The next rows; `None` when there are no more.
@@ -168,10 +174,11 @@ impl PartitionReader {
         }
         match self.start(item.clone()) {
             Ok(cursor) => Ok(Some(cursor)),
-            Err(fault) if self.reading.on_corrupt == OnCorrupt::Error => {
+            Err(Unread::Unreachable(reason)) => exec_err!("{}: {reason}", item.path),
+            Err(Unread::Fault(fault)) if self.reading.on_corrupt == OnCorrupt::Error => {
                 exec_err!("{}: {fault}; {SKIP_ADVICE}", item.path)
             }
-            Err(fault) => {
+            Err(Unread::Fault(fault)) => {
                 self.leave_out(&item, &fault);
                 self.pass(&item);
                 Ok(None)
@@ -185,13 +192,18 @@ impl PartitionReader {
             let mut verdicts = self.verdicts.lock().map_err(|error| internal_datafusion_err!("{error}"))?;
             Arc::clone(verdicts.entry(item.path.clone()).or_default())
         };
-        Ok(*verdict.get_or_init(|| match self.check_file(item) {
-            Ok(()) => true,
-            Err(fault) => {
+        let verdict = verdict.get_or_init(|| match self.check_file(item) {
+            Ok(()) => Ok(true),
+            Err(Unread::Unreachable(reason)) => Err(reason),
+            Err(Unread::Fault(fault)) => {
                 self.leave_out(item, &fault);
-                false
+                Ok(false)
             }
-        }))
+        });
+        match verdict {
+            Ok(is_sound) => Ok(*is_sound),
+            Err(reason) => exec_err!("{}: {reason}", item.path),
+        }
     }
 
     fn leave_out(&self, item: &Item, fault: &str) {
@@ -205,37 +217,46 @@ impl PartitionReader {
         self.metrics.bytes_read.add(usize::try_from(item.bytes).unwrap_or(0));
     }
 
-    fn start(&self, item: Item) -> std::result::Result<Cursor, String> {
-        let path = storage::local_path(&item.path).ok_or("not a local path")?;
-        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-        let file = match item.place.offset {
-            0 => RecordFile::open(&path).map_err(unreadable)?,
-            offset => RecordFile::open_at(&path, offset).map_err(unreadable)?,
-        };
-        if path.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-            return Err("empty file (0 bytes)".to_string());
+    fn start(&self, item: Item) -> std::result::Result<Cursor, Unread> {
+        let mut input = self.reach.open(&item.path, &item.version, Ranges::WHOLE).map_err(Unread::of_opening)?;
+        if input.bytes().is_ok_and(|bytes| bytes == 0) {
+            return Err(Unread::Fault("empty file (0 bytes)".to_string()));
         }
+        if !item.reads_on {
+            input.expect_end(item.place.offset.saturating_add(item.bytes).saturating_add(END_MARGIN));
+        }
+        let file = match item.place.offset {
+            0 => RecordFile::new(input),
+            offset => RecordFile::at(input, offset),
+        };
+        let file = file.map_err(Unread::of_opening)?;
         let reader = RecordReader::at(file, item.place.offset);
         let mut reader = match self.reading.is_of_frames() {
             true => reader.for_frames(),
             false => reader.for_bytes(item.bytes),
         };
         for passed in 0..item.place.skip {
-            let skipped =
-                reader.skip().map_err(|error| format!("record {}: {error}", item.first - item.place.skip + passed))?;
-            if skipped.is_none() {
-                return Err(format!("it ends before record {}; it has changed since it was listed", item.first));
+            let skipped = reader.skip();
+            let record = item.first - item.place.skip + passed;
+            if skipped.map_err(|error| Unread::of_record(record, &error))?.is_none() {
+                let first = item.first;
+                return Err(Unread::Fault(format!(
+                    "it ends before record {first}; it has changed since it was listed"
+                )));
             }
         }
         Ok(Cursor { record: item.first, item, reader, faults: 0, told: 0, is_at_end: false })
     }
 
     /// Reads a whole file and gives nothing but its first fault.
-    fn check_file(&self, item: &Item) -> std::result::Result<(), String> {
+    fn check_file(&self, item: &Item) -> std::result::Result<(), Unread> {
         let whole = Item { place: Default::default(), first: 0, records: None, reads_on: true, ..item.clone() };
         let mut cursor = self.start(whole)?;
         while !cursor.is_at_end {
-            self.read_strictly(&mut cursor).map_err(|fault| fault.to_string())?;
+            self.read_strictly(&mut cursor).map_err(|fault| match fault.is_of_store {
+                true => Unread::Unreachable(fault.to_string()),
+                false => Unread::Fault(fault.to_string()),
+            })?;
         }
         Ok(())
     }
@@ -300,6 +321,9 @@ impl PartitionReader {
 
     /// Fails or goes on, as was asked.
     fn meet(&self, cursor: &mut Cursor, fault: Fault) -> Result<()> {
+        if fault.is_of_store {
+            return exec_err!("{}: {fault}", cursor.item.path);
+        }
         if self.reading.on_corrupt == OnCorrupt::Error {
             return exec_err!("{}: {fault}; {SKIP_ADVICE}", cursor.item.path);
         }
@@ -330,15 +354,49 @@ pub(super) struct Fault {
     reason: String,
     /// No further record can be found.
     ends_the_file: bool,
+    /// It says nothing of what is in the file.
+    is_of_store: bool,
+}
+
+/// Why a file isn't read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// What is wrong with it.
+    Fault(String),
+    /// Its store doesn't give it, whatever is in it.
+    Unreachable(String),
+}
+
+impl Unread {
+    /// Of a file that can't be opened.
+    pub(super) fn of_opening(error: std::io::Error) -> Self {
+        match is_of_store(&error) {
+            true => Self::Unreachable(format!("cannot be read: {error}")),
+            false => Self::Fault(format!("cannot be read: {error}")),
+        }
+    }
+
+    /// Of a record.
+    pub(super) fn of_record(record: u64, error: &FramingError) -> Self {
+        match is_unreachable(error) {
+            true => Self::Unreachable(format!("record {record}: {error}")),
+            false => Self::Fault(format!("record {record}: {error}")),
+        }
+    }
+}
+
+fn is_unreachable(error: &FramingError) -> bool {
+    matches!(error, FramingError::Unreadable { source, .. } if is_of_store(source))
 }
 
 impl Fault {
     fn of_frame(record: u64, error: FramingError) -> Self {
-        Self { record, offset: None, ends_the_file: !error.is_in_data(), reason: error.to_string() }
+        let (ends_the_file, is_of_store) = (!error.is_in_data(), is_unreachable(&error));
+        Self { record, offset: None, ends_the_file, is_of_store, reason: error.to_string() }
     }
 
     pub(super) fn of_record(record: u64, offset: Option<u64>, reason: String) -> Self {
-        Self { record, offset, reason, ends_the_file: false }
+        Self { record, offset, reason, ends_the_file: false, is_of_store: false }
     }
 }
 
@@ -385,5 +443,47 @@ impl Cursor {
         let pushed = rows.push(data, (record, offset));
         pushed.map_err(|Misfit(reason)| Fault::of_record(record, Some(offset), reason))?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use pixmill_object_server::{Options, Server};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::format::tfrecord::append_record;
+    use crate::storage::{StoreSettings, Stores, Version};
+
+    #[test]
+    fn records_come_whole_wherever_the_ranges_of_an_object_end() {
+        let records: Vec<Vec<u8>> = (0..120).map(|record| vec![record as u8; record * 7 % 131]).collect();
+        let mut plain = Vec::new();
+        for record in &records {
+            append_record(&mut plain, |out| out.extend_from_slice(record));
+        }
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain).expect("compressed");
+        let server = Server::start(Options::default());
+        server.make_bucket("records");
+        let io = Runtime::new().expect("a runtime");
+        let rule = format!("s3://records,endpoint={},anonymous=true", server.endpoint());
+        let settings = StoreSettings::new(vec![rule.parse().expect("a rule")]);
+        let reach = Reach::new(Arc::default(), Some(Arc::new(Stores::new(settings, io.handle().clone()))));
+        for (key, file) in [("plain", plain.clone()), ("gzip", gzip.finish().expect("compressed"))] {
+            let version = Version { bytes: file.len() as u64, etag: None };
+            server.put("records", key, file);
+            for (bytes, ahead) in [(11, 3), (64, 0), (1000, 2), (1 << 20, 3)] {
+                let input = reach.open(&format!("s3://records/{key}"), &version, Ranges { bytes, ahead });
+                let file = input.and_then(RecordFile::new).expect("opened");
+                let mut reader = RecordReader::new(file);
+                for record in &records {
+                    assert_eq!(reader.next().expect("a record"), Some(&record[..]), "{key}, {bytes}, {ahead}");
+                }
+                assert_eq!(reader.next().expect("the end"), None);
+            }
+        }
     }
 }

@@ -209,6 +209,7 @@ mod tests {
     fn item() -> Item {
         Item {
             path: "f".to_string(),
+            version: Default::default(),
             bytes: 0,
             place: Default::default(),
             first: 0,

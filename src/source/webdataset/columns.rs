@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::options::WebDatasetReadOptions;
 use crate::format::webdataset::{Sample, each_sample};
 use crate::source::shards::{ShardPath, Shards};
+use crate::storage::is_of_store;
 
 /// The column of the samples' keys.
 pub(super) const KEY: &str = "__key__";
@@ -115,22 +116,26 @@ pub(super) fn infer(location: &str, shards: &Shards, options: &WebDatasetReadOpt
     let step = shards.files.len().div_ceil(options.sample_files).max(1);
     // Whether all that was seen of an extension are whole numbers.
     let mut seen: BTreeMap<String, bool> = BTreeMap::new();
-    for shard in shards.files.iter().step_by(step) {
+    for (shard, opened) in shards.begun(shards.files.iter().step_by(step)) {
         let mut left = options.sample_records;
-        let end = each_sample(
-            &shard.path,
-            |_| true,
-            |sample| {
-                for (extension, content) in sample.members {
-                    let is_number = number(&content).is_some();
-                    seen.entry(extension).and_modify(|all| *all &= is_number).or_insert(is_number);
-                }
-                left -= 1;
-                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            },
-        );
+        let end = opened.and_then(|file| {
+            each_sample(
+                file,
+                |_| true,
+                |sample| {
+                    for (extension, content) in sample.members {
+                        let is_number = number(&content).is_some();
+                        seen.entry(extension).and_modify(|all| *all &= is_number).or_insert(is_number);
+                    }
+                    left -= 1;
+                    if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                },
+            )
+        });
         match end {
-            Err(error) if seen.is_empty() => return exec_err!("{}: cannot be read: {error}", shard.shown),
+            Err(error) if seen.is_empty() || is_of_store(&error) => {
+                return exec_err!("{}: cannot be read: {error}", shard.shown);
+            }
             // Reading meets the fault again, and reports it.
             _ => {}
         }

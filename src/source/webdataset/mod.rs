@@ -26,7 +26,7 @@ use super::work::group;
 use super::{Hidden, PartitionedTable, Partitions};
 use crate::exec::boxed_scan;
 use crate::format::kind::FileKind;
-use crate::storage::AllowList;
+use crate::storage::Reach;
 
 /// The type name in `STORED AS`.
 pub const FORMAT: &str = "WEBDATASET";
@@ -90,15 +90,15 @@ impl WebDatasetTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (location, has_directories) = (self.location.clone(), self.options.directories);
-        let allow = AllowList::of(session.config());
-        let found = tokio::task::spawn_blocking(move || find(SHARDS, &location, has_directories, &allow)).await;
+        let reach = Reach::of(session.config());
+        let found = tokio::task::spawn_blocking(move || find(SHARDS, &location, has_directories, &reach)).await;
         let found = found.map_err(|error| exec_datafusion_err!("listing '{}' stopped: {error}", self.location))??;
         let directory_columns = self.directory_columns();
         let found = found.filtered(&directory_columns, session, filters)?;
-        let bytes: u64 = found.files.iter().map(|file| file.bytes).sum();
+        let bytes: u64 = found.files.iter().map(|file| file.version.bytes).sum();
         let worth = usize::try_from(bytes / LEAST_PARTITION_BYTES).unwrap_or(usize::MAX);
         let most = found.files.len();
-        let dealt = |files, count: usize| group(files, |file: &ShardPath| file.bytes, count.min(most).max(1));
+        let dealt = |files, count: usize| group(files, |file: &ShardPath| file.version.bytes, count.min(most).max(1));
         let parts = match self.options.partitions {
             Partitions::Auto => dealt(found.files, session.config().target_partitions().min(worth)),
             Partitions::Exactly(count) => dealt(found.files, count),
@@ -186,8 +186,8 @@ impl SourceTable for WebDatasetTable {
     type Message = WebDatasetTableMessage;
     type ReaderMessage = SampleReaderMessage;
 
-    fn called(locations: Vec<String>, options: WebDatasetReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
-        called_at(&locations, options, allow)
+    fn called(locations: Vec<String>, options: WebDatasetReadOptions, reach: &Reach) -> Result<Self> {
+        called_at(&locations, options, reach)
     }
 
     fn to_message(&self) -> WebDatasetTableMessage {
@@ -218,8 +218,8 @@ impl FileTable for WebDatasetTable {
     const FORMAT: &'static str = FORMAT;
     const FILES: Option<FileKind> = Some(FileKind::Tar);
 
-    fn at(location: String, options: WebDatasetReadOptions, allow: &Arc<AllowList>) -> Result<Self> {
-        let found = find(SHARDS, &location, options.directories, allow)?;
+    fn at(location: String, options: WebDatasetReadOptions, reach: &Reach) -> Result<Self> {
+        let found = find(SHARDS, &location, options.directories, reach)?;
         let mut columns = infer(&location, &found, &options)?;
         // A member of the same name says as much.
         let is_member = |name: &String| columns.iter().any(|column| column.field().name() == name);
@@ -234,16 +234,16 @@ impl FileTable for WebDatasetTable {
         location: String,
         options: WebDatasetReadOptions,
         command: &CreateExternalTable,
-        allow: &Arc<AllowList>,
+        reach: &Reach,
     ) -> Result<Self> {
         let schema = command.schema.as_arrow();
         if schema.fields().is_empty() {
-            return Self::at(location, options, allow);
+            return Self::at(location, options, reach);
         }
         if !options.text.is_empty() {
             return plan_err!("text: the table declares its columns, whose types say what is text; leave it out");
         }
-        let found = find(SHARDS, &location, options.directories, allow)?;
+        let found = find(SHARDS, &location, options.directories, reach)?;
         let directories = &command.table_partition_cols;
         if let Some(unknown) = directories.iter().find(|name| schema.index_of(name).is_err()) {
             return plan_err!("PARTITIONED BY: there is no column '{unknown}'; declare it: {unknown} VARCHAR");

@@ -24,7 +24,7 @@ use crate::source::batch::cut_by_decoded_size;
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
 use crate::source::shards::ShardPath;
-use crate::storage::{AllowList, local_path};
+use crate::storage::{Ranges, Reach, Version, is_of_store};
 
 /// Reads the archives that work items name, and of them the members that the query looks at.
 #[derive(Debug)]
@@ -57,8 +57,12 @@ pub(crate) struct SampleReaderMessage {
 
 /// The columns of a work item: an archive.
 pub(super) fn items_schema(directory_columns: &[String]) -> SchemaRef {
-    let fixed =
-        [("path", DataType::Utf8, false), ("bytes", DataType::Int64, false), ("records", DataType::Int64, true)];
+    let fixed = [
+        ("path", DataType::Utf8, false),
+        ("bytes", DataType::Int64, false),
+        ("etag", DataType::Utf8, true),
+        ("records", DataType::Int64, true),
+    ];
     let fixed = fixed.into_iter().map(|(name, data_type, is_null)| Field::new(name, data_type, is_null));
     let directories = directory_columns.iter().map(|name| Field::new(name, DataType::Utf8, true));
     Arc::new(Schema::new(fixed.chain(directories).collect::<Vec<_>>()))
@@ -67,9 +71,10 @@ pub(super) fn items_schema(directory_columns: &[String]) -> SchemaRef {
 /// Archives as work items.
 pub(super) fn to_batch(shards: &[ShardPath], directory_columns: &[String]) -> Result<RecordBatch> {
     let paths: StringArray = shards.iter().map(|shard| Some(shard.shown.as_str())).collect();
-    let bytes: Int64Array = shards.iter().map(|shard| i64::try_from(shard.bytes).ok()).collect();
+    let bytes: Int64Array = shards.iter().map(|shard| i64::try_from(shard.version.bytes).ok()).collect();
+    let etags: StringArray = shards.iter().map(|shard| shard.version.etag.as_deref()).collect();
     let records: Int64Array = shards.iter().map(|shard| shard.records.and_then(|n| i64::try_from(n).ok())).collect();
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(paths), Arc::new(bytes), Arc::new(records)];
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(paths), Arc::new(bytes), Arc::new(etags), Arc::new(records)];
     for name in directory_columns {
         let values = shards.iter().map(|shard| shard.directories.get(name).cloned().flatten());
         columns.push(Arc::new(values.collect::<StringArray>()));
@@ -80,17 +85,19 @@ pub(super) fn to_batch(shards: &[ShardPath], directory_columns: &[String]) -> Re
 /// The archives of work items.
 fn from_batch(items: &RecordBatch, directory_columns: &[String]) -> Vec<ShardPath> {
     let (paths, bytes) = (items.column(0).as_string::<i32>(), items.column(1).as_primitive::<Int64Type>());
-    let records = items.column(2).as_primitive::<Int64Type>();
+    let (etags, records) = (items.column(2).as_string::<i32>(), items.column(3).as_primitive::<Int64Type>());
     let shard = |row: usize| ShardPath {
-        path: local_path(paths.value(row)).map(|path| path.into_owned()).unwrap_or_default(),
         shown: paths.value(row).to_string(),
-        bytes: bytes.value(row).unsigned_abs(),
+        version: Version {
+            bytes: bytes.value(row).unsigned_abs(),
+            etag: etags.iter().nth(row).flatten().map(str::to_string),
+        },
         records: records.iter().nth(row).flatten().map(i64::unsigned_abs),
         directories: directory_columns
             .iter()
             .enumerate()
             .map(|(at, name)| {
-                let values = items.column(3 + at).as_string::<i32>();
+                let values = items.column(4 + at).as_string::<i32>();
                 (name.clone(), values.iter().nth(row).flatten().map(str::to_string))
             })
             .collect(),
@@ -142,7 +149,10 @@ impl Reader for SampleReader {
     }
 
     fn totals(&self, items: &Items) -> (usize, u64) {
-        self.shards(items).iter().flatten().fold((0, 0), |(files, bytes), shard| (files + 1, bytes + shard.bytes))
+        self.shards(items)
+            .iter()
+            .flatten()
+            .fold((0, 0), |(files, bytes), shard| (files + 1, bytes + shard.version.bytes))
     }
 
     fn done_metric(&self) -> &'static str {
@@ -187,7 +197,7 @@ impl Reader for SampleReader {
         let counter = |name| MetricBuilder::new(metrics).counter(name, partition);
         let work = Work {
             reading: Arc::clone(&self.reading),
-            allow: AllowList::of(config),
+            reach: Reach::of(config),
             task: Task::of(config),
             batch_rows: config.batch_size(),
             batch_bytes: options.batch_bytes(),
@@ -233,7 +243,7 @@ impl Reader for SampleReader {
 /// What one partition reads with.
 struct Work {
     reading: Arc<Reading>,
-    allow: Arc<AllowList>,
+    reach: Reach,
     task: Arc<Task>,
     batch_rows: usize,
     batch_bytes: usize,
@@ -273,7 +283,7 @@ impl Work {
         if *left == 0 || rows.is_closed() {
             return Ok(ControlFlow::Break(()));
         }
-        self.allow.check(&shard.shown)?;
+        self.reach.check(&shard.shown)?;
         let reading = self.reading.as_ref();
         let mut batch = SampleRows::new(&reading.columns, &reading.schema);
         let (mut failed, mut since) = (None, Instant::now());
@@ -297,12 +307,15 @@ impl Work {
             }
             Ok(ControlFlow::Continue(()))
         };
-        let end = each_sample(&shard.path, is_wanted, |sample| match step(&sample) {
-            Ok(flow) => flow,
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+        let opened = self.reach.open(&shard.shown, &shard.version, Ranges::WHOLE);
+        let end = opened.and_then(|file| {
+            each_sample(file, is_wanted, |sample| match step(&sample) {
+                Ok(flow) => flow,
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            })
         });
         if let Some(error) = failed {
             return Err(error);
@@ -312,6 +325,9 @@ impl Work {
             return Ok(ControlFlow::Break(()));
         }
         if let Err(error) = end {
+            if is_of_store(&error) {
+                return exec_err!("{}: {error}", shard.shown);
+            }
             if reading.on_corrupt == OnCorrupt::Error {
                 return exec_err!("{}: {error}; {SKIP_ADVICE}", shard.shown);
             }
@@ -320,7 +336,7 @@ impl Work {
         }
         self.read_time.add_elapsed(since);
         self.files_read.add(1);
-        self.bytes_read.add(usize::try_from(shard.bytes).unwrap_or(0));
+        self.bytes_read.add(usize::try_from(shard.version.bytes).unwrap_or(0));
         Ok(ControlFlow::Continue(()))
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::read::reason_for_no_head;
+use super::reader::Version;
 use super::stores::Stores;
 use super::{check_object_url, split};
 use crate::storage::AllowList;
@@ -38,6 +39,8 @@ pub(crate) struct FoundObject {
     /// The key from where the search started; of an object that is named itself, its name.
     pub(crate) below: String,
     pub(crate) length: u64,
+    /// The version, as [`etag`] has it, where the store tells.
+    pub(crate) etag: Option<String>,
     pub(crate) modified: DateTime<Utc>,
     /// Whether the location itself says that this object is meant, by its name or its extension.
     pub(crate) is_named: bool,
@@ -64,11 +67,21 @@ impl ObjectLocation {
         allow.check_object(&url(bucket)?, &path)?;
         Ok(Self {
             text: text.to_string(),
-            bucket: bucket.to_string(),
+            bucket: format!("{}/", bucket.trim_end_matches('/')),
             base: path,
             glob,
             is_folder: base.is_empty() || key.ends_with('/') || fixed.is_some(),
         })
+    }
+
+    /// The URL of where the search starts, without a slash at its end.
+    pub(crate) fn base(&self) -> String {
+        format!("{}{}", self.bucket, self.base).trim_end_matches('/').to_string()
+    }
+
+    /// The URL of the bucket, without a slash at its end.
+    pub(crate) fn bucket(&self) -> &str {
+        self.bucket.trim_end_matches('/')
     }
 
     /// Whether the location is a pattern, and no name.
@@ -91,12 +104,26 @@ impl ObjectLocation {
     /// # Errors
     /// Nothing is there, or the store doesn't say what is.
     pub(crate) fn find(&self, stores: &Stores, each: &mut dyn FnMut(FoundObject) -> bool) -> Result<()> {
+        self.find_beside(stores, &|_| false, &mut |found, is_meant| !is_meant || each(found))
+    }
+
+    /// As [`Self::find`]; objects that lie where they are looked for, aren't meant, and whose names are taken by `is_beside` are handed
+    /// over, too: behind `false`.
+    ///
+    /// # Errors
+    /// As of [`Self::find`].
+    pub(crate) fn find_beside(
+        &self,
+        stores: &Stores,
+        is_beside: &dyn Fn(&str) -> bool,
+        each: &mut dyn FnMut(FoundObject, bool) -> bool,
+    ) -> Result<()> {
         let store = stores.store(&url(&self.bucket)?)?;
         if !self.is_folder
             && let Some(meta) = stores.wait(named(Arc::clone(&store), self.base.clone()))??
         {
             let below = self.base.filename().unwrap_or_default().to_string();
-            each(self.found(&meta, below, true));
+            each(self.found(&meta, below, true), true);
             return Ok(());
         }
         let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
@@ -105,9 +132,16 @@ impl ObjectLocation {
         while let Some(page) = pages.blocking_recv() {
             for meta in page? {
                 is_empty = false;
-                if let Some(found) = self.wanted(&meta)
-                    && !each(found)
-                {
+                let goes_on = match self.wanted(&meta) {
+                    Some(found) => each(found, true),
+                    None => {
+                        match self.below(&meta).filter(|below| is_beside(below.rsplit('/').next().unwrap_or(below))) {
+                            Some(below) => each(self.found(&meta, below.to_string(), false), false),
+                            None => true,
+                        }
+                    }
+                };
+                if !goes_on {
                     return Ok(());
                 }
             }
@@ -120,7 +154,7 @@ impl ObjectLocation {
 
     /// An object that was listed, if it is one that the location means.
     fn wanted(&self, meta: &ObjectMeta) -> Option<FoundObject> {
-        let below = meta.location.as_ref().strip_prefix(self.base.as_ref())?.trim_start_matches('/');
+        let below = self.below(meta)?;
         let is_marker = meta.size == 0 && Path::new(below).extension().is_none();
         let is_wanted = match &self.glob {
             Some(glob) => glob.is_match_of_object(below),
@@ -130,9 +164,27 @@ impl ObjectLocation {
         (!below.is_empty() && !is_marker && is_wanted).then(|| self.found(meta, below.to_string(), is_named))
     }
 
+    /// The key from where the search started.
+    fn below<'a>(&self, meta: &'a ObjectMeta) -> Option<&'a str> {
+        Some(meta.location.as_ref().strip_prefix(self.base.as_ref())?.trim_start_matches('/'))
+    }
+
     fn found(&self, meta: &ObjectMeta, below: String, is_named: bool) -> FoundObject {
         let url = format!("{}{}", self.bucket, meta.location);
-        FoundObject { url, below, length: meta.size, modified: meta.last_modified, is_named }
+        let etag = meta.e_tag.as_deref().map(etag);
+        FoundObject { url, below, length: meta.size, etag, modified: meta.last_modified, is_named }
+    }
+}
+
+impl Stores {
+    /// What is known of an object; `None` where there is none. It waits for the store: it is for threads that may.
+    ///
+    /// # Errors
+    /// A URL that is none or leads outside of the allow-list, and a store that doesn't say.
+    pub(crate) fn look_at(&self, allow: &AllowList, location: &str) -> Result<Option<Version>> {
+        let (bucket, path) = within(allow, location)?;
+        let meta = self.wait(named(self.store(&bucket)?, path))??;
+        Ok(meta.map(|meta| Version { bytes: meta.size, etag: meta.e_tag.as_deref().map(etag) }))
     }
 }
 
@@ -165,6 +217,23 @@ async fn list(store: Arc<dyn ObjectStore>, base: ObjectPath, pages: mpsc::Sender
 fn bucket_name(bucket: &str) -> &str {
     let name = bucket.split_once("://").map_or(bucket, |(_, name)| name).trim_end_matches('/');
     name.split_once('@').map_or(name, |(container, _)| container)
+}
+
+/// An ETag in the one form in which those of listings and answers are the same: without quotes and the mark of weak ones.
+pub(super) fn etag(told: &str) -> String {
+    told.trim_start_matches("W/").trim_matches('"').to_string()
+}
+
+/// The bucket and the key of an object's URL.
+///
+/// # Errors
+/// A URL that is none or leads outside of the allow-list.
+pub(crate) fn within(allow: &AllowList, location: &str) -> Result<(Url, ObjectPath)> {
+    let (bucket, key) = split(location)?;
+    let path = ObjectPath::parse(key).map_err(|error| plan_datafusion_err!("'{location}' names no object: {error}"))?;
+    let bucket = url(bucket)?;
+    allow.check_object(&bucket, &path)?;
+    Ok((bucket, path))
 }
 
 /// The URL of a bucket.
@@ -205,6 +274,7 @@ mod tests {
                 url: format!("s3://b/{key}"),
                 below: below.to_string(),
                 length: 1,
+                etag: None,
                 modified: Utc::now(),
                 is_named: false,
             };

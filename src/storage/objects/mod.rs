@@ -9,6 +9,7 @@ mod connector;
 mod find;
 mod open;
 mod read;
+mod reader;
 mod settings;
 mod stores;
 mod uploads;
@@ -17,9 +18,12 @@ pub use settings::{StoreRule, StoreSettings};
 
 pub(crate) use address::{check_object_url, is_object_url};
 pub(super) use find::url;
+pub(in crate::storage) use find::within;
 pub(crate) use find::{FoundObject, ObjectLocation};
 pub(super) use open::OpenStore;
 pub(crate) use read::{Content, Failures, Wanted, read_objects, reason_for_no_head};
+pub(in crate::storage) use reader::StoreFailure;
+pub(crate) use reader::{ObjectReader, Ranges, Version, is_of_store};
 pub(crate) use stores::Stores;
 
 use datafusion::common::{Result, plan_datafusion_err};

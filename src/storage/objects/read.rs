@@ -1,6 +1,7 @@
-//! Reading whole objects, many at a time.
+//! Reading objects and parts of them, many at a time, and again where their bytes don't come whole.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +11,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{Error, GetOptions, GetRange, ObjectStore};
 use prost::bytes::Bytes;
 
-use super::find::url;
+use super::find::{etag, url};
 use super::split;
 use super::stores::Stores;
 use crate::storage::AllowList;
@@ -60,11 +61,18 @@ pub(crate) fn read_objects(
             Some(store) => Arc::clone(store),
             None => Arc::clone(buckets.entry(bucket).or_insert(stores.store(&url)?)),
         };
-        let (listed, beginning, most) = (object.listed, object.beginning, object.most);
-        requests.push((store, Request { path, listed, beginning, most }));
+        let range = object.beginning.map(|bytes| 0..bytes);
+        requests.push((store, Request { path, range, listed: object.listed, most: object.most }));
     }
     let contents = stream::iter(requests)
-        .map(|(store, request)| async move { read(store.as_ref(), &request).await })
+        .map(|(store, request)| async move {
+            match read(store.as_ref(), &request).await {
+                Ok(part) => Ok(Ok(part.bytes)),
+                Err(Fault::Gone) => Ok(Err(GONE.to_string())),
+                Err(Fault::OfObject(reason)) => Ok(Err(reason)),
+                Err(Fault::OfStore(error)) => Err(DataFusionError::from(error)),
+            }
+        })
         .buffered(AT_ONCE);
     let contents: Vec<Content> = stores.wait(contents.try_collect())??;
     contents.iter().try_for_each(|content| failures.count(content))?;
@@ -88,31 +96,54 @@ impl Failures {
     }
 }
 
+/// What is said of an object that isn't there.
+pub(super) const GONE: &str = "there is no such object";
+
 /// What is asked of a store.
-struct Request {
-    path: ObjectPath,
-    listed: u64,
-    beginning: Option<u64>,
-    most: usize,
+pub(super) struct Request {
+    pub(super) path: ObjectPath,
+    /// Only these bytes, as far as the object goes.
+    pub(super) range: Option<Range<u64>>,
+    /// How many bytes the object had when it was listed.
+    pub(super) listed: u64,
+    /// There may be no more bytes than that.
+    pub(super) most: usize,
 }
 
-/// Reads an object, and again where its bytes don't come whole.
-async fn read(store: &dyn ObjectStore, request: &Request) -> Result<Content> {
+/// What a store answered.
+pub(super) struct Part {
+    pub(super) bytes: Bytes,
+    /// The version that they are of, where the store tells.
+    pub(super) etag: Option<String>,
+}
+
+/// Why there are no bytes.
+pub(super) enum Fault {
+    /// There is no such object.
+    Gone,
+    /// Its bytes don't come, or they are others than were listed.
+    OfObject(String),
+    /// It is about more than this object.
+    OfStore(Error),
+}
+
+/// Reads an object or a part of it, and again where the bytes don't come whole.
+pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::result::Result<Part, Fault> {
     let mut attempt = 1;
     loop {
         let reason = match once(store, request).await {
-            Ok(Ok(bytes)) => return Ok(Ok(bytes)),
+            Ok(Ok(part)) => return Ok(part),
             Ok(Err(reason)) => reason,
             Err(error @ Error::NotFound { .. }) if !of_store(&error).contains("NoSuchBucket") => {
-                return Ok(Err("there is no such object".to_string()));
+                return Err(Fault::Gone);
             }
             Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. })) => {
-                return Err(DataFusionError::from(error));
+                return Err(Fault::OfStore(error));
             }
             Err(error) => of_store(&error),
         };
         if attempt == ATTEMPTS {
-            return Ok(Err(reason));
+            return Err(Fault::OfObject(reason));
         }
         attempt += 1;
     }
@@ -124,21 +155,34 @@ pub(crate) async fn reason_for_no_head(store: &dyn ObjectStore, path: &ObjectPat
     store.get_opts(path, byte).await.err().unwrap_or(error)
 }
 
-async fn once(store: &dyn ObjectStore, object: &Request) -> object_store::Result<Content> {
-    let range = object.beginning.map(|bytes| GetRange::Bounded(0..bytes));
-    let result = store.get_opts(&object.path, GetOptions { range, ..GetOptions::default() }).await?;
+async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Result<std::result::Result<Part, String>> {
+    let range = request.range.clone().map(GetRange::Bounded);
+    let result = store.get_opts(&request.path, GetOptions { range, ..GetOptions::default() }).await?;
     let expected = result.range.end - result.range.start;
-    if expected > object.most as u64 {
-        return Ok(Err(format!("it has {expected} bytes, and at most {} have a place", object.most)));
+    if expected > request.most as u64 {
+        return Ok(Err(format!("it has {expected} bytes, and at most {} have a place", request.most)));
     }
+    let (size, etag) = (result.meta.size, result.meta.e_tag.as_deref().map(etag));
     let bytes = result.bytes().await?;
     let length = bytes.len() as u64;
-    // What a frame says of its length is right where that is all that came: only the listing knows better.
-    let listed = object.beginning.map_or(object.listed, |beginning| beginning.min(object.listed));
-    if length != expected || length != listed {
+    if request.range.is_some() && size != request.listed {
         return Ok(Err(format!(
-            "it was listed with {listed} bytes, and {length} came: it was changed meanwhile, or cut"
+            "it was listed with {} bytes, and has {size}: it was changed meanwhile",
+            request.listed
         )));
     }
-    Ok(Ok(bytes))
+    // What a frame says of its length is right where that is all that came: only the listing knows better.
+    let wanted = match &request.range {
+        Some(range) => range.end.min(request.listed).saturating_sub(range.start),
+        None => request.listed,
+    };
+    if length == expected && length == wanted {
+        return Ok(Ok(Part { bytes, etag }));
+    }
+    Ok(Err(match &request.range {
+        Some(range) if range.start > 0 => {
+            format!("of {wanted} bytes from byte {} on {length} came: it was changed meanwhile, or cut", range.start)
+        }
+        _ => format!("it was listed with {wanted} bytes, and {length} came: it was changed meanwhile, or cut"),
+    }))
 }
