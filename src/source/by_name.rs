@@ -13,7 +13,7 @@ use super::SOURCES;
 use super::listed::{is_listed, table_at_url, table_by_name};
 use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, ObjectLocation, Stores, is_object_url};
+use crate::storage::{AllowList, Location, ObjectLocation, Stores, is_object_url, is_web_url, shown};
 
 /// Makes tables of names that are paths, directories or globs.
 #[derive(Debug, Default)]
@@ -37,6 +37,9 @@ impl FilesByName {
         }
         let state = self.state()?;
         let allow = AllowList::of(state.config());
+        if is_web_url(name) {
+            return image_of_web(name, &allow).map(Some);
+        }
         if is_object_url(name) {
             return self.found_in_store(name, &state, &allow).await.map(Some);
         }
@@ -69,16 +72,30 @@ impl FilesByName {
         let kind = look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
         match kind {
             Some(FileKind::Parquet) | None => table_at_url(name, state, allow).await,
-            Some(FileKind::Image) => {
-                let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
-                let format = formats.find(|format| format.files == Some(FileKind::Image));
-                let format = format.ok_or_else(|| internal_datafusion_err!("images have a source"))?;
-                format.at(name, allow)
-            }
+            Some(FileKind::Image) => images_at(name, allow),
             Some(_) => plan_err!(
                 "'{name}': files of this kind are read from local paths; from object stores images and tables are"
             ),
         }
+    }
+}
+
+fn images_at(name: &str, allow: &Arc<AllowList>) -> Result<Arc<dyn TableProvider>> {
+    let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
+    let format = formats.find(|format| format.files == Some(FileKind::Image));
+    format.ok_or_else(|| internal_datafusion_err!("images have a source"))?.at(name, allow)
+}
+
+/// The table of one image of the web: by its URL nothing else is read.
+fn image_of_web(name: &str, allow: &Arc<AllowList>) -> Result<Arc<dyn TableProvider>> {
+    let path = name.split(['?', '#']).next().unwrap_or_default();
+    let kind = FileKind::of_data(Path::new(path));
+    match is_listed(path) || kind.is_some_and(|kind| kind != FileKind::Image) {
+        true => plan_err!(
+            "'{}': files of this kind are read from local paths and object stores; of the web, images are",
+            shown(name)
+        ),
+        false => images_at(name, allow),
     }
 }
 

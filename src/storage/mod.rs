@@ -1,4 +1,4 @@
-//! Where bytes are kept: local files, named by path or by `file://` URL, and objects of stores, named by URL.
+//! Where bytes are kept: local files, named by path or by `file://` URL, and objects of stores and images of the web, named by URL.
 
 mod allow;
 mod allowed_store;
@@ -10,6 +10,7 @@ mod objects;
 mod resolve;
 mod waits;
 mod walk;
+mod web;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -20,6 +21,7 @@ use url::Url;
 
 pub use allow::AllowList;
 pub use objects::{StoreRule, StoreSettings};
+pub use web::WebOptions;
 
 pub(crate) use allowed_store::AllowedStores;
 #[cfg(test)]
@@ -28,9 +30,11 @@ pub(crate) use durable::{create_directories, sync_directory, write_synced, write
 pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
 pub(crate) use objects::{
-    Content, Failures, FoundObject, ObjectLocation, Stores, Wanted, check_object_url, is_object_url, read_objects,
+    Content, Failures, FoundObject, ObjectLocation, Stores, Wanted, check_object, check_object_url, is_object_url,
+    read_objects,
 };
 pub(crate) use waits::while_others_go_on;
+pub(crate) use web::{Outage, check_web_location, is_web_url, named_in_lists, read_web, shown};
 
 /// The path that a `file://` URL names.
 pub(crate) fn file_url_to_path(url: &str) -> Option<PathBuf> {

@@ -7,6 +7,7 @@ pub(crate) mod pty;
 pub(crate) mod queries;
 pub(crate) mod scripts;
 pub(crate) mod server;
+pub(crate) mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};

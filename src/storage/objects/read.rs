@@ -27,8 +27,8 @@ const MOST_IN_A_ROW: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) url: &'a str,
-    /// How many bytes it had when it was listed.
-    pub(crate) listed: u64,
+    /// How many bytes it had when it was listed, where it was.
+    pub(crate) listed: Option<u64>,
     /// Only so many of its first bytes.
     pub(crate) beginning: Option<u64>,
     /// It may have no more bytes than that.
@@ -91,7 +91,7 @@ impl Failures {
 /// What is asked of a store.
 struct Request {
     path: ObjectPath,
-    listed: u64,
+    listed: Option<u64>,
     beginning: Option<u64>,
     most: usize,
 }
@@ -134,8 +134,9 @@ async fn once(store: &dyn ObjectStore, object: &Request) -> object_store::Result
     let bytes = result.bytes().await?;
     let length = bytes.len() as u64;
     // What a frame says of its length is right where that is all that came: only the listing knows better.
-    let listed = object.beginning.map_or(object.listed, |beginning| beginning.min(object.listed));
-    if length != expected || length != listed {
+    let listed = object.listed.map(|listed| object.beginning.map_or(listed, |beginning| beginning.min(listed)));
+    if length != expected || listed.is_some_and(|listed| length != listed) {
+        let listed = listed.unwrap_or(expected);
         return Ok(Err(format!(
             "it was listed with {listed} bytes, and {length} came: it was changed meanwhile, or cut"
         )));
