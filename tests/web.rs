@@ -328,6 +328,8 @@ fn one_url_is_a_table_and_patterns_are_none() {
     assert!(error.contains("the web can't be listed"), "{error}");
     let error = site.sql(&format!("SELECT * FROM '{}'", site.web.url("list.parquet"))).failure(2);
     assert!(error.contains("of the web, images are"), "{error}");
+    let error = site.sql(&format!("SELECT * FROM '{}'", site.web.url("a.jpg?token=marked"))).failure(2);
+    assert!(error.contains("holds what may be a secret") && !error.contains("marked"), "{error}");
     let error = site.sql("SELECT * FROM 'http://example.org/a.jpg'").failure(2);
     assert!(error.contains("is outside of what this process may reach"), "{error}");
 }

@@ -376,6 +376,33 @@ mod tests {
     }
 
     #[test]
+    fn hosts_of_the_web_are_compared_by_name_port_and_whole_names_of_paths() {
+        let list: AllowList = "http://10.0.0.5:8080/photos/,https://*/".parse().expect("a list");
+        for allowed in [
+            "http://10.0.0.5:8080/photos/a.jpg?x=1",
+            "http://me@10.0.0.5:8080//photos//a.jpg",
+            "http://10.0.0.5:8080/ph%6ftos/a.jpg",
+            "https://any.host/a.jpg",
+            "https://any.host:444/x/../a.jpg",
+        ] {
+            list.check(allowed).unwrap_or_else(|error| panic!("{allowed}: {error}"));
+        }
+        for refused in [
+            "http://10.0.0.5:8080/photos2/a.jpg",
+            "http://10.0.0.5:8080/photos/../secret",
+            "http://10.0.0.5:8080/photos/%2e%2e%2fsecret",
+            "http://10.0.0.5:8080/photos/..%5csecret",
+            "http://10.0.0.5/photos/a.jpg",
+            "http://any.host/a.jpg?marked",
+        ] {
+            let error = list.check(refused).expect_err(refused).strip_backtrace();
+            assert!(error.contains("outside of what this process may reach") && !error.contains("marked"), "{error}");
+        }
+        let named = |url: &str| list.names_host(&Url::parse(url).expect("a URL"));
+        assert!(named("http://10.0.0.5:8080/x") && !named("http://10.0.0.5/x") && !named("https://any.host/x"));
+    }
+
+    #[test]
     fn a_bad_list_says_which_entry_and_why() {
         let error = |text: &str| text.parse::<AllowList>().expect_err("no list").to_string();
         let advice = "; give directories and URLs, such as 'file:///data/,s3://bucket/photos/'";

@@ -100,7 +100,11 @@ impl Reader for ImageReader {
             (true, false) => "content",
             (true, true) => "headers",
         };
-        write!(f, "files={files}, bytes={bytes}, reads={reads}")
+        match (&self.list, bytes) {
+            // The list tells no lengths.
+            (Some(_), 0) => write!(f, "files={files}, bytes=unknown, reads={reads}"),
+            _ => write!(f, "files={files}, bytes={bytes}, reads={reads}"),
+        }
     }
 
     fn totals(&self, items: &Items) -> (usize, u64) {

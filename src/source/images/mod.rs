@@ -128,7 +128,7 @@ impl ImagesTable {
 pub(crate) struct ImagesTableMessage {
     /// The location, and what relative places of a list start from.
     places: [String; 2],
-    options: ImagesOptions,
+    options: Box<ImagesOptions>,
     has_read_error: bool,
     #[serde(default)]
     list: Option<ListColumns>,
@@ -329,7 +329,7 @@ impl SourceTable for ImagesTable {
         let hidden = if self.list.is_some() { READ_FROM } else { READ_ERROR };
         ImagesTableMessage {
             places: [self.location.clone(), self.base.clone()],
-            options: self.options.clone(),
+            options: Box::new(self.options.clone()),
             has_read_error: self.schema.index_of(hidden).is_ok(),
             list: self.list.as_deref().cloned(),
         }
@@ -342,7 +342,7 @@ impl SourceTable for ImagesTable {
         };
         let [location, base] = message.places;
         let list = message.list.map(Arc::new);
-        Ok(Self { schema, list, base, ..Self::bare(location, message.options) })
+        Ok(Self { schema, list, base, ..Self::bare(location, *message.options) })
     }
 
     fn locations(message: &mut ImagesTableMessage) -> &mut [String] {

@@ -13,7 +13,7 @@ pub(crate) fn is_web_url(location: &str) -> bool {
     location.split_once("://").is_some_and(|(scheme, _)| is_web(scheme))
 }
 
-/// Refuses a location of the web that a statement can't name: a pattern, no URL, or one outside of the allow-list.
+/// Refuses a location of the web that a statement can't name: a pattern, no URL, one with a secret, or outside of the allow-list.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -28,6 +28,12 @@ pub(crate) fn check_web_location(location: &str, allow: &AllowList) -> Result<()
         return plan_err!(
             "'{shown}': the web can't be listed, so that patterns match nothing there; name one image, or a list of URLs, as in \
              read_images(files => 'urls.parquet', url => 'url')"
+        );
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some_and(is_secret) {
+        return plan_err!(
+            "'{shown}' holds what may be a secret, which plans and histories of statements would show; put the URL into a list, as in \
+             read_images(files => 'urls.csv')"
         );
     }
     allow.check_web(&url)
@@ -174,10 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn the_web_has_no_patterns() {
+    fn statements_name_no_patterns_and_no_secrets() {
         for location in ["https://h/*.jpg", "https://h/{a,b}.jpg"] {
             let error = check_web_location(location, &AllowList::default()).expect_err("refused").strip_backtrace();
             assert!(error.contains("the web can't be listed"), "{error}");
+        }
+        for location in ["https://h/a.jpg?sig=marked", "https://me:marked@h/a.jpg", "https://marked@h/a.jpg"] {
+            let error = check_web_location(location, &AllowList::default()).expect_err("refused").strip_backtrace();
+            assert!(error.contains("may be a secret") && !error.contains("marked"), "{error}");
         }
         for location in ["https://h/a.jpg?x=*", "http://h/a%20b.jpg"] {
             check_web_location(location, &AllowList::default()).expect(location);

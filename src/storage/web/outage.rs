@@ -105,7 +105,7 @@ mod tests {
         let one = |number: usize| format!("https://blog{number}.gone.com/a.jpg");
         assert_eq!(counted((0..5000).map(|number| (one(number), unreachable("no such host")))), None);
         // Various causes.
-        let mixed = |number: usize| unreachable(if number % 50 == 0 { "refused" } else { "timed out" });
+        let mixed = |number: usize| unreachable(if number.is_multiple_of(50) { "refused" } else { "timed out" });
         assert_eq!(counted((0..5000).map(|number| (url(number), mixed(number)))), None);
     }
 }

@@ -217,23 +217,18 @@ mod tests {
     #[test]
     fn names_tell_which_columns_hold_places_and_lengths() {
         let (text, number) = (DataType::Utf8, DataType::Int64);
-        let cases: [(&[(&str, DataType)], Option<&str>, &[&str]); 6] = [
-            (&[("caption", text.clone()), ("URL", text.clone())], None, &["URL"]),
-            (&[("path", text.clone()), ("url", text.clone()), ("Size", number.clone())], None, &["url", "Size"]),
-            (&[("path", text.clone()), ("length", number.clone())], None, &["path", "length"]),
-            (
-                &[("Bucket", text.clone()), ("Key", text.clone()), ("Size", number.clone())],
-                None,
-                &["Bucket", "Key", "Size"],
-            ),
-            (&[("url", text.clone()), ("image", text.clone())], Some("image"), &["image"]),
-            // A size that is a text is none.
-            (&[("url", text.clone()), ("size", text.clone())], None, &["url"]),
-        ];
-        for (columns, url, expected) in cases {
-            let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
-            assert_eq!(told(columns, url), Ok(expected));
-        }
+        let assert_told = |columns: &[(&str, DataType)], url, expected: &[&str]| {
+            assert_eq!(told(columns, url), Ok(expected.iter().map(ToString::to_string).collect()));
+        };
+        assert_told(&[("caption", text.clone()), ("URL", text.clone())], None, &["URL"]);
+        let both = [("path", text.clone()), ("url", text.clone()), ("Size", number.clone())];
+        assert_told(&both, None, &["url", "Size"]);
+        assert_told(&[("path", text.clone()), ("length", number.clone())], None, &["path", "length"]);
+        let inventory = [("Bucket", text.clone()), ("Key", text.clone()), ("Size", number.clone())];
+        assert_told(&inventory, None, &["Bucket", "Key", "Size"]);
+        assert_told(&[("url", text.clone()), ("image", text.clone())], Some("image"), &["image"]);
+        // A size that is a text is none.
+        assert_told(&[("url", text.clone()), ("size", text.clone())], None, &["url"]);
         let error = |columns: &[(&str, DataType)], url| told(columns, url).expect_err("no list");
         assert!(error(&[("key", text.clone())], None).contains("has no column url or path, nor bucket and key"));
         assert!(error(&[("url", text.clone())], Some("link")).contains("no column 'link'; its columns are url"));
