@@ -26,7 +26,7 @@ use crate::source::Sample;
 use crate::source::images::{CONTENT, ImagesOptions, READ_ERROR};
 use crate::source::listed::{table_at_url, table_by_name};
 use crate::source::work::{Load, cut};
-use crate::storage::{AllowList, is_object_url, is_web_url};
+use crate::storage::{AllowList, check_web_location, is_object_url, is_web_url};
 
 /// Rows that are put together into one batch: their texts have room in its 32-bit offsets.
 const CHUNK_ROWS: usize = 256 * 1024;
@@ -72,7 +72,11 @@ pub(in crate::source::images) async fn scan(
     let is_whole = options.sample.is_none() && options.shuffle_seed.is_none();
     let most = limit.filter(|_| is_whole).unwrap_or(usize::MAX);
     let mut rows = match is_web_url(list) {
-        true => Rows { chunks: filter.kept(columns.one(list)?, &kept)?.into_iter().collect(), schema: kept },
+        true => {
+            // Whoever plans may reach less than who asked.
+            check_web_location(list, &AllowList::of(session.config()))?;
+            Rows { chunks: filter.kept(columns.one(list)?, &kept)?.into_iter().collect(), schema: kept }
+        }
         false => Rows::read((list, columns), session, &filter, kept, most).await?,
     };
     if let Some(sample) = options.sample {
