@@ -184,6 +184,18 @@ fn a_host_has_no_more_requests_than_it_may() {
 }
 
 #[test]
+fn names_are_looked_up_however_many_partitions_wait_for_images() {
+    let site = Site::new();
+    site.web.put("good.jpg", site.good());
+    let url = format!("http://localhost:{}/good.jpg", site.web.port());
+    site.workspace.write("urls.csv", format!("url\n{}", format!("{url}\n").repeat(1200)).as_bytes());
+    let allow = format!("http://localhost:{}/,{}", site.web.port(), site.workspace.path("").display());
+    let query = "SELECT count(content) AS c FROM read_images(files => 'urls.csv', partitions => 1200)";
+    let finished = site.workspace.pixmill(&["sql", "--allow", &allow, "--format", "csv", "-c", query]);
+    assert_eq!(finished.success(), "c\n1200\n");
+}
+
+#[test]
 fn private_addresses_are_reached_only_where_the_allow_list_names_them() {
     let site = Site::new();
     site.web.put("good.jpg", site.good());

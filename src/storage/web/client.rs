@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +15,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, HeaderMap, LOCATION, RETRY_AFTER, USER_AGENT};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
@@ -24,6 +27,8 @@ use crate::storage::AllowList;
 
 /// Requests of the process that are under way at the same time, at most.
 const MOST_REQUESTS: usize = 512;
+/// Names that are looked up at the same time, at most: the system is silent for long where a name's own server is.
+const MOST_LOOKUPS: usize = 256;
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long a connection waits for the next request.
@@ -67,9 +72,11 @@ impl Web {
                 .redirect(Policy::none())
                 .http1_only()
         };
+        let lookups = Arc::new(Semaphore::new(MOST_LOOKUPS));
+        let names = |is_public_only| Arc::new(Names { is_public_only, lookups: Arc::clone(&lookups) });
         Ok(Self {
-            public: client().dns_resolver(Arc::new(PublicAddresses)).build()?,
-            named: client().build()?,
+            public: client().dns_resolver(names(true)).build()?,
+            named: client().dns_resolver(names(false)).build()?,
             requests: Arc::new(Semaphore::new(MOST_REQUESTS)),
             hosts: Mutex::default(),
         })
@@ -226,24 +233,43 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some((until.with_timezone(&Utc) - Utc::now()).to_std().unwrap_or_default())
 }
 
-/// Resolves names, and leaves addresses out that only this machine can reach: whatever a name leads to now, that is connected to.
-struct PublicAddresses;
+/// Resolves names. Of public ones addresses are left out that only this machine can reach: whatever a name leads to now, that is
+/// connected to.
+struct Names {
+    is_public_only: bool,
+    lookups: Arc<Semaphore>,
+}
 
-impl Resolve for PublicAddresses {
+impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
+        let (is_public_only, lookups) = (self.is_public_only, Arc::clone(&self.lookups));
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|error| {
+            let found = lookup(name.as_str().to_string(), lookups).await.map_err(|error| {
                 let text = error.to_string();
                 NoHost(text.trim_start_matches("failed to lookup address information: ").to_string())
             })?;
-            let (public, private): (Vec<_>, Vec<_>) = found.partition(|address| is_public(address.ip()));
-            match (public.is_empty(), private.first()) {
-                (false, _) => Ok(Box::new(public.into_iter()) as Addrs),
+            let is_reached = |address: &SocketAddr| !is_public_only || is_public(address.ip());
+            let (reached, private): (Vec<_>, Vec<_>) = found.into_iter().partition(is_reached);
+            match (reached.is_empty(), private.first()) {
+                (false, _) => Ok(Box::new(reached.into_iter()) as Addrs),
                 (true, Some(address)) => Err(PrivateAddress(address.ip()).into()),
                 (true, None) => Err(NoHost("it has no address".to_string()).into()),
             }
         })
     }
+}
+
+/// The addresses of a name. The system is asked on a thread of its own: those of the runtime may all wait for images.
+async fn lookup(name: String, lookups: Arc<Semaphore>) -> io::Result<Vec<SocketAddr>> {
+    let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new().name("lookup".to_string()).spawn(move || {
+        let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+        drop(permit);
+        // Nobody waits any more for an image that was given up.
+        let _ = sender.send(found);
+    })?;
+    receiver.await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]
@@ -266,9 +292,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_of_this_machine_is_no_public_address() {
-        let name = "localhost".parse().expect("a name");
-        let Err(error) = PublicAddresses.resolve(name).await else { panic!("it is reached") };
+        let names = |is_public_only| Names { is_public_only, lookups: Arc::new(Semaphore::new(1)) };
+        let name = || "localhost".parse().expect("a name");
+        let Err(error) = names(true).resolve(name()).await else { panic!("it is reached") };
         assert!(error.to_string().contains("private address"), "{error}");
+        assert!(names(false).resolve(name()).await.is_ok_and(|mut addresses| addresses.next().is_some()));
     }
 
     #[test]
