@@ -28,4 +28,4 @@ pub use error::{Error, Position, Result};
 
 pub use cluster::client::HostPort;
 pub use pixmill_synthetic as synthetic;
-pub use storage::{AllowList, StoreRule, StoreSettings};
+pub use storage::{AllowList, StoreRule, StoreSettings, WebOptions};

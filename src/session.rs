@@ -148,7 +148,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_optimizer_rule(Arc::new(CertainDirectoryFilters))
         .with_table_factories(listed.into_iter().chain(table_factories()).collect())
         .build();
-    state.register_relation_planner(Arc::new(SourceRelationPlanner::new(reach)))?;
+    state.register_relation_planner(Arc::new(SourceRelationPlanner::new(reach, state.clone())))?;
     for format in Format::ALL.iter().copied().filter(|format| format.asked_by().is_none()) {
         state.register_file_format(Arc::new(ShardFormatFactory(format)), false)?;
     }

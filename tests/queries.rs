@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use support::Workspace;
+use support::web::{Answer, Web};
 
 fn queries() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
@@ -17,6 +18,43 @@ fn queries() -> Vec<PathBuf> {
     queries
 }
 
+/// `urls.parquet`: the photos at a server, and two that aren't there.
+fn list_of_urls(workspace: &Workspace) -> Web {
+    let web = Web::start();
+    for (name, bytes) in workspace.files("photos") {
+        web.put(&name, Answer::of(&bytes));
+    }
+    web.put("noai.jpg", Answer::of(b"").header("X-Robots-Tag", "noai"));
+    let rows = format!(
+        "SELECT '{}' || substr(path, 8) AS url, label AS caption FROM read_images('photos') UNION ALL VALUES ('{}', 'gone'), ('{}', NULL)",
+        web.url(""),
+        web.url("none.jpg"),
+        web.url("noai.jpg")
+    );
+    workspace.sql(&format!("COPY ({rows}) TO 'urls.parquet'")).success();
+    web
+}
+
+#[test]
+fn a_list_of_urls_becomes_samples_with_captions_and_a_count_of_each_status() {
+    let workspace = Workspace::with_photos(10, 2);
+    let web = list_of_urls(&workspace);
+    let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/urls_to_webdataset.sql");
+    let allow = format!("{},{}", web.url(""), workspace.path("").display());
+    let run =
+        ["run", query.to_str().expect("UTF-8"), "--allow", &allow, "--set", "input=urls.parquet", "--set", "shards=1"];
+    let stdout = workspace.pixmill(&[&run[..], &["--set", "output=out", "--format", "csv"]].concat()).success();
+    let counts = "status,images\nsuccess,10\ncannot be read: 404 Not Found,1\ncannot be read: opted out by X-Robots-Tag: noai,1\n";
+    assert!(stdout.contains(counts), "{stdout}");
+    let samples = "SELECT count(*) AS samples, min(image_info(jpg)['width']) AS width, max(image_info(jpg)['height']) AS height, \
+                   count(DISTINCT txt) AS captions, min(json LIKE '%\"original_width\":64,\"original_height\":48%') AS told FROM 'out/*.tar'";
+    let finished = workspace.pixmill(&["sql", "--format", "csv", "-c", samples]);
+    assert_eq!(finished.success(), "samples,width,height,captions,told\n10,256,256,2,true\n");
+    // The photos are wider than they are high: the border is above and below, and white.
+    let stats = "SELECT max(image_stats(image_crop(image_decode(jpg), 0, 0, 256, 20))['min'][1]) >= 250 AS is_white FROM 'out/*.tar'";
+    assert_eq!(workspace.pixmill(&["sql", "--format", "csv", "-c", stats]).success(), "is_white\ntrue\n");
+}
+
 #[test]
 fn every_query_runs_and_what_it_writes_verifies() {
     let workspace = Workspace::with_photos(40, 5);
@@ -24,16 +62,19 @@ fn every_query_runs_and_what_it_writes_verifies() {
     workspace.sql(shards).success();
     let measure = ["--batch-sizes", "2,4", "--batch-numbers", "1,2,3", "--repetitions", "2"];
     workspace.pixmill(&[&["speed-test", "--source", "photos", "shards"][..], &measure].concat()).success();
+    let web = list_of_urls(&workspace);
+    let allow = format!("{},{}", web.url(""), workspace.path("").display());
     for query in queries() {
         let text = fs::read_to_string(&query).expect("a query");
         let file = query.to_str().expect("UTF-8");
         let reads = |what: &str| text.contains(&format!("-- reads:  {what}"));
-        let input = match (reads("shards"), reads("results")) {
-            (true, _) => "input=shards",
-            (_, true) => "input=results",
-            _ => "input=photos",
+        let input = match () {
+            () if reads("shards") => "input=shards",
+            () if reads("results") => "input=results",
+            () if reads("a list") => "input=urls.parquet",
+            () => "input=photos",
         };
-        let mut args = vec!["run", file, "--set", input];
+        let mut args = vec!["run", file, "--allow", &allow, "--set", input];
         let writes = text.contains("-- set: output =");
         if writes {
             args.extend(["--set", "output=out"]);

@@ -32,7 +32,7 @@ impl ProgressDisplay {
             bar.set_length(progress.files);
             bar.set_position(progress.files_done);
             bar.set_prefix(progress.noun());
-            bar.set_message(format!("{} of {}", HumanBytes(progress.bytes_done), HumanBytes(progress.bytes)));
+            bar.set_message(bytes(progress));
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
             eprintln!("{}", line(progress, self.started.elapsed()));
@@ -123,17 +123,24 @@ impl TermLike for Narrow {
     }
 }
 
+/// The bytes that are done, and all of them where they are known before.
+fn bytes(progress: Progress) -> String {
+    match progress.bytes {
+        0 => HumanBytes(progress.bytes_done).to_string(),
+        all => format!("{} of {}", HumanBytes(progress.bytes_done), HumanBytes(all)),
+    }
+}
+
 fn line(progress: Progress, elapsed: Duration) -> String {
     let rate = progress.files_done as f64 / elapsed.as_secs_f64().max(0.001);
     let left = progress.files.saturating_sub(progress.files_done) as f64 / rate.max(0.001);
     let noun = progress.noun();
     format!(
-        "{} of {} {noun} ({} %), {} of {}, {rate:.0} {noun}/s, {left:.0} s left",
+        "{} of {} {noun} ({} %), {}, {rate:.0} {noun}/s, {left:.0} s left",
         HumanCount(progress.files_done),
         HumanCount(progress.files),
         100 * progress.files_done / progress.files.max(1),
-        HumanBytes(progress.bytes_done),
-        HumanBytes(progress.bytes),
+        bytes(progress),
     )
 }
 
@@ -149,6 +156,8 @@ mod tests {
             line(progress, Duration::from_secs(2)),
             "1,200 of 3,000 files (40 %), 80.00 MiB of 200.00 MiB, 600 files/s, 3 s left"
         );
+        let unknown = line(Progress { bytes: 0, ..progress }, Duration::from_secs(2));
+        assert!(unknown.contains(", 80.00 MiB, "), "{unknown}");
         let images = line(Progress { are_images: true, ..progress }, Duration::from_secs(2));
         assert!(images.starts_with("1,200 of 3,000 images (40 %)"), "{images}");
     }

@@ -13,7 +13,7 @@ use super::SOURCES;
 use super::listed::{is_listed, table_at_url, table_by_name};
 use crate::exec::MaybeMade;
 use crate::format::kind::FileKind;
-use crate::storage::{AllowList, Location, ObjectLocation, Reach, is_object_url};
+use crate::storage::{AllowList, Location, ObjectLocation, Reach, is_object_url, is_web_url, shown};
 
 /// Makes tables of names that are paths, directories or globs.
 #[derive(Debug, Default)]
@@ -38,6 +38,9 @@ impl FilesByName {
         let state = self.state()?;
         let reach = Reach::of(state.config());
         let allow = Arc::clone(&reach.allow);
+        if is_web_url(name) {
+            return image_of_web(name, &reach).map(Some);
+        }
         let location = name.to_string();
         let look = tokio::task::spawn_blocking(move || {
             let kind = match is_object_url(&location) {
@@ -56,6 +59,23 @@ impl FilesByName {
             Some(table) => Ok(Some(table)),
             None if is_object_url(name) => table_at_url(name, &state, &allow).await.map(Some),
             None => table_by_name(name, &state, &allow).await.map(Some),
+        }
+    }
+}
+
+/// The table of one image of the web: by its URL nothing else is read.
+fn image_of_web(name: &str, reach: &Reach) -> Result<Arc<dyn TableProvider>> {
+    let path = name.split(['?', '#']).next().unwrap_or_default();
+    let kind = FileKind::of_data(Path::new(path));
+    match is_listed(path) || kind.is_some_and(|kind| kind != FileKind::Image) {
+        true => plan_err!(
+            "'{}': files of this kind are read from local paths and object stores; of the web, images are",
+            shown(name)
+        ),
+        false => {
+            let mut formats = SOURCES.iter().filter_map(|source| source.format.as_ref());
+            let images = formats.find(|format| format.files == Some(FileKind::Image));
+            images.ok_or_else(|| internal_datafusion_err!("images have a source"))?.at(name, reach)
         }
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 use datafusion::logical_expr::planner::RelationPlannerContext;
 use datafusion::sql::sqlparser::ast::FunctionArg;
 
 use super::arguments::{SourceOptions, arguments, definition, from_command, only_location};
+use super::images::with_list_columns;
 use super::node::Reader;
 use super::{PartitionedTable, SOURCES};
 use crate::config::OptionPage;
@@ -192,7 +194,11 @@ impl SourceTableFactory {
         let (declared, reach) = (self.0.declared, Reach::of(session.config()));
         let command = command.clone();
         let made = tokio::task::spawn_blocking(move || declared(&command, &reach)).await;
-        made.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))?
+        let table = made.map_err(|error| exec_datafusion_err!("making the table stopped: {error}"))??;
+        match session.as_any().downcast_ref::<SessionState>() {
+            Some(state) => with_list_columns(table, state).await,
+            None => Ok(table),
+        }
     }
 }
 

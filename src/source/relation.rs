@@ -1,10 +1,11 @@
 //! Table functions with named options, such as `read_images(...)`, and `TABLESAMPLE`, which DataFusion parses and then ignores.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
@@ -12,7 +13,9 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::arguments::constant;
+use super::images::{lacks_list_columns, with_list_columns};
 use super::{SOURCES, Sample, partitioned_table};
+use crate::exec::io_runtime;
 use crate::storage::{Reach, while_others_go_on};
 
 /// Plans table functions, `read_images('location', name => value, ...)`, and `TABLESAMPLE` of images.
@@ -20,12 +23,35 @@ use crate::storage::{Reach, while_others_go_on};
 pub struct SourceRelationPlanner {
     /// What locations may lead to: the planner's context has no session to ask.
     reach: Reach,
+    /// What lists of files are read with.
+    state: SessionState,
 }
 
 impl SourceRelationPlanner {
-    /// A planner whose tables are made of what a session can reach.
-    pub(crate) fn new(reach: Reach) -> Self {
-        Self { reach }
+    /// A planner whose tables are made of what a session can reach; they look at lists with its state.
+    pub(crate) fn new(reach: Reach, state: SessionState) -> Self {
+        Self { reach, state }
+    }
+
+    /// The table of a call; `None` where the function is none of ours.
+    fn called(
+        &self,
+        name: &str,
+        args: &[FunctionArg],
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(table) = called(name, args, context, &self.reach)? else { return Ok(None) };
+        if !lacks_list_columns(table.as_ref()) {
+            return Ok(Some(table));
+        }
+        let (sender, receiver) = mpsc::channel();
+        let state = self.state.clone();
+        io_runtime(state.config()).spawn(async move {
+            // Nobody waits any more for a statement that was given up.
+            let _ = sender.send(with_list_columns(table, &state).await);
+        });
+        let table = receiver.recv().map_err(|_| exec_datafusion_err!("the process is about to end"))?;
+        table.map(Some)
     }
 }
 
@@ -50,7 +76,7 @@ impl RelationPlanner for SourceRelationPlanner {
             TableFactor::Table { ref name, args: Some(ref args), ref sample, ref alias, .. } => {
                 let name = name.to_string().to_ascii_lowercase();
                 // Some look at the files to tell what columns there are.
-                let table = while_others_go_on(|| called(&name, &args.args, context, &self.reach))?;
+                let table = while_others_go_on(|| self.called(&name, &args.args, context))?;
                 let Some(mut table) = table else {
                     return Ok(RelationPlanning::Original(Box::new(relation)));
                 };

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::prelude::SessionConfig;
+use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use super::resolve::resolve;
+use super::web::{is_web_url, shown};
 use super::{is_file_url, local_path, path_to_file_url};
 use crate::error::Error;
 
@@ -53,6 +55,10 @@ impl AllowList {
         }
         match local_path(location) {
             Some(path) => self.check_resolved(&path, location),
+            None if is_web_url(location) => match Url::parse(location) {
+                Ok(url) => self.check_web(&url),
+                Err(_) => self.refuse(&shown(location)),
+            },
             None => match Url::parse(location).ok().and_then(|url| Some((url.clone(), object_path(&url)?))) {
                 Some((url, path)) => self.check_object(&url, &path),
                 None => self.refuse(location),
@@ -80,6 +86,31 @@ impl AllowList {
         let key = store_key(url);
         let holds = |place: &Allowed| matches!(place, Allowed::Objects { store, prefix } if *store == key && path.prefix_matches(prefix));
         if places.iter().any(holds) { Ok(()) } else { self.refuse(&format!("{key}/{path}")) }
+    }
+
+    /// Checks a URL of the web.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(super) fn check_web(&self, url: &Url) -> Result<()> {
+        let Some(places) = &self.places else { return Ok(()) };
+        let stores = [store_key(url), format!("{}://*", url.scheme())];
+        let names = names(url);
+        let holds = |place: &Allowed| match place {
+            Allowed::Objects { store, prefix } if stores.contains(store) => names.as_ref().is_some_and(|names| {
+                let mut names = names.iter();
+                prefix.parts().all(|part| names.next().is_some_and(|name| name == part.as_ref()))
+            }),
+            _ => false,
+        };
+        if places.iter().any(holds) { Ok(()) } else { self.refuse(&shown(url.as_str())) }
+    }
+
+    /// Whether an entry of the list names the host of a URL: whoever started the process knows where it is.
+    pub(super) fn names_host(&self, url: &Url) -> bool {
+        let key = store_key(url);
+        let is_it = |place: &Allowed| matches!(place, Allowed::Objects { store, .. } if *store == key);
+        self.places.iter().flatten().any(is_it)
     }
 
     fn check_resolved(&self, path: &Path, shown: &str) -> Result<()> {
@@ -158,6 +189,13 @@ fn place(entry: &str) -> std::result::Result<Allowed, String> {
 fn object_path(url: &Url) -> Option<ObjectPath> {
     url.host_str().filter(|host| !host.is_empty())?;
     ObjectPath::from_url_path(url.path()).ok()
+}
+
+/// The names between the slashes of a URL's path, decoded; `None` where a server may take them for a way up.
+fn names(url: &Url) -> Option<Vec<String>> {
+    let decoded = percent_decode_str(url.path()).decode_utf8().ok()?;
+    let names: Vec<String> = decoded.split(['/', '\\']).filter(|name| !name.is_empty()).map(str::to_string).collect();
+    (!names.iter().any(|name| name == ".." || name == ".")).then_some(names)
 }
 
 /// By what DataFusion tells stores apart: credentials are no part of it.
@@ -335,6 +373,33 @@ mod tests {
         ] {
             assert!(list.check(refused).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn hosts_of_the_web_are_compared_by_name_port_and_whole_names_of_paths() {
+        let list: AllowList = "http://10.0.0.5:8080/photos/,https://*/".parse().expect("a list");
+        for allowed in [
+            "http://10.0.0.5:8080/photos/a.jpg?x=1",
+            "http://me@10.0.0.5:8080//photos//a.jpg",
+            "http://10.0.0.5:8080/ph%6ftos/a.jpg",
+            "https://any.host/a.jpg",
+            "https://any.host:444/x/../a.jpg",
+        ] {
+            list.check(allowed).unwrap_or_else(|error| panic!("{allowed}: {error}"));
+        }
+        for refused in [
+            "http://10.0.0.5:8080/photos2/a.jpg",
+            "http://10.0.0.5:8080/photos/../secret",
+            "http://10.0.0.5:8080/photos/%2e%2e%2fsecret",
+            "http://10.0.0.5:8080/photos/..%5csecret",
+            "http://10.0.0.5/photos/a.jpg",
+            "http://any.host/a.jpg?marked",
+        ] {
+            let error = list.check(refused).expect_err(refused).strip_backtrace();
+            assert!(error.contains("outside of what this process may reach") && !error.contains("marked"), "{error}");
+        }
+        let named = |url: &str| list.names_host(&Url::parse(url).expect("a URL"));
+        assert!(named("http://10.0.0.5:8080/x") && !named("http://10.0.0.5/x") && !named("https://any.host/x"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where bytes are kept: local files, named by path or by `file://` URL, and objects of stores, named by URL.
+//! Where bytes are kept: local files, named by path or by `file://` URL, and objects of stores and images of the web, named by URL.
 
 mod allow;
 mod allowed_store;
@@ -14,6 +14,7 @@ mod parts;
 mod resolve;
 mod waits;
 mod walk;
+mod web;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -24,6 +25,7 @@ use url::Url;
 
 pub use allow::AllowList;
 pub use objects::{StoreRule, StoreSettings};
+pub use web::WebOptions;
 
 pub(crate) use allowed_store::AllowedStores;
 pub(crate) use buffers::{empty_buffer, shared_bytes};
@@ -35,11 +37,12 @@ pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use input::{FoundFile, Input, Reach};
 pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
 pub(crate) use objects::{
-    Content, Failures, FoundObject, ObjectLocation, ObjectReader, Ranges, Stores, Version, Wanted, check_object_url,
-    is_object_url, is_of_store, read_objects,
+    Content, Failures, FoundObject, ObjectLocation, ObjectReader, Ranges, Stores, Version, Wanted, check_object,
+    check_object_url, is_object_url, is_of_store, read_objects,
 };
 pub(crate) use parts::ObjectParts;
 pub(crate) use waits::while_others_go_on;
+pub(crate) use web::{Outage, check_web_location, is_web_url, named_in_lists, read_web, shown};
 
 /// The path that a `file://` URL names.
 pub(crate) fn file_url_to_path(url: &str) -> Option<PathBuf> {

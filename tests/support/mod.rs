@@ -8,6 +8,7 @@ pub(crate) mod queries;
 pub(crate) mod scripts;
 pub(crate) mod server;
 pub(crate) mod site;
+pub(crate) mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};

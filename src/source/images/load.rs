@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
+use super::file_list::{ListLoader, Tools};
 use super::list::{items_schema, lengths, paths};
-use super::{CONTENT, READ_ERROR, schema};
+use super::{CONTENT, READ_ERROR, READ_FROM, schema};
 use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
 use crate::source::batch::cut_by_decoded_size;
@@ -30,7 +31,7 @@ use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
 use crate::storage::{
     AllowList, Content, Failures, Stores, Wanted, empty_buffer, is_object_url, read_beginning, read_file, read_objects,
-    shared_bytes,
+    shared_bytes, shown,
 };
 
 /// Reads the content of each file where the query looks at it.
@@ -41,6 +42,8 @@ pub(in crate::source) struct ImageReader {
     classes: Option<Arc<[String]>>,
     /// Whether no more of each file is read than its header takes.
     is_headers_only: bool,
+    /// What loads the images of a list.
+    list: Option<Arc<ListLoader>>,
     /// The bytes that all partitions together may read ahead, in permits.
     bytes_ahead: OnceLock<Arc<Semaphore>>,
 }
@@ -51,12 +54,19 @@ pub(crate) struct ImageReaderMessage {
     columns: Vec<String>,
     classes: Option<Arc<[String]>>,
     is_headers_only: bool,
+    #[serde(default)]
+    list: Option<Arc<ListLoader>>,
 }
 
 impl ImageReader {
     /// Reads rows of `schema`.
     pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>, is_headers_only: bool) -> Self {
-        Self { schema, classes, is_headers_only, bytes_ahead: OnceLock::new() }
+        Self { schema, classes, is_headers_only, list: None, bytes_ahead: OnceLock::new() }
+    }
+
+    /// Reads rows of `schema` from a list.
+    pub(super) fn of_list(schema: SchemaRef, list: Arc<ListLoader>) -> Self {
+        Self { list: Some(list), ..Self::new(schema, None, false) }
     }
 
     /// The reader of a message.
@@ -64,9 +74,13 @@ impl ImageReader {
     /// # Errors
     /// Columns that images don't have.
     pub(in crate::source) fn from_message(message: ImageReaderMessage) -> Result<Self> {
-        let all = schema(true);
+        let all = match &message.list {
+            Some(list) => list.columns().table_schema(true),
+            None => schema(true),
+        };
         let fields: Result<Vec<_>, _> = message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
-        Ok(Self::new(Arc::new(Schema::new(fields?)), message.classes, message.is_headers_only))
+        let reader = Self::new(Arc::new(Schema::new(fields?)), message.classes, message.is_headers_only);
+        Ok(Self { list: message.list, ..reader })
     }
 }
 
@@ -80,7 +94,7 @@ impl Reader for ImageReader {
     }
 
     fn items_schema(&self) -> SchemaRef {
-        items_schema()
+        self.list.as_ref().map_or_else(items_schema, |list| Arc::clone(list.items_schema()))
     }
 
     fn describe(&self, items: &Items, f: &mut fmt::Formatter) -> fmt::Result {
@@ -90,12 +104,20 @@ impl Reader for ImageReader {
             (true, false) => "content",
             (true, true) => "headers",
         };
-        write!(f, "files={files}, bytes={bytes}, reads={reads}")
+        match (&self.list, bytes) {
+            // The list tells no lengths.
+            (Some(_), 0) => write!(f, "files={files}, bytes=unknown, reads={reads}"),
+            _ => write!(f, "files={files}, bytes={bytes}, reads={reads}"),
+        }
     }
 
     fn totals(&self, items: &Items) -> (usize, u64) {
         items.iter().flatten().fold((0, 0), |(files, bytes), batch| {
-            (files + batch.num_rows(), bytes + expected(batch, self.is_headers_only).sum::<u64>())
+            let known = match &self.list {
+                Some(list) => list.known_bytes(batch),
+                None => expected(batch, self.is_headers_only).sum(),
+            };
+            (files + batch.num_rows(), bytes + known)
         })
     }
 
@@ -157,6 +179,7 @@ impl Reader for ImageReader {
             metrics: LoadMetrics::new(metrics, partition),
             task: Task::of(context.session_config()),
             is_headers_only: self.is_headers_only,
+            list: self.list.clone(),
             allow: AllowList::of(context.session_config()),
             stores: Stores::of(context.session_config()),
             failures: Arc::default(),
@@ -167,7 +190,13 @@ impl Reader for ImageReader {
 
     fn to_message(&self) -> ReaderMessage {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        ImageReaderMessage { columns, classes: self.classes.clone(), is_headers_only: self.is_headers_only }.into()
+        ImageReaderMessage {
+            columns,
+            classes: self.classes.clone(),
+            is_headers_only: self.is_headers_only,
+            list: self.list.clone(),
+        }
+        .into()
     }
 }
 
@@ -211,12 +240,16 @@ struct Loader {
     metrics: LoadMetrics,
     task: Arc<Task>,
     is_headers_only: bool,
+    list: Option<Arc<ListLoader>>,
     allow: Arc<AllowList>,
     stores: Option<Arc<Stores>>,
     /// Objects in a row that couldn't be read.
     failures: Arc<Failures>,
     options: PixmillOptions,
 }
+
+/// Rows of a list that are read together, whatever a batch has: some of their hosts answer late.
+const LIST_ROWS: usize = 1024;
 
 /// A batch being read, and the right to hold its bytes ahead of need.
 struct Ahead {
@@ -225,6 +258,14 @@ struct Ahead {
 }
 
 impl Loader {
+    /// How many bytes of each image are read, as far as that is known before.
+    fn expected(&self, items: &RecordBatch) -> Vec<u64> {
+        match &self.list {
+            Some(list) => list.expected(items),
+            None => expected(items, self.is_headers_only).collect(),
+        }
+    }
+
     /// The rows of these work items, in their order, in batches bounded by rows and bytes.
     fn load(
         self: Arc<Self>,
@@ -269,10 +310,11 @@ impl Loader {
     /// Cuts work items into batches by their listed lengths.
     fn cut(&self, items: &RecordBatch) -> VecDeque<RecordBatch> {
         let most_bytes = self.options.batch_bytes() as u64;
+        let most_rows = if self.list.is_some() { self.batch_rows.max(LIST_ROWS) } else { self.batch_rows };
         let mut batches = VecDeque::new();
         let (mut start, mut bytes) = (0, 0);
-        for (row, length) in expected(items, self.is_headers_only).enumerate() {
-            let is_full = row - start == self.batch_rows || bytes + length > most_bytes;
+        for (row, length) in self.expected(items).into_iter().enumerate() {
+            let is_full = row - start == most_rows || bytes + length > most_bytes;
             if row > start && is_full {
                 batches.push_back(items.slice(start, row - start));
                 (start, bytes) = (row, 0);
@@ -287,7 +329,7 @@ impl Loader {
     async fn read_ahead(&self, waiting: &mut Waiting, ahead: &mut VecDeque<Ahead>) -> Result<()> {
         while ahead.len() < self.batches_ahead {
             let Some(items) = self.next(waiting).await? else { break };
-            let bytes: u64 = expected(items, self.is_headers_only).sum();
+            let bytes: u64 = self.expected(items).into_iter().sum();
             let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
             let permit = Arc::clone(&self.bytes_ahead).try_acquire_many_owned(permits).ok();
             if permit.is_none() && !ahead.is_empty() {
@@ -297,21 +339,32 @@ impl Loader {
             let (schema, metrics, allow) = (Arc::clone(&self.schema), self.metrics.clone(), Arc::clone(&self.allow));
             let (stores, failures) = (self.stores.clone(), Arc::clone(&self.failures));
             let (most_decoded, is_headers_only) = (self.options.decoded_batch_bytes(), self.is_headers_only);
+            let (list, most_bytes, batch_rows) = (self.list.clone(), self.options.batch_bytes(), self.batch_rows);
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
                 let mut batches = Vec::new();
                 let mut items = items;
                 while items.num_rows() > 0 {
-                    let is_of_store = paths(&items).iter().flatten().any(is_object_url);
-                    let loaded = match &stores {
-                        Some(stores) if is_of_store => {
+                    let is_of_store = list.is_none() && paths(&items).iter().flatten().any(is_object_url);
+                    let loaded = match (&list, &stores) {
+                        (Some(list), stores) => {
+                            let (stores, failures) = (stores.as_deref(), failures.as_ref());
+                            let tools = Tools { allow: &allow, stores, failures, most_bytes };
+                            Loaded::of_list(list, &items, &metrics, &tools)?
+                        }
+                        (None, Some(stores)) if is_of_store => {
                             Loaded::fetch(&items, is_headers_only, &metrics, &allow, (stores, &failures))?
                         }
                         _ => Loaded::read(&items, is_headers_only, &metrics, &allow, MOST_BYTES)?,
                     };
                     let rows = loaded.content.len();
                     let batch = project(&items.slice(0, rows), Some(&loaded), &schema)?;
-                    batches.extend(cut_by_decoded_size(&batch, &[&loaded.content], most_decoded));
+                    for start in (0..rows).step_by(batch_rows) {
+                        let length = batch_rows.min(rows - start);
+                        let content = loaded.content.slice(start, length);
+                        let batch = batch.slice(start, length);
+                        batches.extend(cut_by_decoded_size(&batch, &[&content], most_decoded));
+                    }
                     items = items.slice(rows, items.num_rows() - rows);
                 }
                 timer.done();
@@ -330,6 +383,8 @@ pub(super) const MOST_BYTES: usize = i32::MAX as usize;
 struct Loaded {
     content: BinaryArray,
     errors: StringArray,
+    /// Where the images of a list are, as lists of rows name it.
+    places: Option<StringArray>,
 }
 
 impl Loaded {
@@ -380,7 +435,7 @@ impl Loaded {
         let beginnings = listed.map(|(url, length)| {
             // A range of nothing is an error.
             let beginning = (is_headers_only && *length > 0).then_some(HEADER_BYTES);
-            Wanted { url, listed: length.unsigned_abs(), beginning, most: MOST_BYTES }
+            Wanted { url, listed: Some(length.unsigned_abs()), beginning, most: MOST_BYTES }
         });
         let beginnings: Vec<Wanted<'_>> = beginnings.collect();
         let mut contents = read_objects(stores, allow, &beginnings, failures)?;
@@ -395,9 +450,26 @@ impl Loaded {
                 contents[row] = content;
             }
         }
+        Self::of_contents(&contents, beginnings.iter().map(|object| Some(object.url)), metrics)
+    }
+
+    /// Reads the images of a list's rows, of one at least.
+    fn of_list(list: &ListLoader, items: &RecordBatch, metrics: &LoadMetrics, tools: &Tools<'_>) -> Result<Self> {
+        let images = list.load(items, tools)?;
+        let loaded = Self::of_contents(&images.contents, images.places.iter(), metrics)?;
+        let rows = loaded.content.len();
+        Ok(Self { places: Some(images.places.slice(0, rows)), ..loaded })
+    }
+
+    /// Puts contents into one buffer, as many as have room: one at least.
+    fn of_contents<'a>(
+        contents: &[Content],
+        places: impl Iterator<Item = Option<&'a str>>,
+        metrics: &LoadMetrics,
+    ) -> Result<Self> {
         let all: usize = contents.iter().flatten().map(|content| content.len()).sum();
         let (mut bytes, mut ends, mut errors) = (empty_buffer(all.min(MOST_BYTES)), Vec::new(), Vec::new());
-        for (content, object) in contents.iter().zip(&beginnings) {
+        for (content, place) in contents.iter().zip(places) {
             let content = content.as_ref();
             let length = content.map_or(0, |content| content.len());
             if !ends.is_empty() && bytes.len() + length > MOST_BYTES {
@@ -407,7 +479,7 @@ impl Loaded {
             ends.push(length);
             if let Err(reason) = content {
                 metrics.unreadable_files.add(1);
-                tracing::warn!("cannot read '{}': {reason}", object.url);
+                tracing::warn!("cannot read '{}': {reason}", shown(place.unwrap_or("a row without a place")));
             }
             errors.push(content.err().map(|reason| format!("cannot be read: {reason}")));
         }
@@ -420,7 +492,7 @@ impl Loaded {
         let offsets = OffsetBuffer::<i32>::from_lengths(ends);
         let nulls = NullBuffer::from_iter(errors.iter().map(Option::is_none));
         let content = BinaryArray::try_new(offsets, Buffer::from(shared_bytes(bytes)), Some(nulls))?;
-        Ok(Self { content, errors: StringArray::from(errors) })
+        Ok(Self { content, errors: StringArray::from(errors), places: None })
     }
 }
 
@@ -452,6 +524,7 @@ fn project(items: &RecordBatch, loaded: Option<&Loaded>, schema: &SchemaRef) -> 
         let column: ArrayRef = match (field.name().as_str(), loaded) {
             (CONTENT, Some(loaded)) => Arc::new(loaded.content.clone()),
             (READ_ERROR, Some(loaded)) => Arc::new(loaded.errors.clone()),
+            (READ_FROM, Some(Loaded { places: Some(places), .. })) => Arc::new(places.clone()),
             (name, _) => Arc::clone(items.column(items.schema_ref().index_of(name)?)),
         };
         columns.push(column);

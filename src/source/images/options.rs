@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{OptionPage, names, option, value};
 use crate::source::arguments::SourceOptions;
 use crate::source::{Partitions, Sample};
+use crate::storage::WebOptions;
 
 /// How the images of a table are found, ordered and cut into partitions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct ImagesOptions {
     pub is_recursive: Option<bool>,
     /// Which part of the images.
     pub sample: Option<Sample>,
+    /// The list whose rows are the table's, where they aren't the images of a location.
+    pub files: Option<String>,
+    /// The column of the list that holds the places.
+    pub url: Option<String>,
+    /// How images of the web are asked for.
+    pub web: WebOptions,
     /// Whether the content is no more of each file than its header takes.
     #[serde(default)]
     pub(in crate::source) is_headers_only: bool,
@@ -55,6 +62,44 @@ impl SourceOptions for ImagesOptions {
             "true",
             "Whether folders below a directory are searched, too; a pattern says itself how deep it goes.",
         ),
+        option(
+            "files",
+            "",
+            "A list of images in place of a location: Parquet, CSV or JSON files by path, pattern or URL of a store, one image in each row. The \
+             table has the list's columns, and behind them content and read_error. See docs/web.md.",
+        ),
+        option(
+            "url",
+            "url, else path, else bucket and key",
+            "The column of the list that holds the places of images: paths, URLs of stores and of the web. With it, a LOCATION is a list.",
+        ),
+        option(
+            "timeout_seconds",
+            "10",
+            "Seconds that an attempt at an image of the web may take, redirects and the whole body included, 1 to 3600.",
+        ),
+        option(
+            "retries",
+            "2",
+            "How often an image of the web is asked for again after 408, 429 or 5xx, a broken connection or a body that doesn't come in time, 0 to 20. `Retry-After` \
+             is kept to, up to 30 seconds.",
+        ),
+        option("requests_per_host", "32", "Requests that a process has under way at one host of the web, 1 to 512."),
+        option(
+            "user_agent",
+            "pixmill and its version",
+            "What `User-Agent` says to hosts of the web; what stands before its slash is the name that `X-Robots-Tag` may be for.",
+        ),
+        option(
+            "respect_opt_out",
+            "true",
+            "Whether an image of the web is left out whose `X-Robots-Tag` has noai, noimageai, noindex or noimageindex for all or for this agent.",
+        ),
+        option(
+            "max_bytes",
+            "100000000",
+            "Most bytes of an image of the web, 1 to 2147483647; larger ones are not read to their end.",
+        ),
     ];
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
@@ -71,11 +116,45 @@ impl SourceOptions for ImagesOptions {
                 self.extensions = Some(value::list(value).map(extension).collect());
             }
             "recursive" => self.is_recursive = Some(value::boolean(name, value)?),
+            "files" => self.files = Some(value.to_string()),
+            "url" => self.url = Some(value.to_string()),
+            "timeout_seconds" => self.web.timeout_seconds = value::whole_number(name, value, 1..=3600, "")?,
+            "retries" => self.web.retries = value::whole_number(name, value, 0..=20, "")?,
+            "requests_per_host" => self.web.requests_per_host = value::whole_number(name, value, 1..=512, "")?,
+            "user_agent" => self.web.user_agent = agent(value)?,
+            "respect_opt_out" => self.web.respects_opt_out = value::boolean(name, value)?,
+            "max_bytes" => self.web.max_bytes = value::whole_number(name, value, 1..=i32::MAX as u64, " of bytes")?,
             _ => {
                 return plan_err!("unknown option '{name}' for images; the options are {}", names(Self::OPTIONS));
             }
         }
         Ok(())
+    }
+}
+
+impl ImagesOptions {
+    /// Whether the location is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.files.is_some() || self.url.is_some()
+    }
+
+    /// An option that was given and is about folders alone.
+    pub(super) fn only_of_folders(&self) -> Option<&'static str> {
+        let given = [
+            ("classes", self.classes.is_some()),
+            ("extensions", self.extensions.is_some()),
+            ("recursive", self.is_recursive.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
+    }
+}
+
+/// A value of `User-Agent`.
+fn agent(value: &str) -> Result<String> {
+    let is_sent = |letter: char| letter == ' ' || letter.is_ascii_graphic();
+    match !value.trim().is_empty() && value.chars().all(is_sent) {
+        true => Ok(value.trim().to_string()),
+        false => plan_err!("user_agent: must be letters, digits and signs of ASCII, got '{value}'"),
     }
 }
 
@@ -109,11 +188,14 @@ mod tests {
             ("partitions", "0", "partitions: must be a whole number from 1 to 100000, got '0'"),
             ("shuffle_seed", "x", "shuffle_seed: must be a whole number from 0, got 'x'"),
             ("classes", "a,b,a", "classes: 'a' is listed twice"),
+            ("timeout_seconds", "0", "timeout_seconds: must be a whole number from 1 to 3600, got '0'"),
+            ("user_agent", "a\nb", "user_agent: must be letters, digits and signs of ASCII, got 'a\nb'"),
             ("recursive", "maybe", "recursive: must be true or false, got 'maybe'"),
             (
                 "shards",
                 "3",
-                "unknown option 'shards' for images; the options are partitions, shuffle_seed, classes, extensions, recursive",
+                "unknown option 'shards' for images; the options are partitions, shuffle_seed, classes, extensions, recursive, \
+                 files, url, timeout_seconds, retries, requests_per_host, user_agent, respect_opt_out, max_bytes",
             ),
         ];
         for (name, value, expected) in cases {

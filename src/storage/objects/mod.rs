@@ -26,7 +26,21 @@ pub(in crate::storage) use reader::StoreFailure;
 pub(crate) use reader::{ObjectReader, Ranges, Version, is_of_store};
 pub(crate) use stores::Stores;
 
-use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use object_store::path::Path as ObjectPath;
+
+/// Refuses a URL that can't be that of an object.
+///
+/// # Errors
+/// A URL without a bucket, and a key that stores don't have.
+pub(crate) fn check_object(location: &str) -> Result<()> {
+    let (_, key) = split(location)?;
+    match ObjectPath::parse(key) {
+        Ok(path) if path.as_ref().is_empty() => plan_err!("it names no object"),
+        Ok(_) => Ok(()),
+        Err(error) => plan_err!("it names no object: {error}"),
+    }
+}
 
 /// The parts of an object's URL: what names the bucket, its slash included, and the key, which is taken as it is.
 pub(super) fn split(location: &str) -> Result<(&str, &str)> {

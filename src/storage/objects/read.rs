@@ -28,8 +28,8 @@ const MOST_IN_A_ROW: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) url: &'a str,
-    /// How many bytes it had when it was listed.
-    pub(crate) listed: u64,
+    /// How many bytes it had when it was listed, where it was.
+    pub(crate) listed: Option<u64>,
     /// Only so many of its first bytes.
     pub(crate) beginning: Option<u64>,
     /// It may have no more bytes than that.
@@ -105,7 +105,7 @@ pub(super) struct Request {
     /// Only these bytes, as far as the object goes.
     pub(super) range: Option<Range<u64>>,
     /// How many bytes the object had when it was listed.
-    pub(super) listed: u64,
+    pub(super) listed: Option<u64>,
     /// There may be no more bytes than that.
     pub(super) most: usize,
 }
@@ -165,16 +165,14 @@ async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Resul
     let (size, etag) = (result.meta.size, result.meta.e_tag.as_deref().map(etag));
     let bytes = result.bytes().await?;
     let length = bytes.len() as u64;
-    if request.range.is_some() && size != request.listed {
-        return Ok(Err(format!(
-            "it was listed with {} bytes, and has {size}: it was changed meanwhile",
-            request.listed
-        )));
+    let listed = request.listed.unwrap_or(size);
+    if request.range.is_some() && size != listed {
+        return Ok(Err(format!("it was listed with {listed} bytes, and has {size}: it was changed meanwhile")));
     }
     // What a frame says of its length is right where that is all that came: only the listing knows better.
     let wanted = match &request.range {
-        Some(range) => range.end.min(request.listed).saturating_sub(range.start),
-        None => request.listed,
+        Some(range) => range.end.min(listed).saturating_sub(range.start),
+        None => listed,
     };
     if length == expected && length == wanted {
         return Ok(Ok(Part { bytes, etag }));

@@ -192,7 +192,7 @@ impl ObjectReader {
         let request = Request {
             path: object.path.clone(),
             range: Some(range.clone()),
-            listed: self.version.bytes,
+            listed: Some(self.version.bytes),
             most: usize::MAX,
         };
         let (mut sender, answer) = oneshot::channel();

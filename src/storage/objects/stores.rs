@@ -15,12 +15,14 @@ use super::address::Bucket;
 use super::connector::Connector;
 use super::open::{OpenStore, open};
 use super::settings::StoreSettings;
+use crate::storage::web::Web;
 
 /// The object stores that a process can reach.
 pub(crate) struct Stores {
     settings: StoreSettings,
     io: Handle,
     open: Mutex<Opened>,
+    web: Mutex<Option<Arc<Web>>>,
 }
 
 #[derive(Default)]
@@ -38,7 +40,7 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// Stores whose connections run on `io`; none is opened yet.
     pub(crate) fn new(settings: StoreSettings, io: Handle) -> Self {
-        Self { settings, io, open: Mutex::default() }
+        Self { settings, io, open: Mutex::default(), web: Mutex::default() }
     }
 
     /// The runtime that connections, and all else that reads and writes, run on.
@@ -73,6 +75,20 @@ impl Stores {
     /// As of [`Self::open`].
     pub(crate) fn store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
         Ok(self.open(url)?.objects)
+    }
+
+    /// The web, as the process reads it.
+    ///
+    /// # Errors
+    /// The system's certificates can't be used.
+    pub(in crate::storage) fn web(&self) -> Result<Arc<Web>> {
+        let mut web = self.web.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(web) = web.as_ref() {
+            return Ok(Arc::clone(web));
+        }
+        let opened =
+            Web::try_new().map_err(|error| exec_datafusion_err!("cannot open connections to the web: {error}"))?;
+        Ok(Arc::clone(web.insert(Arc::new(opened))))
     }
 
     /// The store of a URL's bucket.
