@@ -304,12 +304,13 @@ fn large_shards_are_read_in_ranges_and_only_as_far_as_they_are_wanted() {
     };
     let ranges = lengths(site.gets());
     assert!(ranges.iter().all(|bytes| *bytes <= 8 << 20), "{ranges:?}");
-    assert!(ranges.iter().sum::<u64>() < whole + (6 << 20), "{ranges:?}");
+    // The sample reads some of them, too.
+    assert!(ranges.iter().sum::<u64>() < whole + (8 << 20), "{ranges:?}");
     site.server.forget_requests();
     let first = site.sql("SELECT number FROM read_tfrecord('s3://photos/large/') LIMIT 1").success();
     assert_eq!(first, "number\n1\n");
     let ranges = lengths(site.gets());
-    assert!(ranges.iter().sum::<u64>() < 22 << 20, "{ranges:?}");
+    assert!(ranges.iter().sum::<u64>() < 24 << 20, "{ranges:?}");
 }
 
 #[test]
