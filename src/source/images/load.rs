@@ -577,6 +577,7 @@ mod tests {
             metrics: LoadMetrics::new(&ExecutionPlanMetricsSet::new(), 0),
             task: Task::of(&SessionConfig::new()),
             is_headers_only: false,
+            list: None,
             allow: Arc::default(),
             stores: None,
             failures: Arc::default(),
