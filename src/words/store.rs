@@ -95,14 +95,29 @@ fn advice(code: &str, message: &str) -> Option<String> {
     Some(advice)
 }
 
+/// Whether requests may go by a proxy.
+fn has_proxy() -> bool {
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .any(|name| std::env::var_os(name).is_some())
+}
+
 /// What is known where the answer was no XML.
 fn told(error: &Error, text: &str) -> (String, Option<String>) {
     let advice = |text: &str| Some(text.to_string());
     if let Some((_, reason)) = text.split_once("cannot connect to ") {
-        return (
-            format!("cannot connect to {}", reason.trim_end()),
-            advice("look at the endpoint, and at the network of this machine"),
-        );
+        let advice = if reason.contains("certificate") {
+            "its certificate is none that this machine trusts: SSL_CERT_FILE may name more of them"
+        } else if reason.contains("tunnel") {
+            "look at the proxy that HTTPS_PROXY names"
+        } else if reason.contains("InvalidContentType") {
+            "the endpoint speaks http, and not https"
+        } else if has_proxy() {
+            "look at the endpoint, at the network of this machine, and at the proxy that its environment names"
+        } else {
+            "look at the endpoint, and at the network of this machine"
+        };
+        return (format!("cannot connect to {}", reason.trim_end()), Some(advice.to_string()));
     }
     if text.contains("no credentials were found") {
         return (
@@ -165,12 +180,18 @@ mod tests {
             "Error performing HEAD http://h/b/k in 1s - Server returned non-2xx status code: 500 Internal Server Error: ",
         ));
         assert_eq!(plain, "HEAD http://h/b/k: 500 Internal Server Error");
-        let unreachable =
-            of_store(&generic("Error performing GET http://h/b in 1s - HTTP error: cannot connect to h: refused"));
-        assert_eq!(
-            unreachable,
-            "GET http://h/b: cannot connect to h: refused; look at the endpoint, and at the network of this machine"
-        );
+        for (reason, advice) in [
+            // A proxy of the environment is named beside them.
+            ("refused", "look at the endpoint"),
+            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE may name more of them"),
+            ("tunnel error: refused", "look at the proxy that HTTPS_PROXY names"),
+            ("received corrupt message of type InvalidContentType", "the endpoint speaks http, and not https"),
+        ] {
+            let text = format!("Error performing GET http://h/b in 1s - HTTP error: cannot connect to h: {reason}");
+            let told = of_store(&generic(&text));
+            assert!(told.starts_with(&format!("GET http://h/b: cannot connect to h: {reason}; ")), "{told}");
+            assert!(told.contains(advice), "{told}");
+        }
         assert_eq!(of_store(&generic("something else")), "an object store: Generic S3 error: something else");
     }
 }
