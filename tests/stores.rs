@@ -299,7 +299,7 @@ fn rows_of_a_bucket_are_those_of_a_folder() {
         ("SELECT * FROM read_images('s3://photos/none/')", "nothing at 's3://photos/none/'"),
         ("SELECT * FROM read_images('s3://photos/set/*.gif')", "no images match 's3://photos/set/*.gif'"),
         ("SELECT * FROM read_images('s3://photos/set/[')", "bad glob"),
-        ("SELECT * FROM read_tfrecord('s3://photos/set/')", "files are read from local paths"),
+        ("SELECT * FROM read_tfrecord('s3://photos/set/')", "no record files match 's3://photos/set/'"),
     ] {
         let error = site.sql(sql).failure(2);
         assert!(error.contains(reason), "{sql}: {error}");
@@ -321,6 +321,26 @@ fn keys_of_every_kind_are_listed_and_read() {
     let mut expected = names.map(|name| format!("s3://photos/odd/{name}.jpg,{name}\n"));
     expected.sort();
     assert_eq!(rows, format!("path,name\n{}", expected.concat()));
+}
+
+#[test]
+fn keys_that_are_no_paths_are_counted_and_named_and_do_not_end_a_listing() {
+    let site = Site::new();
+    for number in 0..2500 {
+        site.server.put("photos", &format!("odd/{number:05}.jpg"), "x");
+    }
+    for odd in ["odd/00010//a.jpg", "odd/00010//b.jpg", "odd/00700/./a.jpg", "odd/02499.jpg/../x", "odd//first.jpg"] {
+        site.server.put("photos", odd, "odd");
+    }
+    // A marker before an odd key comes twice.
+    site.server.put("photos", "odd/01500/", "");
+    site.server.put("photos", "odd/01500//a.jpg", "odd");
+    site.server.script(Rule::new(Action::CutBody(5000)).operation(Operation::List).nth(2));
+    let counted = site.sql("SELECT count(*) AS n, count(DISTINCT path) AS paths FROM read_images('s3://photos/odd/')");
+    let warning = "6 objects below 's3://photos/odd/' are left out, because parts of their keys are empty, '.', '..' or not printable, the \
+                   first 'odd//first.jpg'";
+    assert!(counted.stderr.contains(warning), "{}", counted.stderr);
+    assert_eq!(counted.success(), "n,paths\n2500,2500\n");
 }
 
 #[test]

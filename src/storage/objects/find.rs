@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
-use futures::{StreamExt, TryStreamExt};
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc;
 use url::Url;
 
+use super::list::list;
 use super::read::reason_for_no_head;
 use super::reader::Version;
 use super::stores::Stores;
@@ -118,16 +118,16 @@ impl ObjectLocation {
         is_beside: &dyn Fn(&str) -> bool,
         each: &mut dyn FnMut(FoundObject, bool) -> bool,
     ) -> Result<()> {
-        let store = stores.store(&url(&self.bucket)?)?;
+        let store = stores.open(&url(&self.bucket)?)?;
         if !self.is_folder
-            && let Some(meta) = stores.wait(named(Arc::clone(&store), self.base.clone()))??
+            && let Some(meta) = stores.wait(named(Arc::clone(&store.objects), self.base.clone()))??
         {
             let below = self.base.filename().unwrap_or_default().to_string();
             each(self.found(&meta, below, true), true);
             return Ok(());
         }
         let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
-        stores.io().spawn(list(store, self.base.clone(), sender));
+        stores.io().spawn(list(store.pages, self.base.clone(), self.text.clone(), sender));
         let mut is_empty = true;
         while let Some(page) = pages.blocking_recv() {
             for meta in page? {
@@ -190,8 +190,6 @@ impl Stores {
 
 /// Pages of a listing that are fetched before they are looked at.
 const PAGES_AHEAD: usize = 2;
-/// Objects of a page, as stores have them.
-const PAGE: usize = 1000;
 
 /// The object of this name, if there is one.
 async fn named(store: Arc<dyn ObjectStore>, path: ObjectPath) -> Result<Option<ObjectMeta>> {
@@ -199,18 +197,6 @@ async fn named(store: Arc<dyn ObjectStore>, path: ObjectPath) -> Result<Option<O
         Ok(meta) => Ok(Some(meta)),
         Err(Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(reason_for_no_head(store.as_ref(), &path, error).await.into()),
-    }
-}
-
-/// Lists what is below a folder, until nobody wants more.
-async fn list(store: Arc<dyn ObjectStore>, base: ObjectPath, pages: mpsc::Sender<Result<Vec<ObjectMeta>>>) {
-    let prefix = (!base.as_ref().is_empty()).then_some(&base);
-    let mut listed = store.list(prefix).try_ready_chunks(PAGE);
-    while let Some(page) = listed.next().await {
-        let page = page.map_err(|error| DataFusionError::from(error.1));
-        if pages.send(page).await.is_err() {
-            return;
-        }
     }
 }
 

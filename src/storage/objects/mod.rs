@@ -7,6 +7,7 @@ mod address;
 mod aws_profile;
 mod connector;
 mod find;
+mod list;
 mod open;
 mod read;
 mod reader;

@@ -6,6 +6,7 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::{Error, ObjectStore};
 use tokio::runtime::Handle;
@@ -33,6 +34,7 @@ pub(super) fn open(bucket: &Bucket, values: &StoreValues, connector: &Connector,
 pub(in crate::storage) struct OpenStore {
     pub(in crate::storage) objects: Arc<dyn ObjectStore>,
     pub(in crate::storage) multipart: Arc<dyn MultipartStore>,
+    pub(in crate::storage) pages: Arc<dyn PaginatedListStore>,
     /// `None` where uploads that nobody ends go by themselves, and where nothing may be asked.
     pub(in crate::storage) uploads: Option<UploadList>,
     /// Bytes that the store copies in one request, at most.
@@ -45,11 +47,15 @@ pub(in crate::storage) struct OpenStore {
 const MOST_COPIED_BY_S3: u64 = 5 << 30;
 
 impl OpenStore {
-    fn of<S: ObjectStore + MultipartStore>(store: S, uploads: impl FnOnce(&Arc<S>) -> Option<UploadList>) -> Self {
+    fn of<S: ObjectStore + MultipartStore + PaginatedListStore>(
+        store: S,
+        uploads: impl FnOnce(&Arc<S>) -> Option<UploadList>,
+    ) -> Self {
         let store = Arc::new(store);
         let uploads = uploads(&store);
         let objects = Arc::clone(&store) as Arc<dyn ObjectStore>;
-        Self { objects, multipart: store, uploads, most_copied: u64::MAX }
+        let multipart = Arc::clone(&store) as Arc<dyn MultipartStore>;
+        Self { objects, multipart, pages: store, uploads, most_copied: u64::MAX }
     }
 }
 
