@@ -210,7 +210,11 @@ fn write(
     let mut file = match file {
         Some(file) => file,
         None => {
-            attempt.check()?;
+            // An object isn't seen before it is whole, and that is asked for then.
+            match attempt.directory().local() {
+                Some(_) => attempt.check()?,
+                None => attempt.check_wanted()?,
+            }
             let names = (attempt.unfinished(number), attempt.finished(number));
             let file = attempt.directory().begin(&names.0, &names.1, on_their_way).map_err(failed)?;
             let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };

@@ -30,6 +30,9 @@ use super::report::Report;
 use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::Reject;
 
+/// Partitions that begin at the same time.
+const MOST_BEGINS: usize = 16;
+
 /// Writes each partition of its input and gives one row for each: the partition's number and its report.
 #[derive(Debug)]
 pub struct ShardSinkExec {
@@ -41,6 +44,8 @@ pub struct ShardSinkExec {
     running: usize,
     intake: Intake,
     permits: Arc<Semaphore>,
+    /// How many more look for what earlier attempts have left.
+    begins: Arc<Semaphore>,
     rejected: Arc<AtomicU64>,
 }
 
@@ -92,6 +97,7 @@ impl ShardSinkExec {
             running,
             intake,
             permits: Arc::new(Semaphore::new(running.max(1))),
+            begins: Arc::new(Semaphore::new(MOST_BEGINS.max(running))),
             rejected: Arc::new(AtomicU64::new(0)),
         }
     }
@@ -218,23 +224,27 @@ impl ShardSinkExec {
         let runtime = io_runtime(context.session_config());
         let task = Task::of(context.session_config());
         let number = task.partition(partition);
-        let (input, permits) = (Arc::clone(&self.input), Arc::clone(&self.permits));
+        let (input, permits, begins) = (Arc::clone(&self.input), Arc::clone(&self.permits), Arc::clone(&self.begins));
         let cut = self.parts().map(|parts| {
             let metrics = SpillMetrics::new(&self.metrics, partition);
             (parts, Waiting::new(context.runtime_env(), input.schema(), metrics, runtime.clone()))
         });
         async move {
-            let permit = permits.acquire_owned().await;
-            let permit = permit.map_err(|error| internal_datafusion_err!("the sink is closed: {error}"))?;
+            let closed = |error| internal_datafusion_err!("the sink is closed: {error}");
+            // Several begin while others are written: of a store it takes some answers.
+            let begins = begins.acquire_owned().await.map_err(closed)?;
             task.check()?;
             let attempt = Arc::new(Attempt::new(target, number, task, write_time)?);
             let (beginning, plan) = (Arc::clone(&attempt), Arc::clone(&input));
             let (fingerprint, earlier) = on(&runtime, move || begin(&beginning, &plan, partition)).await?;
+            drop(begins);
             if let Some(report) = earlier {
                 counts.add(&report);
                 kept.add(1);
                 return row(number, &report);
             }
+            let permit = permits.acquire_owned().await.map_err(closed)?;
+            attempt.check_task()?;
             let memory = Memory::of(&context, &attempt.target);
             let mut writer = PartitionWriter::<E>::new(Arc::clone(&attempt), runtime.clone(), counts, memory);
             let rows = input.execute(partition, context)?;
