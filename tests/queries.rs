@@ -41,11 +41,17 @@ fn a_list_of_urls_becomes_samples_with_captions_and_a_count_of_each_status() {
     let web = list_of_urls(&workspace);
     let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/urls_to_webdataset.sql");
     let allow = format!("{},{}", web.url(""), workspace.path("").display());
-    let run =
-        ["run", query.to_str().expect("UTF-8"), "--allow", &allow, "--set", "input=urls.parquet", "--set", "shards=1"];
-    let stdout = workspace.pixmill(&[&run[..], &["--set", "output=out", "--format", "csv"]].concat()).success();
+    let run = |input: &str, output: &str| {
+        let set = [format!("input={input}"), format!("output={output}")];
+        let run = ["run", query.to_str().expect("UTF-8"), "--allow", &allow, "--format", "csv", "--set", "shards=1"];
+        workspace.pixmill(&[&run[..], &["--set", &set[0], "--set", &set[1]]].concat()).success()
+    };
+    let stdout = run("urls.parquet", "out");
     let counts = "status,images\nsuccess,10\ncannot be read: 404 Not Found,1\ncannot be read: opted out by X-Robots-Tag: noai,1\n";
     assert!(stdout.contains(counts), "{stdout}");
+    workspace.sql("COPY (SELECT * FROM 'urls.parquet' WHERE caption <> 'gone') TO 'good.parquet'").success();
+    let stdout = run("good.parquet", "good");
+    assert!(stdout.contains("status,images\nsuccess,10\n"), "where all are there: {stdout}");
     let samples = "SELECT count(*) AS samples, min(image_info(jpg)['width']) AS width, max(image_info(jpg)['height']) AS height, \
                    count(DISTINCT txt) AS captions, min(json LIKE '%\"original_width\":64,\"original_height\":48%') AS told FROM 'out/*.tar'";
     let finished = workspace.pixmill(&["sql", "--format", "csv", "-c", samples]);
