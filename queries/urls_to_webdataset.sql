@@ -3,8 +3,8 @@
 -- status.
 --
 -- reads:  a list of images: Parquet, CSV or JSON files with the columns url and caption
--- writes: tar shards of samples with the members jpg (256x256), txt (the caption) and json, _manifest.json and, if needed, _rejects.csv;
---         a table to stdout
+-- writes: tar shards of samples with the members jpg (256x256), txt (the caption) and json, _manifest.json, _rejects_none.csv and, if
+--         needed, _rejects.csv; a table to stdout
 --
 -- set: input = data/urls.parquet
 -- set: output = out/urls_webdataset

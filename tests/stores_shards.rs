@@ -266,32 +266,68 @@ fn a_cluster_that_loses_executors_and_clients_leaves_no_wrong_dataset_in_a_bucke
     }
 }
 
-#[test]
-fn runs_that_write_to_one_place_at_once_leave_the_dataset_of_one() {
-    let site = Site::with_photos(20);
-    let sql = |shards: usize| {
-        let rest = format!("STORED AS TFRECORD OPTIONS (shards {shards}, overwrite true)");
-        copy("s3://photos/set/", "s3://photos/out", &rest)
-    };
+/// Checks that the manifest, if there is one, stands over all shards of the dataset of so many; how many those are.
+#[track_caller]
+fn check_manifest(site: &Site) -> Option<usize> {
+    let manifest = site.server.get("photos", "out/_manifest.json")?;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("a manifest");
+    let shards = manifest["shards"].as_array().expect("shards").len();
+    let written = objects(site, "out");
+    let expected = files(site, &format!("out{shards}"));
+    assert!(expected.iter().all(|shard| written.contains(shard)), "the dataset of {shards} isn't whole");
+    Some(shards)
+}
+
+/// Writes datasets of two, three and four shards to directories, and gives the statement that writes one to the bucket.
+fn datasets_of_several_sizes(site: &Site) -> impl Fn(usize) -> String {
     for shards in [2, 3, 4] {
         let rest = format!("STORED AS TFRECORD OPTIONS (shards {shards})");
         site.sql(&copy("photos", &format!("out{shards}"), &rest)).success();
     }
+    |shards| {
+        let rest = format!("STORED AS TFRECORD OPTIONS (shards {shards}, overwrite true)");
+        copy("s3://photos/set/", "s3://photos/out", &rest)
+    }
+}
+
+#[test]
+fn a_dataset_is_not_written_over_where_a_store_does_not_tell_whether_it_is_there() {
+    let site = Site::with_photos(20);
+    let sql = datasets_of_several_sizes(&site);
+    site.sql(&sql(2)).success();
+    let mut failed = 0;
+    for number in 1..=10 {
+        let refused =
+            Rule::new(Action::status(403, "AccessDenied")).operation(Operation::Head).key("out/_manifest.json");
+        site.server.script(refused.nth(number));
+        let shards = 2 + number as usize % 3;
+        let done = site.sql(&sql(shards));
+        site.server.clear_script();
+        match done.code {
+            0 => assert_eq!(check_manifest(&site), Some(shards)),
+            _ => {
+                check_manifest(&site);
+                failed += 1;
+                site.sql(&sql(shards)).success();
+            }
+        }
+    }
+    assert!(failed > 3, "{failed}");
+}
+
+#[test]
+fn runs_that_write_to_one_place_at_once_leave_the_dataset_of_one() {
+    let site = Site::with_photos(20);
+    let sql = datasets_of_several_sizes(&site);
     for _ in 0..4 {
         let runs = [2, 3, 4].map(|shards| {
             let mut command = site.command(&["sql", "-c"]);
             command.arg(sql(shards)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts")
         });
         let done = runs.map(|run| Finished::of(&run.wait_with_output().expect("ended")));
-        let Some(manifest) = site.server.get("photos", "out/_manifest.json") else {
+        if check_manifest(&site).is_none() {
             assert!(done.iter().all(|run| run.code != 0), "{done:?}");
-            continue;
-        };
-        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("a manifest");
-        let shards = manifest["shards"].as_array().expect("shards").len();
-        let written = objects(&site, "out");
-        let expected = files(&site, &format!("out{shards}"));
-        assert!(expected.iter().all(|shard| written.contains(shard)), "the dataset of {shards} isn't whole: {done:?}");
+        }
     }
 }
 

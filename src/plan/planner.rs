@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, exec_err, internal_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err, plan_err};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -92,7 +92,8 @@ impl SinkPlanner {
         let features = carried(&input, node.visible, session).await?;
         let target = while_others_go_on(|| target(node, &input, (directory, statement), features))?;
         let target = Arc::new(Target { resume, ..target });
-        if let Some(name) = while_others_go_on(|| target.foreign_file()) {
+        let unknown = |error| exec_datafusion_err!("cannot look into '{}': {error}", node.target);
+        if let Some(name) = while_others_go_on(|| target.foreign_file()).map_err(unknown)? {
             return exec_err!(
                 "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
                 node.target
@@ -132,13 +133,15 @@ fn target(
     if directory.local().is_some_and(|path| path.exists() && !path.is_dir()) {
         return exec_err!("cannot write shards to '{}': it is a file, not a directory", node.target);
     }
-    if directory.has(MANIFEST) && !node.options.overwrite {
+    let unknown = |error| exec_datafusion_err!("cannot look into '{}': {error}", node.target);
+    let replaces = directory.stamp(MANIFEST).map_err(unknown)?;
+    if replaces.is_some() && !node.options.overwrite {
         return exec_err!(
             "'{}' already holds a finished dataset; write to another directory, or use OPTIONS (overwrite true)",
             node.target
         );
     }
-    if directory.has(OLD_MANIFEST) && !node.options.overwrite {
+    if directory.has(OLD_MANIFEST).map_err(unknown)? && !node.options.overwrite {
         return exec_err!(
             "'{}' holds a dataset that a run has begun to replace and not finished; write to another directory, or use OPTIONS \
              (overwrite true)",
@@ -160,7 +163,7 @@ fn target(
         known => known,
     };
     Ok(Target {
-        replaces: directory.stamp(MANIFEST),
+        replaces,
         directory,
         options: node.options.clone(),
         partition_by: node.partition_by.clone(),

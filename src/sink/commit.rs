@@ -27,9 +27,6 @@ use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_c
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::storage::{AllowList, Directory};
 
-/// Shards that get their names between two looks whether the run goes on.
-const PLACED_AT_ONCE: usize = 32;
-
 /// The rows that a `COPY` to shards returns: one for each shard.
 pub(crate) fn result_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
@@ -253,7 +250,7 @@ fn check_rejects(target: &Target, rejects: &Rejects) -> Result<()> {
 
 /// A dataset that would be replaced stays as it is, its list of rejects included.
 fn nothing_written(target: &Target, rejects: &Rejects) -> Result<RecordBatch> {
-    if target.is_marked() && !target.directory.has(MANIFEST) {
+    if target.is_marked() && target.directory.has(MANIFEST).is_ok_and(|has| !has) {
         rejects.write(target).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
     exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.count, rejects.first())
@@ -322,7 +319,7 @@ fn finish(
     check_mark(target)?;
     set_manifest_aside(target, manifest)?;
     let mut placed = Vec::with_capacity(placements.len());
-    for some in placements.chunks(PLACED_AT_ONCE) {
+    for some in placements.chunks(directory.at_once()) {
         check_mark(target)?;
         placed.extend(target.place(some).map_err(failed)?);
     }
@@ -375,7 +372,7 @@ fn is_there(target: &Target, manifest: &Manifest) -> bool {
 fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
     let directory = &target.directory;
     let failed = |error| io_failure(cannot_finish(target), &error);
-    let Some(stamp) = directory.stamp(MANIFEST) else { return Ok(()) };
+    let Some(stamp) = directory.stamp(MANIFEST).map_err(failed)? else { return Ok(()) };
     if target.replaces.as_ref() == Some(&stamp) && target.options.overwrite {
         match directory.rename_known(MANIFEST, OLD_MANIFEST, &stamp) {
             // Another commit of the same run has done it.
@@ -383,7 +380,7 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
             Err(error) => return Err(failed(error)),
             Ok(true) => return directory.sync("").map_err(failed),
             // Another commit has put its own there in between.
-            Ok(false) if directory.has(MANIFEST) => {}
+            Ok(false) if directory.has(MANIFEST).map_err(failed)? => {}
             Ok(false) => directory.rename(OLD_MANIFEST, MANIFEST).map_err(failed)?,
         }
     }

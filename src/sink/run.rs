@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use datafusion::common::{Result, exec_err};
+use datafusion::error::DataFusionError;
 
 use super::failure::io_failure;
 use super::sweep::ShardNames;
@@ -60,13 +61,14 @@ impl Target {
             return self.check_run();
         }
         let directory = &self.directory;
-        if directory.stamp(MANIFEST) != self.replaces || directory.has(&self.ended_mark()) {
+        let is_over = || Ok(directory.stamp(MANIFEST)? != self.replaces || directory.has(&self.ended_mark())?);
+        if is_over().map_err(|error| self.unknown(&error))? {
             return self.over();
         }
         directory.make("").map_err(|error| io_failure(format!("cannot create '{directory}'"), &error))?;
         let marked = || -> io::Result<()> {
             directory.write(&self.mark(), serde_json::to_vec(&ShardNames::of(self))?)?;
-            if directory.has(UNFINISHED) { Ok(()) } else { directory.write(UNFINISHED, NOTICE.into()) }
+            if directory.has(UNFINISHED)? { Ok(()) } else { directory.write(UNFINISHED, NOTICE.into()) }
         };
         marked().map_err(|error| io_failure(format!("cannot write to '{directory}'"), &error))?;
         self.check_run()
@@ -77,13 +79,18 @@ impl Target {
     /// # Errors
     /// The run is over.
     pub(super) fn check_run(&self) -> Result<()> {
-        let manifest = self.directory.stamp(MANIFEST);
+        let manifest = self.directory.stamp(MANIFEST).map_err(|error| self.unknown(&error))?;
         if self.is_marked() && (manifest.is_none() || manifest == self.replaces) {
             return Ok(());
         }
         // A mark behind the commit is that of an attempt that came late. The error that is told is the first.
         let _ = self.directory.remove(&[self.mark()]);
         self.over()
+    }
+
+    /// The error of a place that doesn't tell what is in it.
+    fn unknown(&self, error: &io::Error) -> DataFusionError {
+        io_failure(format!("cannot look into '{}'", self.directory), error)
     }
 
     pub(super) fn over<T>(&self) -> Result<T> {

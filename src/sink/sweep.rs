@@ -13,9 +13,6 @@ use crate::format::INDEX_SUFFIX;
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, REJECTS, Shard, UNFINISHED};
 use crate::storage::Directory;
 
-/// Files that are swept between two looks whether the run goes on.
-const SWEPT_AT_ONCE: usize = 16;
-
 /// How a run names its shards, which its mark tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ShardNames {
@@ -89,22 +86,26 @@ impl Target {
     }
 
     /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it.
-    pub(crate) fn foreign_file(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// The directory can't be looked into.
+    pub(crate) fn foreign_file(&self) -> io::Result<Option<String>> {
         if self.options.overwrite {
-            return None;
+            return Ok(None);
         }
-        // A directory that can't be read fails when it is written to.
-        let runs = self.runs().unwrap_or_default();
+        let runs = self.runs()?;
         let is_ours =
             |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
-        let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory).unwrap_or_default();
+        let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory)?;
         foreign.retain(|path| !is_ours(path));
         if runs.is_empty() {
             let mut written = vec![REJECTS.to_string()];
             written.extend(self.options.own().sidecar_names(self));
-            foreign.extend(written.into_iter().filter(|name| self.directory.has(name)));
+            for name in written {
+                foreign.extend(self.directory.has(&name)?.then_some(name));
+            }
         }
-        foreign.into_iter().min()
+        Ok(foreign.into_iter().min())
     }
 
     /// Removes what runs whose commit died, or the dataset that this one replaces, left beside the shards. The runs are those
@@ -132,7 +133,7 @@ impl Target {
         }
         // A manifest is text that anybody can change: nothing above or beside the dataset is removed, nor where links lead.
         left.retain(|path| !parts.contains(path) && is_below(path));
-        for some in left.chunks(SWEPT_AT_ONCE) {
+        for some in left.chunks(self.directory.at_once()) {
             if !self.is_marked() {
                 return Err(io::Error::other("another run has taken its place"));
             }

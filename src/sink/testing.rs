@@ -103,7 +103,7 @@ pub(super) fn target(directory: &Path) -> Target {
         run: token().expect("a token"),
         statement: "one".to_string(),
         resume: false,
-        replaces: Directory::Local(directory.to_path_buf()).stamp(MANIFEST),
+        replaces: Directory::Local(directory.to_path_buf()).stamp(MANIFEST).expect("a look"),
     }
 }
 

@@ -139,7 +139,7 @@ mod tests {
             carried: [("image".to_string(), serde_json::json!({ "_type": "Image" }))].into(),
             shuffle_seed: Some(u64::MAX),
             resume: true,
-            replaces: crate::storage::Directory::Local(directory.path().to_path_buf()).stamp("a"),
+            replaces: crate::storage::Stamp::of(&directory.path().join("a")),
             ..testing::target(directory.path())
         }
     }

@@ -3,7 +3,7 @@
 use std::mem::take;
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
+use prost::bytes::Bytes;
 
 /// Bytes of buffers that wait for their next use, at most.
 const MOST_KEPT: usize = 32 << 20;

@@ -22,10 +22,14 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
+    Ok(metadata(path)?.map(|metadata| metadata.len()))
+}
+
+fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::metadata(path) {
         // Below a file there is nothing.
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
-        metadata => Ok(if_there(metadata)?.map(|metadata| metadata.len())),
+        metadata => if_there(metadata),
     }
 }
 
@@ -40,10 +44,11 @@ fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-pub(super) fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(Stamp { bytes: metadata.len(), seconds: since.as_secs(), nanoseconds: since.subsec_nanos(), tag: None })
+pub(super) fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    let Some(metadata) = metadata(path)? else { return Ok(None) };
+    let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, nanoseconds) = (since.as_secs(), since.subsec_nanos());
+    Ok(Some(Stamp { bytes: metadata.len(), seconds, nanoseconds, tag: None }))
 }
 
 pub(super) fn names(directory: &Path, is_it: &dyn Fn(&str) -> bool) -> io::Result<Vec<String>> {

@@ -41,9 +41,9 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// That of a local file; `None` where there is none.
+    /// That of a local file; `None` where there is none, or none can be had.
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        local::stamp(path)
+        local::stamp(path).ok().flatten()
     }
 }
 
@@ -158,10 +158,10 @@ impl Directory {
         match self {
             Self::Local(_) => {
                 self.rename(from, to)?;
-                Ok(self.stamp(to).as_ref() == Some(stamp))
+                Ok(self.stamp(to)?.as_ref() == Some(stamp))
             }
             // A copy has a stamp of its own.
-            Self::Objects(_) if self.stamp(from).as_ref() == Some(stamp) => self.rename(from, to).map(|()| true),
+            Self::Objects(_) if self.stamp(from)?.as_ref() == Some(stamp) => self.rename(from, to).map(|()| true),
             Self::Objects(_) => Ok(false),
         }
     }
@@ -190,20 +190,30 @@ impl Directory {
         }
     }
 
-    /// Whether there is a file of this name, as far as that can be known.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.length(name).is_ok_and(|length| length.is_some())
+    /// Whether there is a file of this name.
+    pub(crate) fn has(&self, name: &str) -> io::Result<bool> {
+        Ok(self.length(name)?.is_some())
     }
 
     /// By what a file is known to be the same as before; `None` where there is none.
-    pub(crate) fn stamp(&self, name: &str) -> Option<Stamp> {
+    ///
+    /// # Errors
+    /// Nobody can tell: whoever goes on would write over what is there.
+    pub(crate) fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
         match self {
             Self::Local(path) => local::stamp(&path.join(name)),
-            Self::Objects(directory) => {
-                let meta = directory.head(name).ok()??;
+            Self::Objects(directory) => Ok(directory.head(name)?.map(|meta| {
                 let seconds = u64::try_from(meta.last_modified.timestamp()).unwrap_or_default();
-                Some(Stamp { bytes: meta.size, seconds, nanoseconds: 0, tag: meta.e_tag })
-            }
+                Stamp { bytes: meta.size, seconds, nanoseconds: 0, tag: meta.e_tag }
+            })),
+        }
+    }
+
+    /// How many files are placed or removed between two looks whether that is still wanted: a look at a store takes as long as the work.
+    pub(crate) fn at_once(&self) -> usize {
+        match self {
+            Self::Local(_) => 1,
+            Self::Objects(_) => objects::AT_ONCE,
         }
     }
 

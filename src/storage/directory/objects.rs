@@ -19,7 +19,7 @@ use crate::storage::objects::{OpenStore, Stores, check_object_url, split, url};
 use crate::words::of_store;
 
 /// Requests about the objects of a directory that are on their way at the same time.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 
 #[derive(Clone)]
 pub(crate) struct ObjectDirectory {
