@@ -22,15 +22,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
-    Ok(metadata(path)?.map(|metadata| metadata.len()))
-}
-
-fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
-    match fs::metadata(path) {
-        // Below a file there is nothing.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
-        metadata => if_there(metadata),
-    }
+    Ok(if_there(fs::metadata(path))?.map(|metadata| metadata.len()))
 }
 
 pub(super) fn remove(path: &Path) -> io::Result<()> {
@@ -39,13 +31,14 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 
 fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Below a file there is nothing.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         result => result.map(Some),
     }
 }
 
 pub(super) fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
-    let Some(metadata) = metadata(path)? else { return Ok(None) };
+    let Some(metadata) = if_there(fs::metadata(path))? else { return Ok(None) };
     let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, nanoseconds) = (since.as_secs(), since.subsec_nanos());
     Ok(Some(Stamp { bytes: metadata.len(), seconds, nanoseconds, tag: None }))
