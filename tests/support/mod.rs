@@ -11,6 +11,7 @@ pub(crate) mod site;
 pub(crate) mod web;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -65,13 +66,14 @@ impl Workspace {
         self.pixmill(&["sql", "-c", sql])
     }
 
-    /// Paths and contents of every file below a directory, sorted.
+    /// Paths and contents of every file below a directory, sorted. What a running process has renamed or removed since
+    /// it was listed isn't there.
     pub(crate) fn files(&self, below: &str) -> Vec<(String, Vec<u8>)> {
-        let root = self.path(below);
-        let mut files = Vec::new();
-        collect(&root, &root, &mut files);
-        files.sort();
-        files
+        let read = |name: String| match fs::read(self.path(below).join(&name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            contents => Some((name, contents.expect("a file"))),
+        };
+        self.names(below).into_iter().filter_map(read).collect()
     }
 
     /// As [`Workspace::files`], without what runs that haven't finished left for others to find.
@@ -83,19 +85,22 @@ impl Workspace {
 
     /// Names of every file below a directory, sorted.
     pub(crate) fn names(&self, below: &str) -> Vec<String> {
-        self.files(below).into_iter().map(|(name, _)| name).collect()
+        let root = self.path(below);
+        let mut names = Vec::new();
+        collect(&root, &root, &mut names);
+        names.sort();
+        names
     }
 }
 
-fn collect(root: &Path, directory: &Path, files: &mut Vec<(String, Vec<u8>)>) {
+fn collect(root: &Path, directory: &Path, names: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            collect(root, &path, files);
+            collect(root, &path, names);
         } else {
-            let name = path.strip_prefix(root).expect("below the root").to_str().expect("UTF-8").to_string();
-            files.push((name, fs::read(&path).expect("a file")));
+            names.push(path.strip_prefix(root).expect("below the root").to_str().expect("UTF-8").to_string());
         }
     }
 }
