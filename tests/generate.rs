@@ -54,8 +54,9 @@ fn every_hostile_file_is_an_image_or_a_reject_with_its_reason() {
         workspace.files("out").into_iter().find(|(name, _)| name == "_rejects.csv").expect("rejects").1,
     )
     .expect("UTF-8");
-    let accepted =
-        workspace.pixmill(&["sql", "--format", "csv", "-c", "SELECT CAST(name AS VARCHAR) FROM read_tfrecord('out')"]).success();
+    let accepted = workspace
+        .pixmill(&["sql", "--format", "csv", "-c", "SELECT CAST(name AS VARCHAR) FROM read_tfrecord('out')"])
+        .success();
     let mut missing = Vec::new();
     for index in 0..set.photos.images {
         let path = format!("photos/{}", set.path(index));

@@ -78,6 +78,21 @@ impl<'a> Cluster<'a> {
         self.executors[executor].wait().expect("ended").code().unwrap_or(-1)
     }
 
+    /// The processes of the scheduler and of the first executor.
+    pub(crate) fn processes(&self) -> (u32, u32) {
+        (self.scheduler.id(), self.executors[0].id())
+    }
+
+    /// Tells all executors to stop, and waits for their ends.
+    pub(crate) fn stop_executors(&mut self) {
+        for executor in &mut self.executors {
+            if executor.try_wait().expect("a process").is_none() {
+                send(executor.id(), "TERM");
+                executor.wait().expect("ended");
+            }
+        }
+    }
+
     /// Kills the scheduler.
     pub(crate) fn kill_scheduler(&mut self) {
         self.scheduler.kill().expect("killed");

@@ -83,6 +83,13 @@ impl Workspace {
         files
     }
 
+    /// The shards of TFRecord below a directory.
+    pub(crate) fn shards(&self, below: &str) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.files(below);
+        files.retain(|(name, _)| name.ends_with(".tfrec"));
+        files
+    }
+
     /// Names of every file below a directory, sorted.
     pub(crate) fn names(&self, below: &str) -> Vec<String> {
         let root = self.path(below);

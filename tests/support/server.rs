@@ -52,6 +52,11 @@ impl Server {
         std::fs::read_to_string(self.log.path()).expect("its log")
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> &str {
         self.uri.rsplit('/').next().expect("an address")
