@@ -35,6 +35,7 @@ const CALLS: &[(&str, &str)] = &[
     ("image_mean_std", "image_mean_std(image)"),
     ("image_info", "image_info(content)"),
     ("image_error", "image_error(content)"),
+    ("image_error_class", "image_error_class(content)"),
     (
         "image_to_tensor",
         "image_to_tensor(image, {width}, {height}, NULL, NULL, 'chw', 1.0 / 255, make_array(0.485, 0.456, 0.406), make_array(0.229, 0.224, 0.225))",

@@ -451,7 +451,7 @@ fn an_image_that_cant_be_decoded_is_a_fault() {
     let broken = |content: &[u8]| record(&example(&[("image", bytes(&[content])), ("class", int64(0))]));
     let content = [shard(), broken(&image(5)[..40]), broken(b"\xff\xd8\xff\xe0"), broken(b"")].concat();
     insta::assert_snapshot!(faults("x.tfrec", &content), @"
-    x.tfrec: record 3 at byte 321: feature 'image': broken bmp: failed to fill whole buffer
+    x.tfrec: record 3 at byte 321: feature 'image': truncated bmp: failed to fill whole buffer
     x.tfrec: record 4 at byte 410: feature 'image': truncated jpeg: the data ends before the image does (4 bytes)
     x.tfrec: record 5 at byte 463: feature 'image': empty file (0 bytes)
     ");

@@ -274,7 +274,11 @@ impl Target {
         };
         let decoded = |column: &ArrayRef| {
             let column = column.as_binary_opt::<i32>()?;
-            column.is_valid(row).then(|| pixmill_udfs::image_error(column.value(row))).flatten()
+            column
+                .is_valid(row)
+                .then(|| pixmill_udfs::image_error(column.value(row)))
+                .flatten()
+                .map(|error| error.reason)
         };
         let from_file = || hidden(2).and_then(text).or_else(|| hidden(1).and_then(decoded));
         let reason = if rejection.is_image { from_file() } else { None };

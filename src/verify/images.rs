@@ -76,9 +76,9 @@ impl BytesFeature {
     pub(super) fn add_other(&mut self, place: FaultPlace, value: &[u8]) {
         self.others += 1;
         if self.listed.len() < MOST_OTHERS
-            && let Some(reason) = pixmill_udfs::image_error(value.get(..16).unwrap_or(value))
+            && let Some(error) = pixmill_udfs::image_error(value.get(..16).unwrap_or(value))
         {
-            self.listed.push((place, reason));
+            self.listed.push((place, error.reason));
         }
     }
 

@@ -146,8 +146,8 @@ impl<'a> ShardCheck<'a> {
             return;
         }
         self.report.images_decoded += 1;
-        if let Some(reason) = pixmill_udfs::image_error(content) {
-            self.fault(FaultKind::Image, Some(place), format!("feature '{feature}': {reason}"));
+        if let Some(error) = pixmill_udfs::image_error(content) {
+            self.fault(FaultKind::Image, Some(place), format!("feature '{feature}': {error}"));
         }
     }
 

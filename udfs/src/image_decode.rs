@@ -156,6 +156,6 @@ mod tests {
         assert_eq!((pixels.width, pixels.height, pixels.channels), (4, 3, 1));
         assert_eq!(decode("image_decode(rgb, apply, null, fast)", half).expect("no failure"), None);
         let error = decode("image_decode(rgb, apply, raise, fast)", half).expect_err("a bad image").strip_backtrace();
-        assert!(error.contains("image_decode: broken png"), "{error}");
+        assert!(error.contains("image_decode: truncated png"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, Sc
 use datafusion_macros::user_doc;
 
 use crate::support::arguments::{Kind, Parameter, columnar, required};
+use crate::support::bad_image::BadImage;
 use crate::support::decode::{DecodeOptions, Exif, decode};
 use crate::support::function::{Function, Scalar};
 use crate::support::jpeg::JpegCodec;
@@ -18,7 +19,8 @@ use crate::support::rows::for_each_content;
 /// The SQL function `image_error`.
 #[user_doc(
     doc_section(label = "Image functions"),
-    description = "Says why an image file can't be decoded, and NULL where it can be. The whole image is decoded to find out.",
+    description = "Says why an image file can't be decoded, and NULL where it can be. The whole image is decoded to find out. \
+`image_error_class` gives one of a few words, to count by.",
     syntax_example = "image_error(content)",
     sql_example = r#"```sql
 > SELECT image_error(X'3c21444f') AS reason;
@@ -50,7 +52,7 @@ impl Scalar for ImageError {
     fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         let mut reasons = StringBuilder::new();
         for_each_content::<Self>(args, |row| {
-            reasons.append_option(row.and_then(|(content, _)| image_error(content)));
+            reasons.append_option(row.and_then(|(content, _)| image_error(content)).map(|error| error.reason));
             Ok(())
         })?;
         columnar(&args.args, Arc::new(reasons.finish()))
@@ -60,10 +62,10 @@ impl Scalar for ImageError {
 /// Why these bytes can't be decoded as an image; `None` where they can.
 ///
 /// ```
-/// assert_eq!(pixmill_udfs::image_error(b"").as_deref(), Some("empty file (0 bytes)"));
+/// let error = pixmill_udfs::image_error(b"").expect("there is no image");
+/// assert_eq!((error.class.name(), error.reason.as_str()), ("empty", "empty file (0 bytes)"));
 /// ```
-pub fn image_error(content: &[u8]) -> Option<String> {
+pub fn image_error(content: &[u8]) -> Option<BadImage> {
     let options = DecodeOptions { mode: Mode::Native, exif: Exif::Ignore, ..DecodeOptions::default() };
-    let result = decode(content, options, None, &mut JpegCodec::default(), Vec::new());
-    result.err().map(|reason| reason.to_string())
+    decode(content, options, None, &mut JpegCodec::default(), Vec::new()).err()
 }

@@ -22,6 +22,7 @@ mod image_crop;
 mod image_decode;
 mod image_encode;
 mod image_error;
+mod image_error_class;
 mod image_flip;
 mod image_hash;
 mod image_info;
@@ -42,6 +43,7 @@ use datafusion::prelude::SessionContext;
 
 pub use image_error::image_error;
 pub use list::{aggregates, all, extended, image_pipeline};
+pub use support::bad_image::{BadImage, ImageErrorClass};
 pub use support::decode::formats;
 pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};

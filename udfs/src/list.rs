@@ -8,6 +8,7 @@ use crate::image_crop::Crop;
 use crate::image_decode::Decode;
 use crate::image_encode::Encode;
 use crate::image_error::ImageError;
+use crate::image_error_class::ImageErrorClass;
 use crate::image_flip::Flip;
 use crate::image_hash::ImageHash;
 use crate::image_info::ImageInfo;
@@ -40,6 +41,7 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<Encode>,
     udf::<HammingDistance>,
     udf::<ImageError>,
+    udf::<ImageErrorClass>,
     udf::<ImageHash>,
     udf::<ImageInfo>,
     udf::<ImageStats>,

@@ -19,6 +19,12 @@ pub enum Error {
         /// What is wrong, with its value.
         what: String,
     },
+    /// An image with more pixels than are decoded.
+    #[error("too large: {what}")]
+    TooLarge {
+        /// Its size, and the limit.
+        what: String,
+    },
     /// A JPEG of a kind that isn't decoded.
     #[error("not supported: {what}")]
     Unsupported {

@@ -8,10 +8,11 @@ use image::{
 };
 
 use super::arguments::Choice;
+use super::bad_image::BadImage;
 use super::guard::guarded;
 use super::jpeg::{Dct, JpegCodec};
 use super::jpeg_segments;
-use super::pixels::{BadImage, MAX_VALUES, Mode, Pixels, checked_size};
+use super::pixels::{MAX_VALUES, Mode, Pixels, checked_size};
 use super::step::AnyTransform;
 use super::work::decoding;
 
@@ -53,14 +54,15 @@ pub fn formats() -> [&'static str; FORMATS.len()] {
 /// The format of an image file by its first bytes, with its name.
 pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadImage> {
     if content.is_empty() {
-        return Err(BadImage("empty file (0 bytes)".to_string()));
+        return Err(BadImage::empty());
     }
     let guess = image::guess_format(content).ok();
     let known = guess.and_then(|guess| FORMATS.into_iter().find(|(format, _)| *format == guess));
     known.ok_or_else(|| {
         let names = formats();
         let start: Vec<String> = content.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        BadImage(format!("not a {} or {} image (starts with {})", names[..5].join(", "), names[5], start.join(" ")))
+        let (names, start) = (format!("{} or {}", names[..5].join(", "), names[5]), start.join(" "));
+        BadImage::not_an_image(format!("not a {names} image (starts with {start})"))
     })
 }
 
@@ -130,20 +132,20 @@ fn decode_jpeg(
 }
 
 fn decode_other(content: &[u8], format: ImageFormat, name: &str, exif: Exif) -> Result<Pixels, BadImage> {
-    let broken = |error: image::ImageError| BadImage(format!("broken {name}: {error}"));
+    let bad = |error| BadImage::of_decoder(name, &error);
     let mut limits = Limits::default();
     // Decoders hold the image, in 16 bits where the file does, and some scratch memory beside it.
     limits.max_alloc = Some(3 * MAX_VALUES);
     let mut reader = ImageReader::with_format(Cursor::new(content), format);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let mut decoder = reader.into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
     checked_size(width, height, decoder.color_type().channel_count())?;
     let orientation = match exif {
         Exif::Ignore => Orientation::NoTransforms,
         Exif::Apply => orientation(&mut decoder),
     };
-    let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(bad)?;
     image.apply_orientation(orientation);
     from_image(image)
 }
@@ -167,7 +169,7 @@ fn to_image(pixels: Pixels) -> Result<DynamicImage, BadImage> {
         3 => RgbImage::from_raw(width, height, values).map(DynamicImage::from),
         _ => RgbaImage::from_raw(width, height, values).map(DynamicImage::from),
     };
-    image.ok_or_else(|| BadImage("fewer values than its size says".to_string()))
+    image.ok_or_else(|| BadImage::broken("image", "fewer values than its size says"))
 }
 
 /// 16-bit values keep their upper byte, as in TensorFlow's and libpng's reduction to 8 bits.

@@ -9,9 +9,9 @@ use image::{ExtendedColorType, ImageEncoder};
 pub(crate) use pixmill_jpeg::Subsampling;
 
 use super::arguments::Choice;
-use super::guard::guarded;
+use super::guard::catch_panic;
 use super::jpeg::JpegCodec;
-use super::pixels::{BadImage, PixelsRef};
+use super::pixels::PixelsRef;
 use super::work;
 
 /// The file format of an encoded image.
@@ -53,20 +53,18 @@ pub(crate) fn encode(
     jpeg: &mut JpegCodec,
     bytes: &mut Vec<u8>,
 ) -> Result<()> {
-    let encode = || {
-        match encoding.format {
-            Format::Jpeg => encode_jpeg(image, encoding, jpeg, bytes),
-            // Photos take 3 % more bytes than at the usual level, and a seventeenth of its time; WebP's encoder has no levels.
-            Format::Png => PngEncoder::new_with_quality(bytes, CompressionType::Fast, FilterType::Adaptive)
-                .write_image(image.values, image.width, image.height, color(image.channels))
-                .map_err(|error| error.to_string()),
-            Format::Webp => WebPEncoder::new_lossless(bytes)
-                .encode(image.values, image.width, image.height, color(image.channels))
-                .map_err(|error| error.to_string()),
-        }
-        .map_err(BadImage)
+    let encode = || match encoding.format {
+        Format::Jpeg => encode_jpeg(image, encoding, jpeg, bytes),
+        // Photos take 3 % more bytes than at the usual level, and a seventeenth of its time; WebP's encoder has no levels.
+        Format::Png => PngEncoder::new_with_quality(bytes, CompressionType::Fast, FilterType::Adaptive)
+            .write_image(image.values, image.width, image.height, color(image.channels))
+            .map_err(|error| error.to_string()),
+        Format::Webp => WebPEncoder::new_lossless(bytes)
+            .encode(image.values, image.width, image.height, color(image.channels))
+            .map_err(|error| error.to_string()),
     };
-    work::encoding(|| guarded("encoder", encode)).map_err(|reason| {
+    let guarded = || catch_panic(encode).unwrap_or_else(|message| Err(format!("the encoder panicked: {message}")));
+    work::encoding(guarded).map_err(|reason| {
         exec_datafusion_err!(
             "image_encode: a {}x{} image can't be encoded: {reason}; resize it first or choose another format",
             image.width,

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::pixels::BadImage;
+use super::bad_image::BadImage;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -31,7 +31,7 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Runs `work` and turns a panic into a [`BadImage`].
 pub(crate) fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, BadImage>) -> Result<T, BadImage> {
-    catch_panic(work).unwrap_or_else(|message| Err(BadImage(format!("the {what} panicked: {message}"))))
+    catch_panic(work).unwrap_or_else(|message| Err(BadImage::codec_panic(what, &message)))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
@@ -52,10 +52,10 @@ mod tests {
             assert!(is_guarded());
             let values: Vec<u8> = Vec::new();
             let index = values.len() + 3;
-            Err(BadImage(format!("{}", values[index])))
+            Err(BadImage::not_an_image(format!("{}", values[index])))
         });
         assert_eq!(
-            result.expect_err("panicked").0,
+            result.expect_err("panicked").reason,
             "the png decoder panicked: index out of bounds: the len is 0 but the index is 3"
         );
         assert!(!is_guarded());

@@ -5,10 +5,10 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
+use super::bad_image::BadImage;
 use super::decode::{orientation, sniff};
 use super::guard::guarded;
 use super::jpeg_segments;
-use super::pixels::BadImage;
 
 /// The header of an image file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn image_size(content: &[u8]) -> Option<(&'static str, u32, u32)> {
 }
 
 fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
-    let frame = jpeg_segments::frame(content).ok_or_else(|| BadImage("broken jpeg: no frame header".to_string()))?;
+    let frame = jpeg_segments::frame(content).ok_or_else(|| BadImage::broken("jpeg", "no frame header"))?;
     let orientation = jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk);
     Ok(Header {
         format: "jpeg",
@@ -72,9 +72,9 @@ fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
 }
 
 fn other_header(content: &[u8], format: ImageFormat, name: &'static str) -> Result<Header, BadImage> {
-    let broken = |error: image::ImageError| BadImage(format!("broken {name}: {error}"));
+    let bad = |error| BadImage::of_decoder(name, &error);
     let reader = ImageReader::with_format(Cursor::new(content), format);
-    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let mut decoder = reader.into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
     let color = decoder.original_color_type();
     let channels = color.channel_count().max(1);
@@ -202,8 +202,8 @@ mod tests {
     fn what_is_no_image_is_told_by_its_first_bytes() {
         let names = "jpeg, png, gif, bmp, webp or tiff";
         let error = header(b"hello").expect_err("text");
-        assert_eq!(error.0, format!("not a {names} image (starts with 68 65 6c 6c)"));
-        assert_eq!(header(b"").expect_err("empty").0, "empty file (0 bytes)");
+        assert_eq!(error.reason, format!("not a {names} image (starts with 68 65 6c 6c)"));
+        assert_eq!(header(b"").expect_err("empty").reason, "empty file (0 bytes)");
         assert_eq!(decoded_bytes(b"hello"), 0);
     }
 

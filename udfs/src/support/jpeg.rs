@@ -5,10 +5,11 @@ pub(crate) use pixmill_jpeg::Dct;
 use pixmill_jpeg::{Channels, Decoder, Decoding, Encoder, Error, Image, PixelLayout, Rows, Window};
 
 use super::arguments::Choice;
+use super::bad_image::BadImage;
 use super::decode::Decoded;
 use super::encode::Encoding;
 use super::four_taps::{self, FourTaps};
-use super::pixels::{BadImage, Mode, Pixels, PixelsRef, checked_size};
+use super::pixels::{Mode, Pixels, PixelsRef, checked_size};
 use super::resize::{Part, PartRows, Reduced, Resizing, Scale, convolve, convolved_part, reduction, tensorflow_window};
 use super::step::AnyTransform;
 use super::work::resizing;
@@ -73,7 +74,7 @@ impl JpegCodec {
                 let (cut, computed) = decode_part(image, &decoding, part, scratch)?;
                 let resized = resizing(|| convolve(cut.as_ref(), to, options.filter, &mut self.resizer, buffer));
                 self.rows = cut.values;
-                let pixels = resized.map_err(|error| BadImage(error.to_string()))?;
+                let pixels = resized.map_err(|error| BadImage::broken("jpeg", error))?;
                 return Ok(Decoded { pixels, is_step_done: true, in_file, computed });
             }
         }
@@ -233,14 +234,15 @@ impl Rows for ResizedRows<'_> {
 }
 
 fn bad(error: Error) -> BadImage {
-    BadImage(match error {
+    match error {
         Error::Truncated { bytes } => {
-            format!("truncated jpeg: the data ends before the image does ({bytes} bytes)")
+            BadImage::truncated("jpeg", format!("the data ends before the image does ({bytes} bytes)"))
         }
-        Error::Broken { what } => format!("broken jpeg: {what}"),
-        Error::Unsupported { what } => format!("unsupported jpeg: {what}"),
-        other => other.to_string(),
-    })
+        Error::Unsupported { what } => BadImage::unsupported("jpeg", what),
+        Error::TooLarge { what } => BadImage::too_large(what),
+        Error::Broken { what } => BadImage::broken("jpeg", what),
+        other => BadImage::broken("jpeg", other),
+    }
 }
 
 #[cfg(test)]
@@ -378,7 +380,7 @@ mod tests {
             let error =
                 JpegCodec::default().decode(&jpeg[..end], Mode::Rgb, Dct::Fast, Some(step.as_ref()), Vec::new());
             let reason = format!("truncated jpeg: the data ends before the image does ({end} bytes)");
-            assert_eq!(error.expect_err("a reason").0, reason);
+            assert_eq!(error.expect_err("a reason").reason, reason);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use datafusion::common::Result;
 use fast_image_resize::Resizer;
 
+use super::bad_image::BadImage;
 use super::decode::{DecodeOptions, Decoded, decode};
 use super::encode::{Encoding, encode};
 use super::jpeg::JpegCodec;
-use super::pixels::{BadImage, Pixels, PixelsRef};
+use super::pixels::{Pixels, PixelsRef};
 use super::step::AnyTransform;
 use super::work::resizing;
 

@@ -1,6 +1,7 @@
 //! What the SQL functions share: arguments, image arrays, codecs, resizing and linear models.
 
 pub(crate) mod arguments;
+pub(crate) mod bad_image;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod four_taps;

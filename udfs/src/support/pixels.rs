@@ -1,23 +1,12 @@
 //! Decoded images in memory: 8-bit, row-major, interleaved channels.
 
-use std::fmt;
-
 use super::arguments::Choice;
+use super::bad_image::BadImage;
 
 /// The most values (width x height x channels) an image may have.
 ///
 /// The same bound as TensorFlow's JPEG decoder; it is checked on the header, before any pixel is decoded.
 pub(crate) const MAX_VALUES: u64 = 1 << 29;
-
-/// Why an image can't be decoded, in words for the person who owns it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BadImage(pub(crate) String);
-
-impl fmt::Display for BadImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Which channels a decoded image has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,15 +102,15 @@ fn luma([red, green, blue]: [u8; 3]) -> u8 {
 /// Checks an image's header against [`MAX_VALUES`] and returns the number of values.
 pub(crate) fn checked_size(width: u32, height: u32, channels: u8) -> Result<usize, BadImage> {
     if width == 0 || height == 0 {
-        return Err(BadImage(format!("has no pixels: {width}x{height}")));
+        return Err(BadImage::broken("image", format!("it has no pixels: {width}x{height}")));
     }
     let values = u64::from(width) * u64::from(height) * u64::from(channels);
     if values >= MAX_VALUES {
-        return Err(BadImage(format!(
-            "too large: {width}x{height} pixels in {channels} channels are {values} values, the limit is {MAX_VALUES}"
+        return Err(BadImage::too_large(format!(
+            "{width}x{height} pixels in {channels} channels are {values} values, the limit is {MAX_VALUES}"
         )));
     }
-    usize::try_from(values).map_err(|error| BadImage(format!("too large: {error}")))
+    usize::try_from(values).map_err(BadImage::too_large)
 }
 
 #[cfg(test)]
@@ -146,7 +135,7 @@ mod tests {
     fn an_image_over_the_limit_is_refused_by_its_header() {
         let error = checked_size(65_535, 65_535, 3).expect_err("too large");
         assert_eq!(
-            error.0,
+            error.reason,
             "too large: 65535x65535 pixels in 3 channels are 12884508675 values, the limit is 536870912"
         );
         assert_eq!(checked_size(1, 1, 3), Ok(3));

@@ -87,7 +87,7 @@ pub(crate) fn outcome(result: &Result<Vec<u8>, Error>) -> &'static str {
         Err(Error::NotJpeg) => "not-jpeg",
         Err(Error::Truncated { .. }) => "truncated",
         Err(Error::Broken { .. }) => "broken",
-        Err(Error::Unsupported { .. }) => "unsupported",
+        Err(Error::Unsupported { .. } | Error::TooLarge { .. }) => "unsupported",
         Err(_) => "an error of another kind",
     }
 }

@@ -72,7 +72,7 @@ impl Frame {
     pub(super) fn check(&self) -> Result<(), Error> {
         let (width, height) = (self.width, self.height);
         if width.max(height) > LARGEST_SIDE {
-            return Err(Error::unsupported(format!("{width}x{height} pixels; a side may have {LARGEST_SIDE}")));
+            return Err(Error::TooLarge { what: format!("{width}x{height} pixels; a side may have {LARGEST_SIDE}") });
         }
         if self.precision != 8 {
             return Err(Error::unsupported(format!("{} bits a sample; 8 are decoded", self.precision)));
