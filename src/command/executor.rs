@@ -84,7 +84,8 @@ impl Executor {
             stores: self.listen.stores.settings()?,
         };
         let here = std::env::current_dir().map_err(Error::file("find", "."))?;
-        let ended = runtime()?.block_on(async {
+        let runtime = runtime()?;
+        let ended = runtime.block_on(async {
             let stopped = self.listen.stopped();
             tokio::pin!(stopped);
             let (cluster, report) = tokio::select! {
@@ -100,6 +101,10 @@ impl Executor {
             }
             run.await.map(|()| End::Stopped)
         });
+        if matches!(ended, Ok(End::GivenUp)) {
+            // Its tasks end with this process's program, wherever they are.
+            runtime.shutdown_background();
+        }
         drop(temporary);
         match ended? {
             End::Stopped => Ok(()),
