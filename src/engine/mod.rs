@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::exec::with_config;
 pub use crate::plan::Progress;
 pub(crate) use crate::plan::UPDATE_INTERVAL;
-use crate::plan::{has_images, with_image_batches};
+use crate::plan::{has_images, with_image_batches_of};
 use crate::session::{another_session, local_session};
 use crate::storage::{AllowList, StoreSettings, Stores};
 
@@ -246,7 +246,7 @@ impl Session {
         let (plan, _) = &begun;
         // A cluster's statement has its batches there.
         if ClusterExec::in_plan(plan).is_none() && has_images(plan)? {
-            let config = with_image_batches(task_ctx.session_config().clone());
+            let config = with_image_batches_of(plan, task_ctx.session_config().clone())?;
             task_ctx = with_config(&task_ctx, config);
         }
         Ok(RunningStatement::start(&self.cpu, self.ctx.clone(), begun, task_ctx))

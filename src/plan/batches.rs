@@ -7,12 +7,18 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::Result;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::config::ConfigExtension;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use super::image_work::calls_an_image_function;
+use crate::config::PixmillOptions;
+use crate::sink::ShardSinkExec;
+use crate::source::ReadExec;
 
 /// The most rows of a batch that may hold images.
 const IMAGE_BATCH_ROWS: usize = 64;
@@ -21,6 +27,72 @@ const IMAGE_BATCH_ROWS: usize = 64;
 pub(crate) fn with_image_batches(config: SessionConfig) -> SessionConfig {
     let rows = config.batch_size().min(IMAGE_BATCH_ROWS);
     config.with_batch_size(rows)
+}
+
+/// Most bytes of all batches that the scans of a statement hand on at the same time, as far as they have a few MiB each.
+const ALL_BATCHES: usize = 128 << 20;
+/// What each of them may have in any case.
+const LEAST_BATCH: usize = 4 << 20;
+
+/// As [`with_image_batches`], for a plan that runs in this process.
+pub(crate) fn with_image_batches_of(plan: &Arc<dyn ExecutionPlan>, config: SessionConfig) -> Result<SessionConfig> {
+    let mut config = with_image_batches(config);
+    let Fitting { rows, bytes } = Fitting::of(plan, config.options())?;
+    config.options_mut().set(&format!("{}.batch_bytes", PixmillOptions::PREFIX), &bytes.to_string())?;
+    Ok(config.with_batch_size(rows))
+}
+
+/// Has filters gather no more rows than a batch may have bytes.
+pub(crate) fn with_fitting_filters(
+    plan: Arc<dyn ExecutionPlan>,
+    options: &ConfigOptions,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let rows = Fitting::of(&plan, options)?.rows;
+    let fitting = plan.transform_up(|node| match node.downcast_ref::<FilterExec>() {
+        Some(filter) if filter.batch_size() > rows => {
+            let filter: Arc<dyn ExecutionPlan> = Arc::new(filter.with_batch_size(rows)?);
+            Ok(Transformed::yes(filter))
+        }
+        _ => Ok(Transformed::no(node)),
+    })?;
+    Ok(fitting.data)
+}
+
+/// What batches of a plan may have.
+struct Fitting {
+    /// What gathers batches, such as filters, gathers so many rows: fewer than DataFusion would where images are large.
+    rows: usize,
+    /// What is read at a time.
+    bytes: usize,
+}
+
+impl Fitting {
+    /// All partitions of a scan are under way at the same time, unless they are written as they come.
+    fn of(plan: &Arc<dyn ExecutionPlan>, options: &ConfigOptions) -> Result<Self> {
+        let (mut partitions, mut written) = (1, None);
+        plan.apply(|node| {
+            if let Some(sink) = node.downcast_ref::<ShardSinkExec>() {
+                written = sink.children().first().map(|input| input.output_partitioning().partition_count());
+            }
+            if let Some(scan) = node.downcast_ref::<ReadExec>() {
+                partitions = partitions.max(scan.properties().output_partitioning().partition_count());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        let most = PixmillOptions::of(options).batch_bytes();
+        let bytes = match written == Some(partitions) {
+            true => most,
+            false => most.min((ALL_BATCHES / partitions).max(LEAST_BATCH)),
+        };
+        let mut rows = options.execution.batch_size.get();
+        plan.apply(|node| {
+            if let Some(scan) = node.downcast_ref::<ReadExec>() {
+                rows = rows.min(scan.rows_within(bytes as u64));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(Self { rows, bytes })
+    }
 }
 
 /// Whether rows of a plan may hold images, or what may be one.

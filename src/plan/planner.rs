@@ -20,7 +20,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::batches::{will_have_images, with_image_batches};
+use super::batches::{will_have_images, with_fitting_filters, with_image_batches};
 use super::carried::{self, Features, carried};
 use super::check_locations;
 use super::image_work::measure_image_work;
@@ -51,6 +51,7 @@ impl PixmillQueryPlanner {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;
+        let plan = if has_images { with_fitting_filters(plan, session.config_options())? } else { plan };
         measure_image_work(plan)
     }
 }

@@ -57,6 +57,11 @@ pub(crate) trait Reader: fmt::Debug + Send + Sync + 'static {
     /// The rows of each partition, where they are known without reading.
     fn rows(&self, items: &Items) -> Option<Vec<usize>>;
 
+    /// How many rows have so many bytes of content at most, whichever they are; the largest one counts as if it were within.
+    fn rows_within(&self, _items: &Items, _bytes: u64) -> usize {
+        usize::MAX
+    }
+
     /// Whether these numbers of rows may be taken for granted, `count(*)` included.
     fn rows_are_exact(&self) -> bool {
         true
@@ -179,6 +184,11 @@ impl ReadExec {
         let asked = partition.map_or(0..rows.len(), |partition| partition..partition + 1);
         let most = self.fetch.unwrap_or(usize::MAX);
         Some(rows.get(asked)?.iter().map(|rows| rows.min(&most)).sum())
+    }
+
+    /// How many rows have so many bytes of content at most, whichever they are.
+    pub(crate) fn rows_within(&self, bytes: u64) -> usize {
+        self.reader.rows_within(self.items(), bytes)
     }
 
     /// What a remote process needs to do the same, and the most rows of each partition.

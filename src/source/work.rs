@@ -24,6 +24,8 @@ pub(super) struct Load {
     pub(super) rows: usize,
     pub(super) bytes: u64,
     pub(super) cores: usize,
+    /// Whether all of it is read in this process: then partitions are under way at the same time, each with rows of its own in memory.
+    pub(super) is_local: bool,
     /// Whether the query looks at what takes time to read.
     pub(super) reads_content: bool,
 }
@@ -41,7 +43,8 @@ impl Load {
             // Rows of the listing alone are cheap, and in one partition they stay in order.
             Partitions::Auto if !self.reads_content => 1,
             Partitions::Auto => {
-                let most = self.rows.div_ceil(LEAST_ROWS).max(1);
+                let at_once = if self.is_local { LEAST_PARTITIONS.max(4 * self.cores) } else { usize::MAX };
+                let most = self.rows.div_ceil(LEAST_ROWS).clamp(1, at_once);
                 by_size().max(self.cores.min(self.rows)).min(most)
             }
         }
@@ -88,11 +91,19 @@ mod tests {
 
     #[test]
     fn a_few_rows_stay_in_one_partition() {
-        let load = |rows| Load { rows, bytes: 0, cores: 4, reads_content: true };
+        let load = |rows| Load { rows, bytes: 0, cores: 4, is_local: false, reads_content: true };
         assert_eq!(load(8).partitions(Partitions::Auto), 1);
         assert_eq!(load(1000).partitions(Partitions::Auto), 16);
         assert_eq!(load(30_000_000).partitions(Partitions::BySize), 300);
         assert_eq!(load(0).partitions(Partitions::BySize), 1);
         assert_eq!(load(3).partitions(Partitions::Exactly(5)), 5);
+    }
+
+    #[test]
+    fn one_process_has_a_few_partitions_under_way_and_a_cluster_as_many_as_there_are() {
+        let load = |is_local| Load { rows: 1_000_000, bytes: 1 << 40, cores: 8, is_local, reads_content: true };
+        assert_eq!(load(true).partitions(Partitions::Auto), 32);
+        assert_eq!(load(false).partitions(Partitions::Auto), 8192);
+        assert_eq!(load(true).partitions(Partitions::BySize), 8192);
     }
 }

@@ -56,6 +56,7 @@ impl Request {
             rows,
             bytes: rows as u64 * RECORD_BYTES,
             cores: self.cores,
+            is_local: false,
             reads_content: self.reads == Reads::Images,
         };
         let mut partitions = Vec::new();

@@ -135,6 +135,7 @@ impl Request {
             rows: items.num_rows(),
             bytes: lengths(items).values().iter().map(|length| length.unsigned_abs()).sum(),
             cores: self.cores,
+            is_local: self.most_items.is_none(),
             reads_content: self.reads_content,
         };
         let count = load.partitions(self.options.partitions);

@@ -90,6 +90,7 @@ pub(in crate::source::images) async fn scan(
         rows: rows.count(),
         bytes: rows.bytes(columns)?,
         cores: session.config().target_partitions(),
+        is_local: most_items(session.config()).is_none(),
         reads_content,
     };
     let partitions = rows.cut(load.partitions(options.partitions));
