@@ -21,7 +21,7 @@ use crate::synthetic::{HostileSet, PhotoSet, side_by_side};
 ///
 /// Sizes, bytes and the time to decode are those of photos. The same seed gives the same bytes, on any machine.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Example:
   pixmill generate photos --images 3000 --classes 5
   pixmill generate s3://bucket/photos --images 3000
   pixmill generate photos --images 20000 --hostile 0.05")]
