@@ -10,6 +10,9 @@ pub mod engine;
 pub mod error;
 mod exec;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod output;
 mod plan;
 mod report;

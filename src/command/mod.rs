@@ -7,6 +7,8 @@ pub(crate) mod engine;
 pub(crate) mod executor;
 pub(crate) mod experiment;
 pub(crate) mod functions;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod generate;
 pub(crate) mod jobs;
 mod process;

@@ -1,5 +1,7 @@
 //! Options: those of the namespace `pixmill.*`, set by `SET pixmill.name = value`, and what sources and sinks have in common about theirs.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod value;
 
 use std::any::Any;

@@ -8,6 +8,8 @@ use datafusion::common::{Result as QueryResult, exec_datafusion_err};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod planned;
 mod running;
 mod statement;

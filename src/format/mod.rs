@@ -1,5 +1,7 @@
 //! File formats, as far as sources and sinks share them.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hive;
 pub(crate) mod kind;
 pub(crate) mod listed;

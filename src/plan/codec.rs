@@ -30,11 +30,11 @@ use crate::source::{ReadExec, ReaderMessage, TableMessage};
 use crate::storage::local_path;
 
 /// What messages of this crate begin with: no protobuf message does.
-const MAGIC: u8 = 0xFF;
+pub(super) const MAGIC: u8 = 0xFF;
 /// What the rows of a table begin with.
-const ROWS_MAGIC: u8 = 0xFE;
+pub(super) const ROWS_MAGIC: u8 = 0xFE;
 /// What the plan of one task begins with.
-const WORK_MAGIC: u8 = 0xFD;
+pub(super) const WORK_MAGIC: u8 = 0xFD;
 /// Changes with the messages: processes of different versions must not guess what the other means.
 pub(crate) const WIRE_VERSION: u8 = 5;
 

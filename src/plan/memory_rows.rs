@@ -1,16 +1,18 @@
 //! Tables in this process's memory on the wire: their rows travel with the plan.
 
-use std::io::Cursor;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::ipc::reader::StreamDecoder;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
-use datafusion::common::{Result, TableReference, internal_err, plan_err};
+use datafusion::common::{Result, TableReference, internal_datafusion_err, internal_err, plan_err};
 use indicatif::HumanBytes;
+use pixmill_udfs::catch_panic;
 
 use crate::source::stored::StoredTable;
 
@@ -64,11 +66,23 @@ pub(super) fn decode(mut bytes: &[u8], schema: SchemaRef) -> Result<Arc<dyn Tabl
         let Some((stream, rest)) = rest.split_at_checked(u64::from_le_bytes(*length) as usize) else {
             return internal_err!("the rows of a table are cut off");
         };
-        let batches: Result<Vec<RecordBatch>, _> = StreamReader::try_new(Cursor::new(stream), None)?.collect();
-        partitions.push(batches?);
+        // Arrow's reader panics on some that are damaged.
+        let batches = catch_panic(|| batches(stream));
+        partitions
+            .push(batches.map_err(|panic| internal_datafusion_err!("the rows of a table are damaged: {panic}"))??);
         bytes = rest;
     }
     Ok(Arc::new(MemTable::try_new(schema, partitions)?))
+}
+
+/// The batches of a stream. No more room is made than it has bytes, whatever lengths it claims.
+fn batches(stream: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let (mut decoder, mut bytes, mut batches) = (StreamDecoder::new(), Buffer::from(stream), Vec::new());
+    while let Some(batch) = decoder.decode(&mut bytes)? {
+        batches.push(batch);
+    }
+    decoder.finish()?;
+    Ok(batches)
 }
 
 #[cfg(test)]
@@ -92,5 +106,21 @@ mod tests {
         let arrived: Vec<_> = arrived.batches.iter().map(|rows| rows.try_read().expect("no writer").clone()).collect();
         assert_eq!(arrived, partitions);
         assert!(decode(&bytes[..bytes.len() - 1], table.schema()).is_err());
+    }
+
+    #[test]
+    fn damaged_rows_are_refused_or_others_and_never_a_panic() {
+        let table = MemTable::try_new(batch(vec![]).schema(), vec![vec![batch(vec![1, 2, 3])]]).expect("a table");
+        let mut bytes = Vec::new();
+        encode(&TableReference::bare("t"), &table, &mut bytes).expect("bytes");
+        let mut refused = 0;
+        for at in 8..bytes.len() {
+            for change in [0x01, 0x40, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= change;
+                refused += usize::from(decode(&damaged, table.schema()).is_err());
+            }
+        }
+        assert!(refused > bytes.len(), "{refused} of {} damaged tables", 3 * bytes.len());
     }
 }

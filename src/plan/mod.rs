@@ -11,6 +11,8 @@ mod empty_relations;
 mod expose;
 mod forget_constants;
 mod fuse_through_alias;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hive;
 mod image_work;
 mod keep_order;

@@ -72,7 +72,7 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, ne
 }
 
 /// The session that a request's cookies name.
-fn shown(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn shown(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, id)| id.trim_matches('"'))

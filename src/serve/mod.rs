@@ -6,6 +6,8 @@ mod answer;
 mod clients;
 mod connection;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod gate;
 mod ingest;
 mod metadata;

@@ -7,6 +7,8 @@ mod editor;
 mod execute;
 mod files;
 mod functions;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod highlight;
 mod interrupt;
 mod keywords;

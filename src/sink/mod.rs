@@ -1,5 +1,7 @@
 //! Where rows go: one sink, one commit and one manifest for every format of shards. Sinks know no source.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod parquet;
 pub mod tfrecord;
 pub mod webdataset;

@@ -19,10 +19,13 @@ impl fmt::Display for NameTemplate {
     }
 }
 
-/// A piece of a template.
+/// The most digits that a number is padded to.
+const MOST_DIGITS: usize = 20;
+
+/// A piece of a template; a field has no width where what stands for it is none.
 enum Piece<'a> {
     Text(&'a str),
-    Field { name: &'a str, width: usize },
+    Field { name: &'a str, width: Option<usize> },
 }
 
 impl NameTemplate {
@@ -45,6 +48,11 @@ impl NameTemplate {
                     return plan_err!("name_template: '{text}' can't be part of a file name");
                 }
                 Piece::Text(text) => touches_number &= text.chars().all(|c| c.is_ascii_digit()),
+                Piece::Field { name, width: None } => {
+                    return plan_err!(
+                        "name_template: '{{{name}:...}}' must say to how many digits it is padded, 0 to {MOST_DIGITS}, as in {{{name}:05}}, got '{text}'"
+                    );
+                }
                 Piece::Field { name: "prefix", .. } => {}
                 Piece::Field { name: "shard" | "shards" | "records", .. } if touches_number => {
                     return plan_err!(
@@ -96,10 +104,10 @@ impl NameTemplate {
                 }
                 // Wide enough for the last shard, so that names sort like numbers.
                 Piece::Field { name: "shard", width } => {
-                    (shard as u64, width.max(shards.saturating_sub(1).to_string().len()))
+                    (shard as u64, width.unwrap_or(0).max(shards.saturating_sub(1).to_string().len()))
                 }
-                Piece::Field { name: "shards", width } => (shards as u64, width),
-                Piece::Field { width, .. } => (records, width),
+                Piece::Field { name: "shards", width } => (shards as u64, width.unwrap_or(0)),
+                Piece::Field { width, .. } => (records, width.unwrap_or(0)),
             };
             name.push_str(&format!("{number:0width$}"));
         }
@@ -108,26 +116,7 @@ impl NameTemplate {
 
     /// Whether a file may be a shard of this template, whatever its numbers are.
     pub fn matches(&self, prefix: &str, name: &str) -> bool {
-        let mut rest = name;
-        for piece in self.pieces() {
-            let fixed = match piece {
-                Piece::Text(text) => text,
-                Piece::Field { name: "prefix", .. } => prefix,
-                Piece::Field { .. } => {
-                    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-                    if digits == 0 {
-                        return false;
-                    }
-                    rest = &rest[digits..];
-                    continue;
-                }
-            };
-            match rest.strip_prefix(fixed) {
-                Some(tail) => rest = tail,
-                None => return false,
-            }
-        }
-        matches!(rest, "" | ".gz" | ".zlib" | INDEX_SUFFIX)
+        matches(&self.pieces(), prefix, name)
     }
 
     fn pieces(&self) -> Vec<Piece<'_>> {
@@ -136,7 +125,7 @@ impl NameTemplate {
         while let Some((text, tail)) = rest.split_once('{') {
             let Some((field, tail)) = tail.split_once('}') else { break };
             let (name, width) = field.split_once(':').unwrap_or((field, "0"));
-            let width = width.parse().unwrap_or(0).min(20);
+            let width = width.parse().ok().filter(|width| *width <= MOST_DIGITS);
             pieces.push(Piece::Text(text));
             pieces.push(Piece::Field { name, width });
             rest = tail;
@@ -144,6 +133,20 @@ impl NameTemplate {
         pieces.push(Piece::Text(rest));
         pieces
     }
+}
+
+/// Whether a name is made of these pieces. A number ends anywhere among digits: what is behind it may begin with some.
+fn matches(pieces: &[Piece<'_>], prefix: &str, name: &str) -> bool {
+    let Some((first, rest)) = pieces.split_first() else { return matches!(name, "" | ".gz" | ".zlib" | INDEX_SUFFIX) };
+    let fixed = match first {
+        Piece::Text(text) => text,
+        Piece::Field { name: "prefix", .. } => prefix,
+        Piece::Field { .. } => {
+            let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            return (1..=digits).rev().any(|count| matches(rest, prefix, &name[count..]));
+        }
+    };
+    name.strip_prefix(fixed).is_some_and(|name| matches(rest, prefix, name))
 }
 
 #[cfg(test)]
@@ -178,6 +181,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_may_stand_before_digits() {
+        for (template, prefix) in [("{prefix}-{shard:05}8x{records}.tfrec", "a"), ("{shard}{prefix}.tfrec", "2024")] {
+            let template = NameTemplate::parse(Format::TfRecord, template).expect("a template");
+            for (shard, records) in [(0, 0), (8, 8), (11, 123)] {
+                let name = template.name(prefix, shard, 12, records);
+                assert!(template.matches(prefix, &name), "{name}");
+            }
+            assert!(!template.matches(prefix, "8x1.tfrec"));
+        }
+    }
+
+    #[test]
     fn bad_templates_say_what_is_missing() {
         for bad in [
             "{prefix}.tfrec",
@@ -187,6 +202,8 @@ mod tests {
             ".{shard}",
             "{shard}{records}",
             "{shard}1{records}",
+            "{shard:five}",
+            "{shard:21}",
         ] {
             assert!(NameTemplate::parse(Format::TfRecord, bad).is_err(), "{bad}");
         }

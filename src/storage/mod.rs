@@ -6,6 +6,8 @@ mod buffers;
 mod directory;
 mod durable;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod glob;
 mod input;
 mod literal;

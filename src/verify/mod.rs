@@ -6,6 +6,8 @@ mod dataset;
 mod duplicates;
 mod features;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod images;
 mod index;
 mod labels;

@@ -1,6 +1,8 @@
 //! Texts as people read them: numbers of things in words, names and constants in SQL, what object stores say, what a terminal and a page may show.
 
 mod cut;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod html;
 mod number;
 mod sql;

@@ -17,7 +17,7 @@ pub(crate) fn push(text: &mut String, character: char) {
 }
 
 /// Whether a character only shows itself. Others end lines, start escape sequences, or turn the direction of what follows.
-fn is_seen(character: char) -> bool {
+pub(super) fn is_seen(character: char) -> bool {
     !character.is_control()
         && !matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -100,7 +100,7 @@ fn text(path: &Path) -> Result<Option<String>, String> {
 }
 
 /// The values of a profile's section: `[name]`, `[profile name]`; lines that are indented belong to the value above them.
-fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
+pub(super) fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
     let mut values = None;
     let mut is_inside = false;
     for line in text.lines() {

@@ -7,6 +7,8 @@ mod address;
 mod aws_profile;
 mod connector;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod list;
 mod open;
 mod read;

@@ -170,7 +170,8 @@ fn rule(text: &str) -> Result<StoreRule, String> {
     let provider =
         provider.ok_or_else(|| format!("'{scheme}' is no scheme of a store: there are s3, gs, az and abfss"))?;
     let bucket = bucket.trim_end_matches('/');
-    if bucket.contains(['/', '@', '?']) {
+    let is_odd = |letter: char| matches!(letter, '/' | '@' | '?') || letter.is_control() || letter.is_whitespace();
+    if bucket.contains(is_odd) {
         return Err(format!("'{place}' must be a bucket alone, without key and account"));
     }
     let mut values = StoreValues::default();
@@ -260,7 +261,9 @@ mod tests {
         let error = |text: &str| text.parse::<StoreRule>().expect_err("no rule").to_string();
         assert!(error("photos").starts_with("'photos' names no store; "));
         assert!(error("ftp://photos").contains("'ftp' is no scheme of a store"));
-        assert!(error("s3://photos/key").contains("must be a bucket alone"));
+        for text in ["s3://photos/key", "s3://pho tos", "az://photos\n//"] {
+            assert!(error(text).contains("must be a bucket alone"), "{text:?}");
+        }
         assert!(error("gs://photos,region=x").contains("Google Cloud Storage has no region"));
         assert!(error("s3://photos,path_style=yes").contains("path_style must be true or false, got 'yes'"));
         for text in [

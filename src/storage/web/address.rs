@@ -59,10 +59,19 @@ pub(crate) fn named_in_lists(location: &str) -> String {
     }
 }
 
+/// Browsers and clients pass over slashes, tabs and line breaks before a host, and take a backslash for a slash.
 fn without_user(place: &str) -> String {
-    let Some((scheme, rest)) = place.split_once("://") else { return place.to_string() };
-    let (host, path) = rest.find(['/', '\\']).map_or((rest, ""), |slash| rest.split_at(slash));
-    format!("{scheme}://{}{path}", host.rsplit_once('@').map_or(host, |(_, host)| host))
+    let Some((scheme, mut rest)) = place.split_once("://") else { return place.to_string() };
+    loop {
+        rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+        let (host, path) = rest.find(['/', '\\']).map_or((rest, ""), |slash| rest.split_at(slash));
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        // A user without a host makes no URL, and what is behind it may be meant as one.
+        if !host.is_empty() || path.is_empty() {
+            return format!("{scheme}://{host}{path}");
+        }
+        rest = path;
+    }
 }
 
 /// Words in the names of parameters that are for secrets.
@@ -136,6 +145,9 @@ mod tests {
             ("https://h/a.jpg?sig=marked", "https://h/a.jpg?...", "https://h/a.jpg?..."),
             ("https://me@h/a@b.jpg", "https://h/a@b.jpg", "https://h/a@b.jpg"),
             ("photos/a?b.jpg", "photos/a?b.jpg", "photos/a?b.jpg"),
+            ("https:///\\/me:marked@h/a.jpg", "https://h/a.jpg", "https://h/a.jpg"),
+            ("https://me@///:marked@h/a.jpg", "https://h/a.jpg", "https://h/a.jpg"),
+            ("https://\t/me:marked@h/a.jpg", "https://h/a.jpg", "https://h/a.jpg"),
         ] {
             assert_eq!((shown(location).as_str(), named_in_lists(location).as_str()), (in_errors, in_lists));
         }

@@ -224,7 +224,7 @@ fn is_passing(status: StatusCode) -> bool {
 }
 
 /// How long a host asks to be left alone: in seconds, or until a time.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

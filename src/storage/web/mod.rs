@@ -6,6 +6,8 @@
 mod address;
 mod client;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod opt_out;
 mod options;
 mod outage;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,8 @@ enum Place {
 
 /// The bytes of an image whose length nobody has told, for cutting work into parts.
 pub(super) const USUAL_BYTES: u64 = 64 * 1024;
+/// No image that is read is as long: a list may tell anything, and what it tells is added up.
+const LONGEST: i64 = 1 << 32;
 
 impl ListColumns {
     /// What the columns of a list say; `url` is the one that holds the places, where it is told.
@@ -150,7 +152,8 @@ impl ListColumns {
         match &self.length {
             Some(name) => {
                 let column = items.column(items.schema_ref().index_of(name)?);
-                Ok(cast(column, &DataType::Int64)?.as_primitive().clone())
+                let told = cast(column, &DataType::Int64)?;
+                Ok(told.as_primitive::<Int64Type>().unary(|length| length.clamp(-1, LONGEST)))
             }
             None => Ok(Int64Array::new_null(items.num_rows())),
         }
@@ -234,6 +237,16 @@ mod tests {
         assert!(error(&[("url", text.clone())], Some("link")).contains("no column 'link'; its columns are url"));
         assert!(error(&[("url", number.clone())], None).contains("must hold paths or URLs as text, got Int64"));
         assert!(error(&[("url", text.clone()), ("content", text)], None).contains("has a column 'content'"));
+    }
+
+    #[test]
+    fn lengths_that_no_image_has_can_be_added_up() {
+        let lengths: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX, i64::MAX, i64::MIN, 7]));
+        let places: ArrayRef = Arc::new(StringArray::from(vec!["a"; 4]));
+        let items = RecordBatch::try_from_iter([("url", places), ("length", lengths)]).expect("rows");
+        let columns = ListColumns::try_new(items.schema(), None, "list.csv").expect("columns");
+        let lengths = columns.lengths(&items).expect("lengths");
+        assert_eq!(lengths.values(), &[LONGEST, LONGEST, -1, 7]);
     }
 
     #[test]
