@@ -50,7 +50,7 @@ fn one_bad_image_is_listed_and_the_others_are_written() {
     assert!(finished.stderr.contains("2 rejected, listed in _rejects.csv"), "{}", finished.stderr);
     insta::assert_snapshot!(workspace.read("out/_rejects.csv"), @r#"
     path,reason
-    photos/daisy/broken.jpg,"not a jpeg, png, gif, bmp, webp or tiff image (starts with 68 65 6c 6c)"
+    photos/daisy/broken.jpg,"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
     photos/daisy/dangling.jpg,cannot be read: No such file or directory (os error 2)
     "#);
     workspace.pixmill(&["verify", "out"]).success();

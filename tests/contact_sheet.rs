@@ -74,7 +74,7 @@ fn a_broken_image_is_a_marked_cell_with_its_reason() {
         let (first, second) = finished.stderr.split_once('\n').expect("two lines");
         assert_eq!(
             first,
-            "broken: photos/daisy/0.jpg: not a jpeg, png, gif, bmp, webp or tiff image (starts with 68 65 6c 6c)"
+            "broken: photos/daisy/0.jpg: not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
         );
         assert!(second.starts_with("wrote 3 images, 1 label, 1 broken, "), "{second}");
     }

@@ -137,7 +137,7 @@ fn a_sample_without_one_of_its_members_is_rejected() {
     insta::assert_snapshot!(workspace.read("out/_rejects.csv"), @r#"
     path,reason
     photos/daisy/000001.jpg,column 'cls' is NULL
-    photos/daisy/broken.jpg,"not a jpeg, png, gif, bmp, webp or tiff image (starts with 68 65 6c 6c)"
+    photos/daisy/broken.jpg,"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
     "#);
 }
 

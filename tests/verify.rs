@@ -151,7 +151,7 @@ fn what_is_no_shard_is_called_what_it_is() {
     insta::assert_snapshot!(faults("x.tfrec", b"PK\x03\x04 and so on"), @"x.tfrec: not a TFRecord file: it looks like a zip archive; unpack it");
     insta::assert_snapshot!(faults("x.tfrec", &tar(&[("a.jpg", b"x"), ("b.cls", b"1")])), @"
     x.tfrec: its name says TFRecord, it is a tar archive
-    x.tfrec: record 0 at byte 0: feature 'jpg': not a jpeg, png, gif, bmp, webp or tiff image (starts with 78)
+    x.tfrec: record 0 at byte 0: feature 'jpg': not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 78)
     x.tfrec: record 1 at byte 1024: sample 'b' has cls, the first has jpg
     ");
 }
@@ -501,7 +501,7 @@ fn faults_of_tar_shards_name_the_sample() {
     let uneven = tar(&[("a.bmp", &one), ("a.cls", b"1"), ("b.bmp", &two), ("c.bmp", b"x"), ("c.json", b"{")]);
     insta::assert_snapshot!(faults("x.tar", &uneven), @"
     x.tar: record 1 at byte 2048: sample 'b' has bmp, the first has bmp, cls
-    x.tar: record 2 at byte 3072: feature 'bmp': not a jpeg, png, gif, bmp, webp or tiff image (starts with 78)
+    x.tar: record 2 at byte 3072: feature 'bmp': not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 78)
     x.tar: record 2 at byte 3072: sample 'c' has bmp, json, the first has bmp, cls
     x.tar: record 2 at byte 4096: member 'json' is no JSON: EOF while parsing an object at line 1 column 1
     ");

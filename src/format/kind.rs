@@ -5,8 +5,10 @@ use std::path::Path;
 use super::tfrecord::is_beside_data;
 
 /// File name extensions of images, in any case.
-pub(crate) const IMAGE_EXTENSIONS: [&str; 10] =
-    ["bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub(crate) const IMAGE_EXTENSIONS: [&str; 17] = [
+    "bmp", "gif", "ico", "jfif", "jpe", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "qoi", "tga", "tif", "tiff",
+    "webp",
+];
 
 /// Names of columns and features that hold images, the likeliest first.
 pub(crate) const IMAGE_COLUMNS: [&str; 8] =

@@ -21,20 +21,24 @@ enum OnError {
     #[default]
     Null,
     Raise,
+    /// What could be decoded stands, the rest is grey; NULL where that is nothing.
+    Partial,
 }
 
 impl Choice for OnError {
-    const CHOICES: &'static [(&'static str, Self)] = &[("null", Self::Null), ("raise", Self::Raise)];
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("null", Self::Null), ("raise", Self::Raise), ("partial", Self::Partial)];
 }
 
 /// The SQL function `image_decode`.
 #[user_doc(
     doc_section(label = "Image functions"),
-    description = "Decodes a JPEG, PNG, GIF (first frame), BMP, WebP or TIFF file to an image struct \
+    description = "Decodes a JPEG, PNG, GIF (first frame), BMP, WebP, TIFF (first image), PNM, QOI, TGA or ICO (largest image) file to an image struct \
 {height, width, channels, data}: 8 bits per channel, row-major, channels interleaved. EXIF orientation is applied unless \
 `exif => 'ignore'`. The format is told by content. 16-bit values keep their upper byte, CMYK and YCCK become RGB, mode \
 'rgb' drops alpha, 'gray' is BT.601 luma (a JPEG's own), 'native' keeps the file's channels. An image that can't be decoded, or of 2^29 \
-values (width x height x channels) and more, is NULL; `image_error` says why.",
+values (width x height x channels) and more, is NULL; `image_error` says why. docs/images.md has the formats, and what becomes of \
+damaged files.",
     syntax_example = "image_decode(content, mode => 'rgb', exif => 'apply', on_error => 'null', dct => 'fast')",
     sql_example = r#"```sql
 > SELECT path, image_decode(content) AS image FROM read_images('photos') LIMIT 2;
@@ -53,7 +57,8 @@ values (width x height x channels) and more, is NULL; `image_error` says why.",
     ),
     argument(
         name = "on_error",
-        description = "'null' (default) or 'raise', which fails the query at the first bad image."
+        description = "'null' (default); 'raise', which fails the query at the first bad image; or 'partial': of an image that ends too \
+early or is damaged, what could be decoded, the rest grey (128)."
     ),
     argument(
         name = "dct",
@@ -111,6 +116,7 @@ impl Decode {
         match kernels.decode(content, self.options, next) {
             Ok(decoded) => Ok(Some(decoded)),
             Err(_) if self.on_error == OnError::Null => Ok(None),
+            Err(_) if self.on_error == OnError::Partial => Ok(kernels.decode_partly(content, self.options)),
             Err(reason) => exec_err!(
                 "image_decode: {reason}; use on_error => 'null' to keep the row and image_error(content) to find it"
             ),

@@ -94,7 +94,7 @@ impl Scalar for Encode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::decode::sniff;
+    use crate::support::format::sniff;
     use crate::support::kernels::Kernels;
     use crate::support::step::parse;
     use crate::support::testing::gray;
@@ -106,7 +106,7 @@ mod tests {
             let mut kernels = Kernels::default();
             let mut file = Vec::new();
             kernels.encode(gray(2, 2, &[1, 2, 3, 4]), &step.encoding, &mut file).expect("a file");
-            assert_eq!(sniff(&file).map(|(_, name)| name), Ok(format));
+            assert_eq!(sniff(&file).map(|found| found.name()), Ok(format));
         }
     }
 }

@@ -10,25 +10,26 @@ use datafusion_macros::user_doc;
 
 use crate::support::arguments::{Kind, Parameter, columnar, required};
 use crate::support::bad_image::BadImage;
-use crate::support::decode::{DecodeOptions, Exif, decode};
+use crate::support::decode::{DecodeOptions, Exif, decode, decode_partly};
 use crate::support::function::{Function, Scalar};
-use crate::support::jpeg::JpegCodec;
+use crate::support::jpeg::{Dct, JpegCodec};
 use crate::support::pixels::Mode;
 use crate::support::rows::for_each_content;
 
 /// The SQL function `image_error`.
 #[user_doc(
     doc_section(label = "Image functions"),
-    description = "Says why an image file can't be decoded, and NULL where it can be. The whole image is decoded to find out. \
+    description = "Says why an image file can't be decoded, and NULL where it can be. The whole image is decoded to find out. Of a file that ends \
+too early or is damaged, it tells how many of a hundred rows are there: those that `on_error => 'partial'` of `image_decode` gives. \
 `image_error_class` gives one of a few words, to count by.",
     syntax_example = "image_error(content)",
     sql_example = r#"```sql
 > SELECT image_error(X'3c21444f') AS reason;
-+-------------------------------------------------------------------------+
-| reason                                                                  |
-+-------------------------------------------------------------------------+
-| not a jpeg, png, gif, bmp, webp or tiff image (starts with 3c 21 44 4f) |
-+-------------------------------------------------------------------------+
++---------------------------------------------------------------------------------------------+
+| reason                                                                                      |
++---------------------------------------------------------------------------------------------+
+| not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 3c 21 44 4f) |
++---------------------------------------------------------------------------------------------+
 ```"#,
     argument(name = "content", description = "The bytes of an image file.")
 )]
@@ -66,6 +67,16 @@ impl Scalar for ImageError {
 /// assert_eq!((error.class.name(), error.reason.as_str()), ("empty", "empty file (0 bytes)"));
 /// ```
 pub fn image_error(content: &[u8]) -> Option<BadImage> {
-    let options = DecodeOptions { mode: Mode::Native, exif: Exif::Ignore, ..DecodeOptions::default() };
-    decode(content, options, None, &mut JpegCodec::default(), Vec::new()).err()
+    let error = fault(content)?;
+    Some(match decode_partly(content, OPTIONS, &mut JpegCodec::default()) {
+        Some((_, percent)) => error.with_rows(percent),
+        None => error,
+    })
 }
+
+/// The same without the rows that there are.
+pub(crate) fn fault(content: &[u8]) -> Option<BadImage> {
+    decode(content, OPTIONS, None, &mut JpegCodec::default(), Vec::new()).err()
+}
+
+const OPTIONS: DecodeOptions = DecodeOptions { mode: Mode::Native, exif: Exif::Ignore, dct: Dct::Fast };

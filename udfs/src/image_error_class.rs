@@ -8,7 +8,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
 
-use crate::image_error::image_error;
+use crate::image_error::fault;
 use crate::support::arguments::{Kind, Parameter, columnar, required};
 use crate::support::function::{Function, Scalar};
 use crate::support::rows::for_each_content;
@@ -52,7 +52,7 @@ impl Scalar for ImageErrorClass {
     fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         let mut classes = StringBuilder::new();
         for_each_content::<Self>(args, |row| {
-            let error = row.and_then(|(content, _)| image_error(content));
+            let error = row.and_then(|(content, _)| fault(content));
             classes.append_option(error.map(|error| error.class.name()));
             Ok(())
         })?;

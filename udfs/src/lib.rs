@@ -11,7 +11,7 @@
 //! pixmill_udfs::register_all(&ctx);
 //! let reasons = ctx.sql("SELECT image_error(X'3c21444f') AS reason").await?.collect().await?;
 //! let reasons = datafusion::arrow::util::pretty::pretty_format_batches(&reasons)?.to_string();
-//! assert!(reasons.contains("not a jpeg, png, gif, bmp, webp or tiff image (starts with 3c 21 44 4f)"));
+//! assert!(reasons.contains("not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 3c 21 44 4f)"));
 //! # Ok(())
 //! # }
 //! ```
@@ -44,7 +44,7 @@ use datafusion::prelude::SessionContext;
 pub use image_error::image_error;
 pub use list::{aggregates, all, extended, image_pipeline};
 pub use support::bad_image::{BadImage, ImageErrorClass};
-pub use support::decode::formats;
+pub use support::format::formats;
 pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size};
 pub use support::image_array::image_type;

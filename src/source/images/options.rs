@@ -54,7 +54,7 @@ impl SourceOptions for ImagesOptions {
         ),
         option(
             "extensions",
-            "bmp, gif, jfif, jpe, jpeg, jpg, png, tif, tiff, webp",
+            "bmp, gif, ico, jfif, jpe, jpeg, jpg, pbm, pgm, png, pnm, ppm, qoi, tga, tif, tiff, webp",
             "Which file name extensions are images, in any case; `*` for all. A glob that names an extension needs none.",
         ),
         option(

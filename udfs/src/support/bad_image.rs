@@ -103,6 +103,11 @@ impl BadImage {
         Self::new(ImageErrorClass::CodecPanic, format!("the {codec} panicked: {message}"))
     }
 
+    /// The same of an image of which so many of a hundred rows could be decoded.
+    pub(crate) fn with_rows(self, percent: usize) -> Self {
+        Self { reason: format!("{}; {percent} % of the rows are there", self.reason), ..self }
+    }
+
     /// What a decoder of the crate `image` says.
     pub(crate) fn of_decoder(format: &str, error: &ImageError) -> Self {
         match error {

@@ -9,12 +9,16 @@ use image::{
 
 use super::arguments::Choice;
 use super::bad_image::BadImage;
+use super::format::{Format, sniff};
 use super::guard::guarded;
 use super::jpeg::{Dct, JpegCodec};
-use super::jpeg_segments;
+use super::orientation::orientation;
+use super::partial::Part;
 use super::pixels::{MAX_VALUES, Mode, Pixels, checked_size};
 use super::step::AnyTransform;
+use super::tiff::Tiff;
 use super::work::decoding;
+use super::{bmp, gif, png, qoi};
 
 /// What to do with the EXIF orientation of a photo.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,36 +38,6 @@ pub(crate) struct DecodeOptions {
     pub(crate) mode: Mode,
     pub(crate) exif: Exif,
     pub(crate) dct: Dct,
-}
-
-/// The formats that can be decoded, with the words that name them.
-const FORMATS: [(ImageFormat, &str); 6] = [
-    (ImageFormat::Jpeg, "jpeg"),
-    (ImageFormat::Png, "png"),
-    (ImageFormat::Gif, "gif"),
-    (ImageFormat::Bmp, "bmp"),
-    (ImageFormat::WebP, "webp"),
-    (ImageFormat::Tiff, "tiff"),
-];
-
-/// The names of the formats that can be decoded.
-pub fn formats() -> [&'static str; FORMATS.len()] {
-    FORMATS.map(|(_, name)| name)
-}
-
-/// The format of an image file by its first bytes, with its name.
-pub(crate) fn sniff(content: &[u8]) -> Result<(ImageFormat, &'static str), BadImage> {
-    if content.is_empty() {
-        return Err(BadImage::empty());
-    }
-    let guess = image::guess_format(content).ok();
-    let known = guess.and_then(|guess| FORMATS.into_iter().find(|(format, _)| *format == guess));
-    known.ok_or_else(|| {
-        let names = formats();
-        let start: Vec<String> = content.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        let (names, start) = (format!("{} or {}", names[..5].join(", "), names[5]), start.join(" "));
-        BadImage::not_an_image(format!("not a {names} image (starts with {start})"))
-    })
 }
 
 /// What came of an image file.
@@ -95,15 +69,60 @@ pub(crate) fn decode(
     jpeg: &mut JpegCodec,
     buffer: Vec<u8>,
 ) -> Result<Decoded, BadImage> {
-    let (format, name) = sniff(content)?;
+    let format = sniff(content)?;
     let decode = || {
-        if format == ImageFormat::Jpeg {
+        if format == Format::Jpeg {
             return decode_jpeg(content, options, next, jpeg, buffer);
         }
-        let pixels = decode_other(content, format, name, options.exif)?;
-        Ok(Decoded::whole(pixels.into_mode(options.mode)))
+        let pixels = decode_other(content, format)?;
+        Ok(Decoded::whole(upright(pixels, content, format, options.exif)?.into_mode(options.mode)))
     };
     decoding(|| guarded("decoder", decode))
+}
+
+/// Decodes what there is of an image that can't be decoded as a whole, the rest grey, and tells how many of a hundred rows are there;
+/// `None` where that is none, or can't be told.
+pub(crate) fn decode_partly(content: &[u8], options: DecodeOptions, jpeg: &mut JpegCodec) -> Option<(Decoded, usize)> {
+    let format = sniff(content).ok()?;
+    let mut percent = 0;
+    let decode = || {
+        let part = match format {
+            Format::Jpeg => jpeg.decode_partly(content, options.mode, options.dct)?,
+            Format::Png => png::decode_partly(content)?.into_gray(),
+            Format::Gif => gif::decode(content)?.into_gray(),
+            Format::Qoi => qoi::decode(content)?.into_gray(),
+            Format::Tiff => Tiff::read(content)?.decode()?.into_gray(),
+            Format::Bmp => decode_bmp_partly(content)?,
+            _ => None,
+        };
+        let (pixels, rows) = part.ok_or_else(BadImage::empty)?;
+        percent = rows;
+        Ok(Decoded::whole(upright(pixels, content, format, options.exif)?.into_mode(options.mode)))
+    };
+    let decoded = decoding(|| guarded("decoder", decode)).ok()?;
+    Some((decoded, percent))
+}
+
+fn decode_bmp_partly(content: &[u8]) -> Result<Option<(Pixels, usize)>, BadImage> {
+    let Some((completed, rows)) = bmp::Layout::read(content).and_then(|layout| layout.completed(content)) else {
+        return Ok(None);
+    };
+    let pixels = decode_with_image(&completed, ImageFormat::Bmp, Format::Bmp)?;
+    Ok(Part { pixels, rows, fault: None }.into_gray())
+}
+
+/// The image as its EXIF orientation says that it is to be seen.
+fn upright(pixels: Pixels, content: &[u8], format: Format, exif: Exif) -> Result<Pixels, BadImage> {
+    let orientation = match exif {
+        Exif::Ignore => Orientation::NoTransforms,
+        Exif::Apply => orientation(content, format),
+    };
+    if orientation == Orientation::NoTransforms {
+        return Ok(pixels);
+    }
+    let mut image = to_image(pixels)?;
+    image.apply_orientation(orientation);
+    from_image(image)
 }
 
 fn decode_jpeg(
@@ -113,52 +132,40 @@ fn decode_jpeg(
     jpeg: &mut JpegCodec,
     buffer: Vec<u8>,
 ) -> Result<Decoded, BadImage> {
-    let orientation = match options.exif {
-        Exif::Ignore => Orientation::NoTransforms,
-        Exif::Apply => {
-            jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
-        }
-    };
-    let is_upright = orientation == Orientation::NoTransforms;
+    let is_upright = options.exif == Exif::Ignore || orientation(content, Format::Jpeg) == Orientation::NoTransforms;
     let decoded = jpeg.decode(content, options.mode, options.dct, next.filter(|_| is_upright), buffer)?;
-    let pixels = if is_upright {
-        decoded.pixels
-    } else {
-        let mut image = to_image(decoded.pixels)?;
-        image.apply_orientation(orientation);
-        from_image(image)?
-    };
+    let pixels =
+        if is_upright { decoded.pixels } else { upright(decoded.pixels, content, Format::Jpeg, options.exif)? };
     Ok(Decoded { pixels: pixels.into_mode(options.mode), ..decoded })
 }
 
-fn decode_other(content: &[u8], format: ImageFormat, name: &str, exif: Exif) -> Result<Pixels, BadImage> {
-    let bad = |error| BadImage::of_decoder(name, &error);
+fn decode_other(content: &[u8], format: Format) -> Result<Pixels, BadImage> {
+    let library = match format {
+        Format::Gif => return gif::decode(content)?.into_whole(),
+        Format::Qoi => return qoi::decode(content)?.into_whole(),
+        Format::Tiff => return Tiff::read(content)?.decode()?.into_whole(),
+        Format::Png => return png::decode(content),
+        Format::Bmp => ImageFormat::Bmp,
+        Format::WebP => ImageFormat::WebP,
+        Format::Pnm => ImageFormat::Pnm,
+        Format::Tga => ImageFormat::Tga,
+        Format::Ico => ImageFormat::Ico,
+        Format::Jpeg => return Err(BadImage::not_an_image("a jpeg has a decoder of its own")),
+    };
+    decode_with_image(content, library, format)
+}
+
+fn decode_with_image(content: &[u8], library: ImageFormat, format: Format) -> Result<Pixels, BadImage> {
+    let bad = |error| BadImage::of_decoder(format.name(), &error);
     let mut limits = Limits::default();
     // Decoders hold the image, in 16 bits where the file does, and some scratch memory beside it.
     limits.max_alloc = Some(3 * MAX_VALUES);
-    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    let mut reader = ImageReader::with_format(Cursor::new(content), library);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(bad)?;
+    let decoder = reader.into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
     checked_size(width, height, decoder.color_type().channel_count())?;
-    let orientation = match exif {
-        Exif::Ignore => Orientation::NoTransforms,
-        Exif::Apply => orientation(&mut decoder),
-    };
-    let mut image = DynamicImage::from_decoder(decoder).map_err(bad)?;
-    image.apply_orientation(orientation);
-    from_image(image)
-}
-
-/// The EXIF orientation; a broken EXIF block is no reason to lose the image.
-pub(crate) fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
-    let exif = decoder.exif_metadata().ok().flatten();
-    // Some writers keep the prefix of JPEG's APP1 segment.
-    let prefixed = exif.as_deref().and_then(|exif| exif.strip_prefix(b"Exif\0\0"));
-    match prefixed.and_then(Orientation::from_exif_chunk) {
-        Some(orientation) => orientation,
-        None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
-    }
+    from_image(DynamicImage::from_decoder(decoder).map_err(bad)?)
 }
 
 fn to_image(pixels: Pixels) -> Result<DynamicImage, BadImage> {

@@ -2,13 +2,14 @@
 
 use std::io::Cursor;
 
-use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
 use super::bad_image::BadImage;
-use super::decode::{orientation, sniff};
+use super::format::{Format, sniff};
 use super::guard::guarded;
-use super::jpeg_segments;
+use super::orientation::orientation;
+use super::tiff::Tiff;
+use super::{gif, jpeg_segments, qoi};
 
 /// The header of an image file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +31,16 @@ pub(crate) struct Header {
 
 /// Reads the header.
 pub(crate) fn header(content: &[u8]) -> Result<Header, BadImage> {
-    let (format, name) = sniff(content)?;
+    let format = sniff(content)?;
     guarded("header reader", || {
-        if format == ImageFormat::Jpeg { jpeg_header(content) } else { other_header(content, format, name) }
+        let header = match format {
+            Format::Jpeg => jpeg_header(content)?,
+            Format::Tiff => tiff_header(content)?,
+            Format::Qoi => qoi_header(content)?,
+            Format::Gif => gif_header(content)?,
+            other => other_header(content, other)?,
+        };
+        Ok(Header { orientation: orientation(content, format).to_exif(), ..header })
     })
 }
 
@@ -41,7 +49,7 @@ pub(crate) fn header(content: &[u8]) -> Result<Header, BadImage> {
 /// For planning memory: a file says in its first bytes what it grows to.
 pub fn decoded_bytes(content: &[u8]) -> usize {
     let size = match sniff(content) {
-        Ok((ImageFormat::Jpeg, _)) => {
+        Ok(Format::Jpeg) => {
             jpeg_segments::frame(content).map(|frame| (u32::from(frame.width), u32::from(frame.height)))
         }
         Ok(_) => header(content).ok().map(|header| (header.width, header.height)),
@@ -58,44 +66,85 @@ pub fn image_size(content: &[u8]) -> Option<(&'static str, u32, u32)> {
 
 fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
     let frame = jpeg_segments::frame(content).ok_or_else(|| BadImage::broken("jpeg", "no frame header"))?;
-    let orientation = jpeg_segments::exif(content).and_then(Orientation::from_exif_chunk);
     Ok(Header {
         format: "jpeg",
         width: u32::from(frame.width),
         height: u32::from(frame.height),
         channels: frame.components,
         bit_depth: frame.bit_depth,
-        orientation: orientation.unwrap_or(Orientation::NoTransforms).to_exif(),
+        orientation: 1,
         frames: 1,
         is_progressive: frame.is_progressive,
     })
 }
 
-fn other_header(content: &[u8], format: ImageFormat, name: &'static str) -> Result<Header, BadImage> {
-    let bad = |error| BadImage::of_decoder(name, &error);
-    let reader = ImageReader::with_format(Cursor::new(content), format);
-    let mut decoder = reader.into_decoder().map_err(bad)?;
+fn tiff_header(content: &[u8]) -> Result<Header, BadImage> {
+    let tiff = Tiff::read(content)?;
+    Ok(Header {
+        format: "tiff",
+        width: tiff.width,
+        height: tiff.height,
+        channels: tiff.samples as u8,
+        bit_depth: tiff.bits as u8,
+        orientation: 1,
+        frames: Tiff::frames(content).max(1),
+        is_progressive: false,
+    })
+}
+
+fn qoi_header(content: &[u8]) -> Result<Header, BadImage> {
+    let qoi::Header { width, height, channels } = qoi::header(content)?;
+    Ok(Header {
+        format: "qoi",
+        width,
+        height,
+        channels,
+        bit_depth: 8,
+        orientation: 1,
+        frames: 1,
+        is_progressive: false,
+    })
+}
+
+fn gif_header(content: &[u8]) -> Result<Header, BadImage> {
+    let (width, height) = gif::size(content)?;
+    let frames = gif_frames(content).max(1);
+    Ok(Header {
+        format: "gif",
+        width,
+        height,
+        channels: 4,
+        bit_depth: 8,
+        orientation: 1,
+        frames,
+        is_progressive: false,
+    })
+}
+
+fn other_header(content: &[u8], format: Format) -> Result<Header, BadImage> {
+    let bad = |error| BadImage::of_decoder(format.name(), &error);
+    let (library, frames) = match format {
+        Format::Png => (ImageFormat::Png, png_frames(content)),
+        Format::WebP => (ImageFormat::WebP, webp_frames(content)),
+        Format::Bmp => (ImageFormat::Bmp, 1),
+        Format::Pnm => (ImageFormat::Pnm, 1),
+        Format::Tga => (ImageFormat::Tga, 1),
+        _ => (ImageFormat::Ico, 1),
+    };
+    let decoder = ImageReader::with_format(Cursor::new(content), library).into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
     let color = decoder.original_color_type();
     let channels = color.channel_count().max(1);
-    let orientation = orientation(&mut decoder);
-    let frames = match format {
-        ImageFormat::Gif => gif_frames(content),
-        ImageFormat::Png => png_frames(content),
-        ImageFormat::WebP => webp_frames(content),
-        ImageFormat::Tiff => tiff_frames(content),
-        _ => 1,
-    };
     Ok(Header {
-        format: name,
+        format: format.name(),
         width,
         height,
         channels,
         bit_depth: (color.bits_per_pixel() / u16::from(channels)) as u8,
-        orientation: orientation.to_exif(),
+        orientation: 1,
         frames: frames.max(1),
         // Byte 28 of a PNG is the interlace method of its IHDR chunk.
-        is_progressive: format == ImageFormat::Png && content.get(28) == Some(&1),
+        is_progressive: format == Format::Png && content.get(28) == Some(&1),
     })
 }
 
@@ -147,29 +196,6 @@ fn webp_frames(content: &[u8]) -> u32 {
     frames
 }
 
-/// The length of a TIFF's chain of image file directories; a chain that runs in a circle ends there.
-fn tiff_frames(content: &[u8]) -> u32 {
-    const MOST: u32 = 65_535;
-    let is_big_endian = content.starts_with(b"MM");
-    let number = |at: usize, bytes: usize| {
-        let field = content.get(at..at.checked_add(bytes)?)?;
-        let join = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
-        Some(if is_big_endian { field.iter().fold(0, join) } else { field.iter().rev().fold(0, join) })
-    };
-    let mut frames = 0;
-    let mut next = number(4, 4);
-    let mut seen = std::collections::HashSet::new();
-    while let Some(at @ 1..) = next {
-        if frames == MOST || !seen.insert(at) {
-            break;
-        }
-        let Some(entries) = number(at, 2) else { break };
-        frames += 1;
-        next = number(at + 2 + 12 * entries, 4);
-    }
-    frames
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_no_image_is_told_by_its_first_bytes() {
-        let names = "jpeg, png, gif, bmp, webp or tiff";
+        let names = "jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico";
         let error = header(b"hello").expect_err("text");
         assert_eq!(error.reason, format!("not a {names} image (starts with 68 65 6c 6c)"));
         assert_eq!(header(b"").expect_err("empty").reason, "empty file (0 bytes)");

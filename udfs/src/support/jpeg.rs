@@ -88,6 +88,27 @@ impl JpegCodec {
         Ok(Decoded::whole(Pixels { width, height, channels: count, values }))
     }
 
+    /// Decodes what there is of an image that isn't whole, and tells how many of a hundred rows are there; `None` where none is.
+    pub(crate) fn decode_partly(
+        &mut self,
+        jpeg: &[u8],
+        mode: Mode,
+        dct: Dct,
+    ) -> Result<Option<(Pixels, usize)>, BadImage> {
+        let image = self.decoder.read(jpeg).map_err(bad)?;
+        let (width, height, components) = (image.header().width, image.header().height, image.header().components);
+        checked_size(width, height, components)?;
+        let channels = match (mode, components) {
+            (Mode::Gray, _) | (Mode::Native, 1) => Channels::Gray,
+            _ => Channels::Rgb,
+        };
+        let count = image.channels(channels);
+        let mut values = Vec::new();
+        let rows = image.decode_partly(&Decoding { dct, channels, ..Decoding::default() }, &mut values).map_err(bad)?;
+        let percent = 100 * rows / height as usize;
+        Ok((rows > 0).then_some((Pixels { width, height, channels: count, values }, percent)))
+    }
+
     /// Appends a JPEG of a grey or RGB image to `jpeg`.
     pub(crate) fn encode(
         &mut self,
@@ -233,7 +254,7 @@ impl Rows for ResizedRows<'_> {
     }
 }
 
-fn bad(error: Error) -> BadImage {
+pub(crate) fn bad(error: Error) -> BadImage {
     match error {
         Error::Truncated { bytes } => {
             BadImage::truncated("jpeg", format!("the data ends before the image does ({bytes} bytes)"))

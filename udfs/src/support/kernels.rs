@@ -6,7 +6,7 @@ use datafusion::common::Result;
 use fast_image_resize::Resizer;
 
 use super::bad_image::BadImage;
-use super::decode::{DecodeOptions, Decoded, decode};
+use super::decode::{DecodeOptions, Decoded, decode, decode_partly};
 use super::encode::{Encoding, encode};
 use super::jpeg::JpegCodec;
 use super::pixels::{Pixels, PixelsRef};
@@ -32,6 +32,11 @@ impl Kernels {
     ) -> Result<Decoded, BadImage> {
         let buffer = self.buffer();
         decode(content, options, next, &mut self.jpeg, buffer)
+    }
+
+    /// Decodes what there is of an image that can't be decoded as a whole.
+    pub(crate) fn decode_partly(&mut self, content: &[u8], options: DecodeOptions) -> Option<Decoded> {
+        decode_partly(content, options, &mut self.jpeg).map(|(decoded, _)| decoded)
     }
 
     pub(crate) fn transform(&mut self, image: PixelsRef<'_>, step: &dyn AnyTransform) -> Result<Pixels> {

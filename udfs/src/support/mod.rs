@@ -2,11 +2,16 @@
 
 pub(crate) mod arguments;
 pub(crate) mod bad_image;
+pub(crate) mod bmp;
+#[cfg(test)]
+mod damage;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod format;
 pub(crate) mod four_taps;
 pub(crate) mod function;
 pub(crate) mod fuse;
+pub(crate) mod gif;
 pub(crate) mod guard;
 pub(crate) mod header;
 pub(crate) mod image_array;
@@ -16,8 +21,13 @@ pub(crate) mod kernels;
 pub(crate) mod least_squares;
 pub(crate) mod linear_model;
 pub(crate) mod moments;
+pub(crate) mod orientation;
+pub(crate) mod other_formats;
+pub(crate) mod partial;
 pub(crate) mod pillow;
 pub(crate) mod pixels;
+pub(crate) mod png;
+pub(crate) mod qoi;
 pub(crate) mod resample;
 pub(crate) mod resize;
 pub(crate) mod rows;
@@ -26,4 +36,5 @@ pub(crate) mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod threads;
+pub(crate) mod tiff;
 pub(crate) mod work;

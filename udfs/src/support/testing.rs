@@ -87,7 +87,25 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
 }
 
 pub(crate) fn tiff(width: u32, height: u32) -> Vec<u8> {
-    file(DynamicImage::from(picture(width, height)), ImageFormat::Tiff)
+    let tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 2), (277, 3), (278, height)];
+    tiff_of(&tags, picture(width, height).as_raw())
+}
+
+/// A TIFF of one strip, with these tags of one number each, and with those that say where the strip is.
+pub(crate) fn tiff_of(tags: &[(u16, u32)], strip: &[u8]) -> Vec<u8> {
+    let start = 8 + 2 + 12 * (tags.len() + 2) + 4;
+    let mut tags = [tags, &[(273, start as u32), (279, strip.len() as u32)]].concat();
+    tags.sort_unstable();
+    let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+    tiff.extend((tags.len() as u16).to_le_bytes());
+    for (tag, value) in tags {
+        tiff.extend(tag.to_le_bytes());
+        tiff.extend([4, 0, 1, 0, 0, 0]);
+        tiff.extend(value.to_le_bytes());
+    }
+    tiff.extend([0; 4]);
+    tiff.extend_from_slice(strip);
+    tiff
 }
 
 pub(crate) fn file(image: DynamicImage, format: ImageFormat) -> Vec<u8> {

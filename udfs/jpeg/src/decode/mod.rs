@@ -23,7 +23,7 @@ use markers::{ColorSpace, Frame, Reader, Scan};
 use pixels::Color;
 use planes::{Plane, Sampling, Upsampler};
 use scan::{Irregular, OrdinaryScan, ScanComponent, ScanDecoder};
-use scans::CoefficientPlane;
+use scans::{CoefficientPlane, Coefficients};
 use strips::Strips;
 use transform::Transform;
 
@@ -261,6 +261,24 @@ impl Image<'_> {
         self.decode_buffered(decoding, rows)
     }
 
+    /// Decodes as much of a file as there is, which may break off or be broken at any place behind its first scan header. What is
+    /// missing is the grey that libjpeg leaves: all coefficients 0; of a progressive file, coarse where later scans are missing.
+    ///
+    /// Gives the number of rows from the top that are there, as far as the coded data can tell.
+    ///
+    /// # Errors
+    /// What gives no pixel at all.
+    pub fn decode_partly(self, decoding: &Decoding, pixels: &mut Vec<u8>) -> Result<usize, Error> {
+        let (width, height) = self.size(decoding.scale);
+        let row = width as usize * usize::from(self.channels(decoding.channels));
+        let coefficients = scans::read_partly(self.reader.source.bytes())?;
+        let rows = coefficients.rows().div_ceil(decoding.scale.denominator() as usize);
+        pixels.clear();
+        pixels.resize(row * height as usize, 0);
+        self.give_buffered(coefficients, decoding, &mut WholeImage { pixels, row });
+        Ok(rows)
+    }
+
     /// The way of most files: a row of MCUs after the other, nothing kept.
     fn decode_ordinary(&mut self, decoding: &Decoding, rows: &mut dyn Rows) -> Result<(), Irregular> {
         let frame = self.reader.frame().ok_or(Irregular)?;
@@ -316,7 +334,11 @@ impl Image<'_> {
 
     /// The way of all others: all coefficients first, with libjpeg's recovery from what is broken.
     fn decode_buffered(self, decoding: &Decoding, rows: &mut dyn Rows) -> Result<Warnings, Error> {
-        let mut coefficients = scans::read(self.reader.source.bytes())?;
+        let coefficients = scans::read(self.reader.source.bytes())?;
+        Ok(self.give_buffered(coefficients, decoding, rows))
+    }
+
+    fn give_buffered(self, mut coefficients: Coefficients, decoding: &Decoding, rows: &mut dyn Rows) -> Warnings {
         coefficients.smooth();
         let samplings = samplings(&coefficients.frame, decoding.scale);
         let used = self.color.components(decoding.channels);
@@ -335,7 +357,7 @@ impl Image<'_> {
             strips.give(planes, row, upsampler, rows);
             planes.iter_mut().for_each(Plane::advance);
         }
-        Ok(coefficients.warnings)
+        coefficients.warnings
     }
 }
 

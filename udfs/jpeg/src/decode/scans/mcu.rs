@@ -1,6 +1,6 @@
 //! The order of a scan's blocks: by MCUs, row by row (ITU-T T.81, A.2).
 
-use super::{CoefficientPlane, Truncation};
+use super::{CoefficientPlane, Done, Truncation};
 use crate::Error;
 use crate::decode::markers::{Blocks, Frame, Scan};
 
@@ -122,7 +122,7 @@ impl Layout {
         Self { mcus: frame.mcus(), places, rows_in_interleaved: 1 }
     }
 
-    /// Decodes a scan. Gives the last row of interleaved MCUs that there were data for.
+    /// Decodes a scan.
     ///
     /// The rest is left undone where nothing changes any more, or when the file breaks off and that is refused.
     pub(super) fn decode(
@@ -130,7 +130,7 @@ impl Layout {
         planes: &mut [CoefficientPlane],
         decoder: &mut impl EntropyDecoder,
         truncation: Truncation,
-    ) -> Result<usize, Error> {
+    ) -> Result<Done, Error> {
         let mut last_row = 0;
         for row in 0..self.mcus.high {
             let mut mcu = Mcu { planes, places: &self.places, column: 0, row };
@@ -138,7 +138,7 @@ impl Layout {
                 if !decoder.is_exhausted() {
                     last_row = row / self.rows_in_interleaved;
                 } else if !decoder.has_restarts() {
-                    return Ok(last_row);
+                    return Ok(Done { last_row, complete_rows: last_row });
                 }
                 mcu.column = column;
                 decoder.decode(&mut mcu)?;
@@ -147,6 +147,8 @@ impl Layout {
                 break;
             }
         }
-        Ok(last_row)
+        let complete_rows =
+            if decoder.is_exhausted() { last_row } else { self.mcus.high.div_ceil(self.rows_in_interleaved) };
+        Ok(Done { last_row, complete_rows })
     }
 }

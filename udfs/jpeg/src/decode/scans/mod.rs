@@ -35,6 +35,17 @@ pub(crate) struct Coefficients {
     progression: Option<Progression>,
     /// The last row of MCUs for which the last scan had data.
     last_row: usize,
+    /// How many rows of MCUs there are of each component, as far as a scan tells.
+    complete_rows: Vec<usize>,
+}
+
+impl Coefficients {
+    /// The rows of the image, from the top, for which there were data.
+    pub(crate) fn rows(&self) -> usize {
+        let mcus = self.complete_rows.iter().copied().min().unwrap_or(0);
+        let height = 8 * usize::from(self.frame.largest_vertical());
+        (mcus * height).min(self.frame.height.into())
+    }
 }
 
 /// The coefficients of a component.
@@ -61,8 +72,7 @@ pub(crate) fn read(jpeg: &[u8]) -> Result<Coefficients, Error> {
 ///
 /// # Errors
 ///
-/// As [`read`], but for files that break off in the coded data.
-#[cfg_attr(not(test), expect(dead_code, reason = "for callers that take what there is"))]
+/// As [`read`], but for files that break off in the coded data, or have something wrong behind their first scan.
 pub(crate) fn read_partly(jpeg: &[u8]) -> Result<Coefficients, Error> {
     read_file(jpeg, Truncation::Accepted)
 }
@@ -99,16 +109,32 @@ fn read_scans(reader: &mut Reader<'_>, truncation: Truncation) -> Result<Coeffic
     let mut is_latched = vec![false; planes.len()];
     let mut progression = frame.is_progressive.then(|| Progression::new(planes.len()));
     let mut last_row = 0;
+    let mut complete_rows = vec![0; planes.len()];
     while let Some(scan) = next {
-        latch_quantization(reader, &frame, &scan, &mut planes, &mut is_latched)?;
-        if let Some(progression) = &mut progression {
-            progression.add(&scan, &mut reader.source.warnings)?;
+        let decoded = latch_quantization(reader, &frame, &scan, &mut planes, &mut is_latched).and_then(|()| {
+            if let Some(progression) = &mut progression {
+                progression.add(&scan, &mut reader.source.warnings)?;
+            }
+            decode_scan(reader, &frame, &scan, &mut planes, truncation)
+        });
+        let is_usable = truncation == Truncation::Accepted && complete_rows.iter().all(|rows| *rows > 0);
+        let done = match decoded {
+            Err(_) if is_usable => break,
+            decoded => decoded?,
+        };
+        last_row = done.last_row;
+        for component in &scan.components {
+            if let Some(rows) = complete_rows.get_mut(component.index) {
+                *rows = done.complete_rows.max(*rows);
+            }
         }
-        last_row = decode_scan(reader, &frame, &scan, &mut planes, truncation)?;
         if truncation == Truncation::Refused && reader.is_truncated() {
             break;
         }
-        next = reader.next_scan()?;
+        next = match reader.next_scan() {
+            Err(_) if truncation == Truncation::Accepted => break,
+            next => next?,
+        };
     }
     Ok(Coefficients {
         planes,
@@ -117,6 +143,7 @@ fn read_scans(reader: &mut Reader<'_>, truncation: Truncation) -> Result<Coeffic
         is_truncated: reader.is_truncated(),
         progression,
         last_row,
+        complete_rows,
     })
 }
 
@@ -145,13 +172,22 @@ fn latch_quantization(
     Ok(())
 }
 
+/// How far a scan came, in rows of MCUs in which all components are interleaved.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    /// The last row that there were data for.
+    last_row: usize,
+    /// The rows that are complete.
+    complete_rows: usize,
+}
+
 fn decode_scan(
     reader: &mut Reader<'_>,
     frame: &Frame,
     scan: &Scan,
     planes: &mut [CoefficientPlane],
     truncation: Truncation,
-) -> Result<usize, Error> {
+) -> Result<Done, Error> {
     let (source, tables) = (&mut reader.source, &reader.tables);
     let layout = Layout::new(frame, scan);
     match (frame.is_arithmetic, frame.is_progressive) {
