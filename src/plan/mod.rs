@@ -11,6 +11,7 @@ mod empty_relations;
 mod expose;
 mod forget_constants;
 mod fuse_through_alias;
+mod headers;
 mod hive;
 mod image_work;
 mod keep_order;
@@ -36,6 +37,7 @@ pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use distribute::{DistributedPlanner, is_row_wise};
 pub(crate) use empty_relations::with_empty_tables;
 pub(crate) use fuse_through_alias::FuseThroughAlias;
+pub(crate) use headers::ReadHeadersOnly;
 pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_functions};
 #[cfg(test)]
 pub(crate) use image_work::measure_image_work;

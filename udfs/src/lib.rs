@@ -44,7 +44,7 @@ pub use image_error::image_error;
 pub use list::{aggregates, all, extended, image_pipeline};
 pub use support::decode::formats;
 pub use support::guard::{catch_panic, is_guarded};
-pub use support::header::{decoded_bytes, image_size};
+pub use support::header::{decoded_bytes, image_size, tells_all};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
 pub use support::threads::limit_threads;
