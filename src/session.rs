@@ -13,12 +13,12 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::config::PixmillOptions;
 use crate::exec::with_io_runtime;
 use crate::plan::{
-    CertainDirectoryFilters, FuseThroughAlias, PixmillQueryPlanner, ReadHiveNulls, RewriteCopy, logical_rules,
-    physical_rules, register_plan_functions,
+    CertainDirectoryFilters, FuseThroughAlias, PixmillQueryPlanner, ReadHeadersOnly, ReadHiveNulls, RewriteCopy,
+    logical_rules, physical_rules, register_plan_functions,
 };
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
-use crate::storage::{AllowList, AllowedStores, Reach, Stores};
+use crate::storage::{AllowList, AllowedStores, Listed, Reach, Stores};
 
 /// What DataFusion calls the formats that it reads from files.
 const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
@@ -27,6 +27,7 @@ const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
 pub(crate) fn session_config(threads: usize, stores: &Arc<Stores>) -> SessionConfig {
     with_io_runtime(SessionConfig::new(), stores.io().clone())
         .with_extension(Arc::clone(stores))
+        .with_extension(Arc::new(Listed::default()))
         .with_option_extension(PixmillOptions::default())
         .with_information_schema(true)
         .with_target_partitions(threads)
@@ -61,7 +62,7 @@ pub(crate) fn first_options(ctx: &SessionContext) -> Vec<ConfigEntry> {
 pub(crate) fn another_config(first: &SessionContext) -> SessionConfig {
     // The first has its catalog already, and its configuration says so.
     let config = first.copied_config().with_create_default_catalog_and_schema(true);
-    config.with_extension(Arc::new(SharedMemory))
+    config.with_extension(Arc::new(SharedMemory)).with_extension(Arc::new(Listed::default()))
 }
 
 /// Another session with the settings and the memory of the first, and without its tables.
@@ -145,6 +146,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_analyzer_rule(Arc::new(ReadHiveNulls))
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
+        .with_optimizer_rule(Arc::new(ReadHeadersOnly))
         .with_optimizer_rule(Arc::new(CertainDirectoryFilters))
         .with_table_factories(listed.into_iter().chain(table_factories()).collect())
         .build();

@@ -73,7 +73,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("report", &["engine", "error", "source", "storage", "words"]),
     ("verify", &["engine", "error", "format", "sink", "storage", "words"]),
     ("serve", &["engine", "error", "source", "words"]),
-    ("shell", &["cluster", "config", "engine", "error", "output", "sheet", "sink", "source", "words"]),
+    ("shell", &["cluster", "config", "engine", "error", "output", "sheet", "sink", "source", "storage", "words"]),
     (
         "command",
         &[

@@ -46,13 +46,42 @@ fn a_folder_of_a_bucket_is_a_table() {
     site.server.put("photos", "t/x=3/d.parquet", "no parquet");
     let error = site.sql(query).failure(2);
     assert!(error.contains("holds objects that end in .csv and in .parquet"), "{error}");
-    for sql in [
-        "SELECT * FROM 's3://photos/*.csv'",
-        "CREATE EXTERNAL TABLE p (n INT) STORED AS CSV LOCATION 's3://photos/*.csv'",
-    ] {
-        let error = site.sql(sql).failure(2);
-        assert!(error.contains("patterns are for local files"), "{error}");
+}
+
+#[test]
+fn a_pattern_of_objects_is_a_table() {
+    let site = Site::new();
+    let rows = [("a", 1), ("a%20b", 2), ("x y?", 3), ("other", 9)];
+    for (name, number) in rows {
+        site.server.put("photos", &format!("t/{name}-1.csv"), format!("n\n{number}\n"));
     }
+    site.server.put("photos", "t/deep/er/x-2.csv", "n\n4\n");
+    site.server.put("photos", "t/deep/.x-3.csv", "n\n5\n");
+    site.server.put("photos", "t/deep//x-3.csv", "n\n6\n");
+    site.server.put("photos", "t/_manifest.json", "{}");
+    let sum = |location: &str| site.sql(&format!("SELECT sum(n) AS n FROM '{location}'")).success();
+    assert_eq!(sum("s3://photos/t/*-1.csv"), "n\n15\n");
+    assert_eq!(sum("s3://photos/t/[ax]*-1.csv"), "n\n6\n");
+    assert_eq!(sum("s3://photos/t/**/x*.csv"), "n\n7\n");
+    assert_eq!(sum("s3://photos/t/a%20b-1.csv"), "n\n2\n");
+    let declared =
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 's3://photos/t/**/*-[12].csv'; SELECT sum(n) AS n FROM t";
+    assert_eq!(site.sql(declared).success(), "n\n19\n");
+    let declared =
+        "CREATE EXTERNAL TABLE t (n INT) STORED AS CSV LOCATION 's3://photos/t/**/*.csv'; SELECT sum(n) AS n FROM t";
+    assert_eq!(site.sql(declared).success(), "n\n19\n");
+    let list = "SELECT count(*) AS n FROM 's3://photos/t/*.parquet'";
+    let error = site.sql(list).failure(2);
+    assert!(error.contains("no table, and no files that can be read"), "{error}");
+    for (kind, n) in [("x=1/a", 1), ("x=2/b", 2)] {
+        site.sql(&format!("COPY (SELECT {n} AS n) TO 's3://photos/hive/{kind}.parquet'")).success();
+    }
+    let query = "SELECT x, n FROM 's3://photos/hive/*/*.parquet' ORDER BY x";
+    assert_eq!(site.sql(query).success(), "x,n\n1,1\n2,2\n");
+    // What comes later is found by the same table.
+    let later = "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 's3://photos/hive/x=1/*.parquet'; \
+                 COPY (SELECT 7 AS n) TO 's3://photos/hive/x=1/c.parquet'; SELECT sum(n) AS n FROM t";
+    assert!(site.sql(later).success().ends_with("n\n8\n"));
 }
 
 #[test]
@@ -229,6 +258,11 @@ fn a_cluster_reads_and_writes_buckets() {
     assert_eq!(run("SELECT sum(n) AS n FROM 's3://photos/x.csv'").success(), "n\n3\n");
     run("COPY (SELECT n * 2 AS n FROM 's3://photos/x.csv') TO 's3://photos/y.parquet'").success();
     assert_eq!(run("SELECT sum(n) AS n FROM 's3://photos/y.parquet'").success(), "n\n6\n");
+    run("COPY (SELECT n FROM 's3://photos/x.csv') TO 's3://photos/t/a%20b-1.parquet'").success();
+    run("COPY (SELECT n FROM 's3://photos/x.csv') TO 's3://photos/t/b-1.parquet'").success();
+    assert_eq!(run("SELECT sum(n) AS n FROM 's3://photos/t/*-1.parquet'").success(), "n\n6\n");
+    let info = "SELECT image_info(content)['format'] AS format, count(*) AS n FROM read_images('s3://photos/set/') GROUP BY format";
+    assert_eq!(run(&format!("{info} HAVING count(*) > 1")).success(), "format,n\njpeg,60\n");
     run(&copy("s3://photos/set/", "cluster")).success();
     site.sql(&copy("photos", "local")).success();
     assert_eq!(site.shards("cluster"), site.shards("local"));
@@ -359,6 +393,50 @@ fn listings_go_over_pages_and_stop_where_enough_was_found() {
 }
 
 #[test]
+fn a_limit_ends_a_listing_wherever_it_doesnt_take_all_to_know_the_first() {
+    let site = Site::new();
+    for number in 0..20_000 {
+        site.server.put("photos", &format!("many/{}/{number:05}.jpg", number / 5000), "x");
+    }
+    let many = "read_images('s3://photos/many/')";
+    let lists = |from: &str, rows: usize| {
+        site.server.forget_requests();
+        let found = site.sql(&format!("SELECT path FROM {from}")).success();
+        assert_eq!(found.lines().count(), rows + 1, "{from}");
+        assert!(found.contains("/many/0/0"), "{from}: {found}");
+        site.server.requests().iter().filter(|request| request.operation == Operation::List).count()
+    };
+    for (from, rows, most) in [
+        (format!("{many} LIMIT 10"), 10, 4),
+        (format!("{many} LIMIT 2500"), 2500, 6),
+        (format!("{many} LIMIT 5 OFFSET 20"), 5, 4),
+        (format!("{many} WHERE path LIKE '%7.jpg' LIMIT 3"), 3, 14),
+        (format!("{many} WHERE label = '0' LIMIT 5000"), 5000, 14),
+        (format!("{many} TABLESAMPLE BERNOULLI (10) REPEATABLE (1) LIMIT 20"), 20, 4),
+        ("'s3://photos/many/*/*1.jpg' LIMIT 10".to_string(), 10, 4),
+        (format!("(SELECT path, content FROM {many}) LIMIT 2"), 2, 4),
+        ("read_images('s3://photos/many/', classes => '0,1') WHERE class = 0 LIMIT 2".to_string(), 2, 14),
+    ] {
+        let lists = lists(&from, rows);
+        assert!(lists <= most, "{from}: {lists} lists");
+    }
+    // Of an order, all that there is.
+    let shuffled = "read_images('s3://photos/many/', shuffle_seed => 1) WHERE label = '0' LIMIT 10";
+    assert!(lists(shuffled, 10) >= 20);
+}
+
+#[test]
+fn a_listing_is_shown_while_a_statement_is_planned() {
+    let site = Site::with(Options { latency: Duration::from_millis(1200), ..Options::default() });
+    for number in 0..6000 {
+        site.server.put("photos", &format!("many/{number:05}.jpg"), "x");
+    }
+    let finished = site.sql("SELECT count(*) AS n FROM read_images('s3://photos/many/') WHERE length > 0");
+    assert!(finished.stderr.contains("listing: ") && finished.stderr.contains(" objects, "), "{}", finished.stderr);
+    assert_eq!(finished.success(), "n\n6000\n");
+}
+
+#[test]
 fn no_more_than_headers_is_read_where_headers_are_enough() {
     let site = Site::with_photos(8);
     site.server.put(
@@ -373,6 +451,60 @@ fn no_more_than_headers_is_read_where_headers_are_enough() {
         site.server.requests().into_iter().filter(|request| request.operation == Operation::Get).collect();
     assert_eq!(gets.len(), 10);
     assert!(gets.iter().all(|get| get.range.as_deref() == Some("bytes=0-65535")), "{gets:?}");
+}
+
+#[test]
+fn what_headers_tell_is_the_same_whether_they_are_read_alone_or_with_all_the_rest() {
+    let site = Site::with_photos(8);
+    let photo = site.server.get("photos", &site.server.keys("photos")[3]).expect("a photo").to_vec();
+    let segment = |marker: u8, bytes: usize| {
+        let length = u16::try_from(bytes + 2).expect("a segment").to_be_bytes();
+        [vec![0xFF, marker], length.to_vec(), vec![7; bytes]].concat()
+    };
+    let behind = |segments: &[Vec<u8>]| [photo[..2].to_vec(), segments.concat(), photo[2..].to_vec()].concat();
+    let much = vec![0; 300_000];
+    let large = [
+        ("plain.jpg", [photo.clone(), much.clone()].concat()),
+        // What stands before the header takes more than the beginning.
+        ("behind.JPEG", [behind(&[segment(0xE2, 40_000), segment(0xE2, 40_000)]), much.clone()].concat()),
+        ("close.jpg", [behind(&[segment(0xE2, 64_000)]), much.clone()].concat()),
+        ("broken.jpg", much.clone()),
+        ("no.png", [photo.clone(), much].concat()),
+    ];
+    for (name, bytes) in large {
+        site.server.put("photos", &format!("set/large/{name}"), bytes.clone());
+        site.workspace.write(&format!("photos/large/{name}"), &bytes);
+    }
+    let rows = |select: &str, from: &str| {
+        site.sql(&format!(
+            "SELECT {select} FROM (SELECT label, path, content FROM read_images('{from}')) ORDER BY path"
+        ))
+        .success()
+    };
+    let info = "split_part(path, '/', -1) AS name, image_info(content) AS info";
+    for from in ["s3://photos/set/", "photos"] {
+        let whole = rows(&format!("{info}, octet_length(content) > 0 AS is_there"), from).replace(",true\n", "\n");
+        site.server.forget_requests();
+        let headers = rows(info, from);
+        assert_eq!(headers, whole.replacen(",is_there", "", 1));
+        let gets: Vec<_> =
+            site.server.requests().into_iter().filter(|request| request.operation == Operation::Get).collect();
+        let ranges = gets.iter().filter(|get| get.range.is_some()).count();
+        // Of three the beginning isn't enough.
+        let expected = if from == "photos" { (0, 0) } else { (4, 16) };
+        assert_eq!((ranges, gets.len()), expected, "{gets:?}");
+    }
+    for select in ["image_info(content)['width'] AS w, length(content)", "content", "image_error(content)"] {
+        site.server.forget_requests();
+        rows(select, "s3://photos/set/");
+        let requests = site.server.requests();
+        assert!(requests.iter().all(|request| request.range.is_none()), "{select}");
+    }
+    let counted = "SELECT image_info(content)['format'] AS format, count(*) AS n FROM read_images('s3://photos/set/') \
+                   WHERE image_info(content)['width'] > 1 GROUP BY format ORDER BY format";
+    site.server.forget_requests();
+    assert_eq!(site.sql(counted).success(), "format,n\njpeg,12\n");
+    assert_eq!(site.server.requests().iter().filter(|request| request.range.is_some()).count(), 4);
 }
 
 #[test]

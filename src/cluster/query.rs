@@ -37,7 +37,7 @@ use crate::plan::{
 };
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
-use crate::storage::{AllowList, Directory, while_others_go_on};
+use crate::storage::{AllowList, Directory, Reach, while_others_go_on};
 
 /// How often a statement is run whose rows were lost.
 const MOST_RUNS: usize = 3;
@@ -79,8 +79,8 @@ impl ClusterPlanner {
             return write(&statement, rows, session).await;
         }
         refuse_unsendable(plan)?;
-        let (wanted, allow) = (plan.clone(), AllowList::of(session.config()));
-        let find = tokio::task::spawn_blocking(move || with_files_of_now(&wanted, &allow));
+        let (wanted, reach) = (plan.clone(), Reach::of(session.config()));
+        let find = tokio::task::spawn_blocking(move || with_files_of_now(&wanted, &reach));
         let plan = &find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
         let query = self
             .ballista

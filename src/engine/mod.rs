@@ -30,7 +30,7 @@ pub use crate::plan::Progress;
 pub(crate) use crate::plan::UPDATE_INTERVAL;
 use crate::plan::{has_images, with_image_batches_of};
 use crate::session::{another_session, local_session};
-use crate::storage::{AllowList, StoreSettings, Stores};
+use crate::storage::{AllowList, Listed, StoreSettings, Stores};
 
 /// Runs SQL in this process.
 ///
@@ -268,6 +268,11 @@ impl Session {
         if let Some((cluster, jobs)) = &self.cluster {
             jobs.cancel(cluster, &self.ctx.session_id()).await;
         }
+    }
+
+    /// How many files and how many objects were listed here, by all statements so far. A cluster lists by itself.
+    pub(crate) fn listed(&self) -> (u64, u64) {
+        Listed::of(&self.ctx.copied_config()).counts()
     }
 
     /// The cluster that statements run on.

@@ -10,6 +10,12 @@ pub(crate) const IMAGE_EXTENSIONS: [&str; 17] = [
     "webp",
 ];
 
+/// Whether a name is that of a JPEG.
+pub(crate) fn is_jpeg(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["jfif", "jpe", "jpeg", "jpg"].iter().any(|jpeg| jpeg.eq_ignore_ascii_case(extension))
+}
+
 /// Names of columns and features that hold images, the likeliest first.
 pub(crate) const IMAGE_COLUMNS: [&str; 8] =
     ["image", "image/encoded", "jpg", "jpeg", "png", "image/bytes", "content", "bytes"];

@@ -24,7 +24,7 @@ use datafusion::arrow::json;
 
 pub(crate) use self::jobs::job_table;
 use self::markdown::Markdown;
-pub(crate) use self::progress::ProgressDisplay;
+pub(crate) use self::progress::{ListingDisplay, ProgressDisplay};
 pub(crate) use self::statement::{Printing, Watched, Written, run_one};
 use self::table::Table;
 pub(crate) use self::types::type_name;

@@ -64,8 +64,61 @@ impl Drop for ProgressDisplay {
     }
 }
 
+/// Shows on stderr how much is listed while a statement is planned.
+pub(crate) struct ListingDisplay {
+    bar: Option<ProgressBar>,
+    /// What was listed before.
+    before: (u64, u64),
+    started: Instant,
+    last_line: Instant,
+}
+
+/// How long a listing isn't shown.
+const SHORT: Duration = Duration::from_millis(500);
+
+impl ListingDisplay {
+    /// Shows what is listed beyond so many files and objects.
+    pub(crate) fn new(before: (u64, u64)) -> Self {
+        let bar = || bar("{msg}").with_message("listing");
+        let now = Instant::now();
+        Self { bar: std::io::stderr().is_terminal().then(bar), before, started: now, last_line: now }
+    }
+
+    pub(crate) fn update(&mut self, (files, objects): (u64, u64)) {
+        let elapsed = self.started.elapsed();
+        let Some(text) = listing((files - self.before.0, objects - self.before.1), elapsed) else { return };
+        match &self.bar {
+            Some(bar) if elapsed >= SHORT => bar.set_message(text),
+            None if self.last_line.elapsed() >= LINE_INTERVAL => {
+                self.last_line = Instant::now();
+                eprintln!("{text}");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for ListingDisplay {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What was listed, in words.
+fn listing((files, objects): (u64, u64), elapsed: Duration) -> Option<String> {
+    let noun = if objects > 0 { "objects" } else { "files" };
+    let count = files + objects;
+    let rate = count as f64 / elapsed.as_secs_f64().max(0.001);
+    (count > 0).then(|| format!("listing: {} {noun}, {}/s", HumanCount(count), HumanCount(rate as u64)))
+}
+
 fn new_bar() -> ProgressBar {
-    let template = "{bar:30} {human_pos} of {human_len} {prefix}, {msg}, {per_sec}, {eta} left";
+    bar("{bar:30} {human_pos} of {human_len} {prefix}, {msg}, {per_sec}, {eta} left")
+}
+
+fn bar(template: &str) -> ProgressBar {
     // A template that doesn't parse would show the default bar.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(Narrow(Term::buffered_stderr())), DRAWS);
@@ -147,6 +200,14 @@ fn line(progress: Progress, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_is_told_with_its_rate() {
+        assert_eq!(listing((0, 0), Duration::from_secs(1)), None);
+        let text = listing((0, 3_200_000), Duration::from_secs(80)).expect("a text");
+        assert_eq!(text, "listing: 3,200,000 objects, 40,000/s");
+        assert_eq!(listing((10, 0), Duration::from_secs(2)).expect("a text"), "listing: 10 files, 5/s");
+    }
 
     #[test]
     fn a_line_tells_files_bytes_rate_and_time_left() {

@@ -1,6 +1,7 @@
 //! A statement under way: its rows to where they are printed, its progress and its summary to stderr.
 
 use std::io::Write;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -8,7 +9,7 @@ use datafusion::arrow::datatypes::Int64Type;
 use indicatif::{HumanBytes, HumanCount};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::{Format, Look, ProgressDisplay, RowPrinter, Shown};
+use super::{Format, ListingDisplay, Look, ProgressDisplay, RowPrinter, Shown};
 use crate::engine::{RunningStatement, Session, Statement, UPDATE_INTERVAL};
 use crate::error::{Error, Result};
 
@@ -30,7 +31,7 @@ pub(crate) async fn run_one(
     printing: &Printing,
 ) -> Result<Shown> {
     let started = Instant::now();
-    let running = session.start(statement).await?;
+    let running = start(session, statement).await?;
     let target = running.target();
     let mut printer = RowPrinter::new(&mut out, running.schema(), printing.format, &printing.look);
     let mut watched = Watched::new(running);
@@ -54,6 +55,25 @@ pub(crate) async fn run_one(
     Ok(shown)
 }
 
+/// Plans a statement and starts it; what is listed for that is shown meanwhile.
+async fn start(session: &Session, statement: Statement) -> Result<RunningStatement> {
+    let mut display = ListingDisplay::new(session.listed());
+    let mut planned = pin!(session.start(statement));
+    let mut tick = ticks();
+    loop {
+        tokio::select! {
+            running = &mut planned => return running,
+            _ = tick.tick() => display.update(session.listed()),
+        }
+    }
+}
+
+fn ticks() -> Interval {
+    let mut tick = tokio::time::interval(UPDATE_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    tick
+}
+
 /// A statement under way whose progress is shown.
 pub(crate) struct Watched {
     running: RunningStatement,
@@ -63,9 +83,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn new(running: RunningStatement) -> Self {
-        let mut tick = tokio::time::interval(UPDATE_INTERVAL);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { running, display: ProgressDisplay::new(), tick }
+        Self { running, display: ProgressDisplay::new(), tick: ticks() }
     }
 
     /// The next rows; `None` when there are no more.

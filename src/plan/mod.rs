@@ -13,6 +13,7 @@ mod forget_constants;
 mod fuse_through_alias;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod headers;
 mod hive;
 mod image_work;
 mod keep_order;
@@ -38,6 +39,7 @@ pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use distribute::{DistributedPlanner, is_row_wise};
 pub(crate) use empty_relations::with_empty_tables;
 pub(crate) use fuse_through_alias::FuseThroughAlias;
+pub(crate) use headers::ReadHeadersOnly;
 pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_functions};
 #[cfg(test)]
 pub(crate) use image_work::measure_image_work;

@@ -1,7 +1,5 @@
 //! The fingerprint of a `COPY`: what its shards depend on besides the files that it reads.
 
-use std::sync::Arc;
-
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -14,7 +12,7 @@ use datafusion::logical_expr::LogicalPlan;
 use super::memory_rows::rows_in_memory;
 use crate::sink::{Fingerprint, SinkOptions, WriteShardsNode, token};
 use crate::source::{FilesTable, TableMessage};
-use crate::storage::AllowList;
+use crate::storage::while_others_go_on;
 
 /// The fingerprint of a statement. Where it writes to is no part of it, nor whether it may replace what is there.
 pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Result<String> {
@@ -68,7 +66,7 @@ fn identity(table: &dyn TableProvider) -> Result<String> {
     }
     if let Some(files) = table.downcast_ref::<FilesTable>() {
         // Where a statement is sent to, the files are known already.
-        return identity(&files.of_now(&Arc::new(AllowList::default()))?);
+        return identity(&while_others_go_on(|| files.of_now(files.reach()))?);
     }
     let Some(files) = table.downcast_ref::<ListingTable>() else {
         // A table that says something else of itself each time is never the same, and its statement keeps nothing.
@@ -87,6 +85,8 @@ fn identity(table: &dyn TableProvider) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use datafusion::arrow::array::{ArrayRef, StringArray};
     use datafusion::common::TableReference;
 

@@ -7,7 +7,7 @@ use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::format::kind::{IMAGE_COLUMNS, LABEL_COLUMNS};
-use crate::source::partitioned_table;
+use crate::source::{Extent, partitioned_table};
 use crate::words::{identifier, quoted};
 
 /// The query that summarizes the rows of `rows`, which `relation` gives in SQL.
@@ -121,7 +121,7 @@ pub(crate) fn with_headers_only(summary: LogicalPlan, rows: &LogicalPlan) -> Res
     let changed = summary.transform_down_with_subqueries(|plan| match plan {
         LogicalPlan::TableScan(mut scan) => {
             let provider = source_as_provider(&scan.source)?;
-            let headers = partitioned_table(provider.as_ref()).and_then(|table| table.with_headers_only());
+            let headers = partitioned_table(provider.as_ref()).and_then(|table| table.with_extent(Extent::Size));
             let Some(headers) = headers else { return Ok(Transformed::no(LogicalPlan::TableScan(scan))) };
             scan.source = provider_as_source(headers);
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))

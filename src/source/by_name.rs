@@ -37,7 +37,7 @@ impl FilesByName {
         }
         let state = self.state()?;
         let reach = Reach::of(state.config());
-        let allow = Arc::clone(&reach.allow);
+        let within = reach.clone();
         if is_web_url(name) {
             return image_of_web(name, &reach).map(Some);
         }
@@ -57,8 +57,8 @@ impl FilesByName {
         let table = look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
         match table {
             Some(table) => Ok(Some(table)),
-            None if is_object_url(name) => table_at_url(name, &state, &allow).await.map(Some),
-            None => table_by_name(name, &state, &allow).await.map(Some),
+            None if is_object_url(name) => table_at_url(name, &state, &within).await.map(Some),
+            None => table_by_name(name, &state, &within).await.map(Some),
         }
     }
 }

@@ -33,6 +33,7 @@ pub use node::ReadExec;
 pub use relation::SourceRelationPlanner;
 
 pub(crate) use format::{Source, partitioned_table, table_factories};
+pub(crate) use images::{CONTENT, Extent};
 pub(crate) use list::{ReaderMessage, SOURCES, TableMessage};
 
 /// The number of partitions, which is the number of shards that a sink writes.
@@ -91,8 +92,8 @@ pub(crate) trait PartitionedTable: TableProvider {
         None
     }
 
-    /// The same table, whose images are no more of each file than its header takes; `None` where that can't be.
-    fn with_headers_only(&self) -> Option<Arc<dyn TableProvider>> {
+    /// The same table, whose images are no more of each file than is needed; `None` where that can't be, or is so already.
+    fn with_extent(&self, _extent: Extent) -> Option<Arc<dyn TableProvider>> {
         None
     }
 }

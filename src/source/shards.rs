@@ -168,7 +168,7 @@ impl There {
         let location = ObjectLocation::parse_within(text, &reach.allow)?;
         let (mut files, mut beside, mut is_object) = (Vec::new(), HashMap::new(), false);
         let is_beside = |name: &str| [MANIFEST, UNFINISHED].contains(&name) || is_index(Path::new(name));
-        location.find_beside(reach.stores()?, &is_beside, &mut |found, is_meant| {
+        location.find_beside(reach, &is_beside, &mut |found, is_meant| {
             let version = Version { bytes: found.length, etag: found.etag };
             if is_beside(found.below.rsplit('/').next().unwrap_or_default()) {
                 beside.insert(found.url.clone(), version.clone());
@@ -179,9 +179,7 @@ impl There {
                 let (shown, is_named) = (Some(found.url), found.is_named);
                 files.push(FoundFile { path, shown, version, is_named, is_there: true });
             }
-            true
         })?;
-        // Most stores list in this order; some have none.
         files.sort_by(|left, right| left.shown.cmp(&right.shown));
         let base = PathBuf::from(location.base());
         let listed = if is_object { Listed::Nothing } else { Listed::Below(base.clone(), beside) };

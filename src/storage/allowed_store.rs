@@ -20,12 +20,13 @@ use datafusion::object_store::{
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryFutureExt};
 use prost::bytes::Bytes;
+use tokio::runtime::Handle;
 use url::Url;
 
 use super::AllowList;
 use super::find::files_below;
 use super::literal::tell_unnameable;
-use super::objects::{Stores, reason_for_no_head};
+use super::objects::{OpenStore, Stores, reason_for_no_head, stream_below};
 
 /// DataFusion's registry, whose stores keep to an allow-list.
 #[derive(Debug)]
@@ -54,19 +55,24 @@ impl ObjectStoreRegistry for AllowedStores {
     }
 
     fn get_store(&self, url: &Url) -> QueryResult<Arc<dyn ObjectStore>> {
-        let store = match (self.own.get_store(url), &self.stores) {
-            (Ok(store), _) => store,
-            (Err(_), Some(stores)) => stores.store(url)?,
+        let (store, lister) = match (self.own.get_store(url), &self.stores) {
+            (Ok(store), _) => (store, None),
+            (Err(_), Some(stores)) => {
+                let store = stores.open(url)?;
+                (Arc::clone(&store.objects), Some((store, stores.io().clone())))
+            }
             (Err(error), None) => return Err(error),
         };
         let gate = Gate { url: url.clone(), allow: Arc::clone(&self.allow) };
-        Ok(Arc::new(AllowedStore { store, gate }))
+        Ok(Arc::new(AllowedStore { store, lister, gate }))
     }
 }
 
 /// A store that refuses paths outside of the allow-list.
 struct AllowedStore {
     store: Arc<dyn ObjectStore>,
+    /// One of the process's, and what its requests run on: its listings go on where a page is cut and a key is no path.
+    lister: Option<(OpenStore, Handle)>,
     gate: Gate,
 }
 
@@ -222,7 +228,11 @@ impl ObjectStore for AllowedStore {
             return stream::once(std::future::ready(Err(error))).boxed();
         }
         if !self.gate.is_local() {
-            return self.gate.clone().listed(self.store.list(prefix));
+            let listed = match &self.lister {
+                Some((store, io)) => stream_below(store, io, (&self.gate.url, prefix)),
+                None => self.store.list(prefix),
+            };
+            return self.gate.clone().listed(listed);
         }
         let (prefix, allow) = (prefix.cloned().unwrap_or_default(), Arc::clone(&self.gate.allow));
         let files = tokio::task::spawn_blocking(move || local_files(&prefix, &allow));

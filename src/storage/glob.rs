@@ -12,6 +12,8 @@ pub(super) struct Glob {
     matcher: GlobMatcher,
     /// What the names of the first folders and files must be, as far down as that can be told.
     parts: Vec<Part>,
+    /// What the first name begins with, whatever it is.
+    beginning: String,
     /// Whether it goes on below those, at any depth.
     is_deep: bool,
     /// Whether the pattern itself says which extension is meant.
@@ -61,7 +63,13 @@ impl Glob {
             });
         }
         let names_extension = pattern.rsplit_once('.').is_some_and(|(_, end)| !end.contains(['*', '?', '/']));
-        Ok(Self { matcher, is_deep: parts.len() < names.len(), parts, names_extension })
+        let beginning = pattern.split(['*', '?', '[', '{', '/']).next().unwrap_or_default().to_string();
+        Ok(Self { matcher, beginning, is_deep: parts.len() < names.len(), parts, names_extension })
+    }
+
+    /// What all paths that match begin with.
+    pub(super) fn beginning(&self) -> &str {
+        &self.beginning
     }
 
     /// Whether a path below the base matches.
@@ -147,6 +155,14 @@ mod tests {
         assert_eq!(goes_below("*/b/*.jpg"), [true, true, false]);
         assert_eq!(goes_below("*/**/x"), [true, true, true]);
         assert_eq!(goes_below("{a/b,c}/*.jpg"), [true, true, true]);
+    }
+
+    #[test]
+    fn what_matches_begins_as_the_pattern_does() {
+        let cases = [("2024-*/x", "2024-"), ("*", ""), ("a/**", "a"), ("{a,b}", ""), ("x[1]", "x"), ("a?", "a")];
+        for (pattern, beginning) in cases {
+            assert_eq!(Glob::parse(pattern, pattern).expect("a pattern").beginning(), beginning, "{pattern}");
+        }
     }
 
     #[test]

@@ -9,26 +9,30 @@ use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionConfig;
 
-use super::objects::{ObjectLocation, ObjectReader, Ranges, StoreFailure, Stores, Version, is_object_url, within};
-use super::{AllowList, Location, local_path, read_file};
+use super::objects::{
+    ObjectLocation, ObjectReader, Order, Ranges, StoreFailure, Stores, Version, is_object_url, within,
+};
+use super::{AllowList, Listed, Location, local_path, read_file};
 
 /// What a session can reach: the places that are allowed, and the stores of its process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reach {
     pub(crate) allow: Arc<AllowList>,
     stores: Option<Arc<Stores>>,
+    /// Where it is counted what is listed.
+    pub(crate) listed: Arc<Listed>,
 }
 
 impl Reach {
     /// What a session of this configuration can reach.
     pub(crate) fn of(config: &SessionConfig) -> Self {
-        Self { allow: AllowList::of(config), stores: Stores::of(config) }
+        Self { allow: AllowList::of(config), stores: Stores::of(config), listed: Listed::of(config) }
     }
 
     /// The places of a list, and the stores of a process.
     #[cfg(test)]
     pub(crate) fn new(allow: Arc<AllowList>, stores: Option<Arc<Stores>>) -> Self {
-        Self { allow, stores }
+        Self { allow, stores, listed: Arc::default() }
     }
 
     /// The stores.
@@ -44,8 +48,12 @@ impl Reach {
     /// # Errors
     /// Nothing is there, or it can't be looked at; what `each` says.
     pub(crate) fn find(&self, location: &str, each: &mut dyn FnMut(FoundFile) -> bool) -> Result<()> {
+        self.find_in(location, Order::OfKeys, each)
+    }
+
+    fn find_in(&self, location: &str, order: Order, each: &mut dyn FnMut(FoundFile) -> bool) -> Result<()> {
         if is_object_url(location) {
-            return ObjectLocation::parse_within(location, &self.allow)?.find(self.stores()?, &mut |found| {
+            return ObjectLocation::parse_within(location, &self.allow)?.find(self, order, &mut |found| {
                 let version = Version { bytes: found.length, etag: found.etag };
                 let (path, shown) = (PathBuf::from(&found.url), Some(found.url));
                 each(FoundFile { path, shown, version, is_named: found.is_named, is_there: true })
@@ -54,6 +62,7 @@ impl Reach {
         let location = Location::parse_within(location, &self.allow)?;
         for found in location.files(true) {
             let found = found?;
+            self.listed.add_file();
             let bytes = found.metadata.as_ref().map(std::fs::Metadata::len);
             let goes_on = each(FoundFile {
                 shown: location.shown(&found.path),
@@ -75,12 +84,11 @@ impl Reach {
     /// As of [`Self::find`].
     pub(crate) fn files(&self, location: &str) -> Result<Vec<FoundFile>> {
         let mut files = Vec::new();
-        self.find(location, &mut |file| {
+        self.find_in(location, Order::Any, &mut |file| {
             files.push(file);
             true
         })?;
         if is_object_url(location) {
-            // Most stores list in this order; some have none.
             files.sort_by(|left, right| left.shown.cmp(&right.shown));
         }
         Ok(files)

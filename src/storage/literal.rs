@@ -6,6 +6,7 @@ use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use url::Url;
 
 use super::local_path;
+use super::objects::{split, url as bucket_url};
 use super::resolve::resolve;
 use crate::words::{counted, printable};
 
@@ -32,6 +33,18 @@ pub(crate) fn literal_url(location: &str) -> Result<Option<Url>> {
         false => Url::from_file_path(absolute),
     };
     url.map(Some).map_err(|()| plan_datafusion_err!("'{location}' is no path of a file"))
+}
+
+/// The URL of the object, or of the folder, of this name: keys are taken as they are.
+///
+/// # Errors
+/// A URL without a bucket.
+pub(crate) fn literal_object_url(location: &str) -> Result<Url> {
+    let (bucket, key) = split(location)?;
+    let mut url = bucket_url(bucket)?;
+    // It escapes what else has a meaning.
+    url.set_path(&key.replace('%', "%25"));
+    Ok(url)
 }
 
 /// Whether DataFusion's object stores can have a path.
@@ -98,6 +111,23 @@ mod tests {
         let relative = literal_url("x [1]/r.csv").expect("a name").expect("local");
         let here = std::env::current_dir().expect("a directory");
         assert_eq!(relative.to_file_path(), Ok(here.join("x [1]/r.csv")));
+    }
+
+    #[test]
+    fn every_key_comes_back_as_it_was() {
+        let names = ["a b", "a%20b", "a#b", "a?b", "*", "[1]", "{x}", "ä", "a+b=c", "it's \"q\"", "c:d", "100%", "~"];
+        for name in names {
+            for location in [format!("s3://bucket/{name}/r.csv"), format!("abfss://c@a.dfs.core.windows.net/{name}/")] {
+                let url = literal_object_url(&location).expect("a URL");
+                let key = location.splitn(4, '/').nth(3).expect("a key");
+                // DataFusion reads the URL anew.
+                let url = Url::parse(url.as_str()).expect("a URL");
+                let path = datafusion::object_store::path::Path::from_url_path(url.path()).expect("a path");
+                assert_eq!(path.as_ref(), key.trim_end_matches('/'), "{location}");
+                assert_eq!(url.path().ends_with('/'), key.ends_with('/'), "{location}");
+            }
+        }
+        assert_eq!(literal_object_url("gs://bucket").expect("a URL").path(), "");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod find;
 pub(crate) mod fuzz;
 mod glob;
 mod input;
+mod listed;
 mod literal;
 mod objects;
 mod parts;
@@ -37,9 +38,10 @@ pub(crate) use durable::log;
 pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
 pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use input::{FoundFile, Input, Reach};
-pub(crate) use literal::{is_nameable, literal_url, tell_unnameable};
+pub(crate) use listed::Listed;
+pub(crate) use literal::{is_nameable, literal_object_url, literal_url, tell_unnameable};
 pub(crate) use objects::{
-    Content, Failures, FoundObject, ObjectLocation, ObjectReader, Ranges, Stores, Version, Wanted, check_object,
+    Content, Failures, FoundObject, ObjectLocation, ObjectReader, Order, Ranges, Stores, Version, Wanted, check_object,
     check_object_url, is_object_url, is_of_store, read_objects,
 };
 pub(crate) use parts::ObjectParts;

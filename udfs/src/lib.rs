@@ -46,7 +46,7 @@ pub use list::{aggregates, all, extended, image_pipeline};
 pub use support::bad_image::{BadImage, ImageErrorClass};
 pub use support::format::formats;
 pub use support::guard::{catch_panic, is_guarded};
-pub use support::header::{decoded_bytes, image_size};
+pub use support::header::{decoded_bytes, image_size, tells_all};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
 pub use support::threads::limit_threads;

@@ -9,10 +9,11 @@ use rustyline::completion::Pair;
 
 use self::context::{Wanted, named_tables, wanted};
 pub(super) use self::names::Names;
-use self::paths::paths;
+use self::paths::{objects, paths};
 use super::command::{self, COMMANDS, Takes};
 use super::keywords;
 use super::settings::formats;
+use crate::storage::is_object_url;
 
 /// Completes by what a session knows.
 pub(super) struct Completion {
@@ -105,7 +106,10 @@ impl Completion {
             Wanted::Path => {
                 // A quote that stands there already isn't put there again.
                 let closing = if text[at..].starts_with('\'') { "" } else { "'" };
-                let (length, names) = paths(typed, closing);
+                let (length, names) = match is_object_url(typed) {
+                    true => objects(typed, closing, &self.names.reach()),
+                    false => paths(typed, closing),
+                };
                 let shown = |name: &String| name.strip_suffix(closing).unwrap_or(name).to_string();
                 let pairs = names.into_iter().map(|name| Pair { display: shown(&name), replacement: name });
                 return (start + length, pairs.collect());

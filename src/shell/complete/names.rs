@@ -11,6 +11,7 @@ use futures::FutureExt;
 
 use crate::sink::Format;
 use crate::source::{SOURCES, Source};
+use crate::storage::Reach;
 use crate::words::identifier;
 
 /// The schema that the session has of itself.
@@ -23,6 +24,11 @@ pub(in crate::shell) struct Names(SessionContext);
 impl Names {
     pub(in crate::shell) fn new(context: &SessionContext) -> Self {
         Self(context.clone())
+    }
+
+    /// What the session can reach.
+    pub(super) fn reach(&self) -> Reach {
+        Reach::of(self.0.state().config())
     }
 
     /// Tables and views, as statements name them.

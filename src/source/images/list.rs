@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::cast::as_boolean_array;
@@ -25,7 +25,7 @@ use crate::exec::most_items;
 use crate::format::kind::IMAGE_EXTENSIONS;
 use crate::source::Sample;
 use crate::source::work::{Load, cut};
-use crate::storage::{Found, FoundObject, Location, ObjectLocation, Reach, Stores, is_object_url};
+use crate::storage::{Found, FoundObject, Listed, Location, ObjectLocation, Order, Reach, is_object_url};
 
 /// What there is.
 pub(super) struct Listing {
@@ -105,12 +105,52 @@ impl Request {
     }
 
     fn items(&self) -> Result<(RecordBatch, Vec<String>)> {
-        let is_plain = self.filter.is_none()
-            && self.options.sample.is_none()
-            && self.options.shuffle_seed.is_none()
-            && (self.options.classes.is_some() || !self.needs_classes);
-        let most = self.limit.filter(|_| is_plain).unwrap_or(usize::MAX);
-        let mut files = find_at(&self.location, &self.options, most, &self.reach)?;
+        // What takes a look at all of them: an order, a number of them, and the labels that there are.
+        let takes_all = matches!(self.options.sample, Some(Sample::Rows { .. }))
+            || self.options.shuffle_seed.is_some()
+            || (self.options.classes.is_none() && self.needs_classes);
+        match self.limit {
+            Some(limit) if !takes_all => self.first_items(limit),
+            _ => self.all_items(),
+        }
+    }
+
+    /// The first items that are wanted: no more is listed than that takes.
+    fn first_items(&self, limit: usize) -> Result<(RecordBatch, Vec<String>)> {
+        let classes = self.options.classes.clone().unwrap_or_default();
+        let (mut chosen, mut rows, mut is_empty) = (Vec::new(), 0, true);
+        let mut open: Vec<File> = Vec::new();
+        let mut failed = None;
+        let mut close = |files: Vec<File>, rows: &mut usize| -> Result<()> {
+            let items = self.filtered(batch(files, &classes)?)?;
+            *rows += items.num_rows();
+            chosen.push(items);
+            Ok(())
+        };
+        find_each(&self.location, &self.options, Order::OfKeys, &self.reach, &mut |file| {
+            is_empty = false;
+            if is_of_fraction(self.options.sample, &file) {
+                open.push(file);
+            }
+            let enough = if self.filter.is_some() { CHUNK } else { limit.saturating_sub(rows) };
+            if open.len() >= enough {
+                failed = close(std::mem::take(&mut open), &mut rows).err();
+            }
+            failed.is_none() && rows < limit
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if is_empty {
+            return nothing_found(&self.location, &self.options);
+        }
+        close(open, &mut rows)?;
+        let items = concat_batches(&items_schema(), &chosen)?;
+        Ok((items.slice(0, limit.min(items.num_rows())), classes))
+    }
+
+    fn all_items(&self) -> Result<(RecordBatch, Vec<String>)> {
+        let mut files = find_at(&self.location, &self.options, usize::MAX, &self.reach)?;
         if files.is_empty() {
             return nothing_found(&self.location, &self.options);
         }
@@ -121,13 +161,15 @@ impl Request {
         if let Some(seed) = self.options.shuffle_seed {
             shuffle(&mut files, seed);
         }
-        let mut items = batch(files, &classes)?;
-        if let Some(filter) = &self.filter {
-            let mask = filter.evaluate(&items)?.into_array(items.num_rows())?;
-            items = filter_record_batch(&items, as_boolean_array(&mask)?)?;
-        }
+        let items = self.filtered(batch(files, &classes)?)?;
         let rows = self.limit.unwrap_or(usize::MAX).min(items.num_rows());
         Ok((items.slice(0, rows), classes))
+    }
+
+    fn filtered(&self, items: RecordBatch) -> Result<RecordBatch> {
+        let Some(filter) = &self.filter else { return Ok(items) };
+        let mask = filter.evaluate(&items)?.into_array(items.num_rows())?;
+        Ok(filter_record_batch(&items, as_boolean_array(&mask)?)?)
     }
 
     fn partition(&self, items: &RecordBatch) -> Vec<Vec<RecordBatch>> {
@@ -171,59 +213,125 @@ pub(super) struct File {
     pub(super) path: String,
     modification_time: Option<i64>,
     pub(super) length: i64,
-    /// The version of an object, where its store tells.
+    /// The version of an object, where its store tells, and it is kept.
     pub(super) etag: Option<String>,
-    label: Option<String>,
-    /// The path from where the search started: the same wherever the images are, and however that place is written.
-    below: Box<[u8]>,
+    label: Option<Arc<str>>,
+    below: Below,
 }
 
-/// Finds the images of a location of files or of objects, sorted by path, at most `most`.
-pub(super) fn find_at(location: &str, options: &ImagesOptions, most: usize, reach: &Reach) -> Result<Vec<File>> {
-    match is_object_url(location) {
-        true => find_objects(&ObjectLocation::parse_within(location, &reach.allow)?, reach.stores()?, options, most),
-        false => find(&Location::parse_within(location, &reach.allow)?, options, most),
+/// The path from where the search started: the same wherever the images are, and however that place is written.
+enum Below {
+    /// The end of the path from this byte on.
+    End(usize),
+    Own(Box<[u8]>),
+}
+
+impl File {
+    fn below(&self) -> &[u8] {
+        match &self.below {
+            Below::End(start) => &self.path.as_bytes()[*start..],
+            Below::Own(below) => below,
+        }
     }
 }
 
-/// Finds the images of a location, sorted by path, at most `most`.
-pub(super) fn find(location: &Location, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
-    let is_recursive = options.is_recursive.unwrap_or(true);
-    let base_label = location.base_name();
+impl Below {
+    fn of(path: &str, below: &[u8]) -> Self {
+        match path.as_bytes().ends_with(below) {
+            true => Self::End(path.len() - below.len()),
+            false => Self::Own(below.into()),
+        }
+    }
+}
+
+/// Labels, of which those of neighbours are one.
+#[derive(Default)]
+struct Labels(Option<Arc<str>>);
+
+impl Labels {
+    fn of(&mut self, name: &str) -> Arc<str> {
+        match &self.0 {
+            Some(label) if label.as_ref() == name => Arc::clone(label),
+            _ => Arc::clone(self.0.insert(name.into())),
+        }
+    }
+}
+
+/// Files that a filter looks at together, where a limit may end the listing.
+const CHUNK: usize = 1000;
+
+/// Finds the images of a location of files or of objects, sorted by path: at most `most`, with their versions, or all, without.
+pub(super) fn find_at(location: &str, options: &ImagesOptions, most: usize, reach: &Reach) -> Result<Vec<File>> {
     let mut files = Vec::new();
+    let order = if most == usize::MAX { Order::Any } else { Order::OfKeys };
+    find_each(location, options, order, reach, &mut |file| {
+        // Of many files versions take much room, and nothing looks at them.
+        let etag = file.etag.filter(|_| most < usize::MAX);
+        files.push(File { etag, ..file });
+        files.len() < most
+    })?;
+    if is_object_url(location) {
+        files.sort_by(|left, right| left.below().cmp(right.below()));
+    }
+    Ok(files)
+}
+
+/// Finds the images of a location, sorted by path, or objects in any order, until `each` wants no more.
+fn find_each(
+    location: &str,
+    options: &ImagesOptions,
+    order: Order,
+    reach: &Reach,
+    each: &mut dyn FnMut(File) -> bool,
+) -> Result<()> {
+    match is_object_url(location) {
+        true => find_objects(&ObjectLocation::parse_within(location, &reach.allow)?, options, order, reach, each),
+        false => find(&Location::parse_within(location, &reach.allow)?, options, &reach.listed, each),
+    }
+}
+
+/// Finds the images of a location of files, sorted by path.
+fn find(
+    location: &Location,
+    options: &ImagesOptions,
+    listed: &Listed,
+    each: &mut dyn FnMut(File) -> bool,
+) -> Result<()> {
+    let is_recursive = options.is_recursive.unwrap_or(true);
+    let (base_label, mut labels) = (location.base_name(), Labels::default());
     for found in location.files(is_recursive) {
         let found = found?;
-        if files.len() == most {
-            break;
-        }
+        listed.add_file();
         if !is_wanted(&found, options) {
             continue;
         }
-        match file(&found, location, base_label.as_deref()) {
-            Some(file) => files.push(file),
+        match file(&found, location, base_label.as_deref(), &mut labels) {
+            Some(file) => {
+                if !each(file) {
+                    break;
+                }
+            }
             None => tracing::warn!("left out '{}': its name is not valid UTF-8", found.path.display()),
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// Finds the images of a location in an object store, as [`find`] does.
-fn find_objects(location: &ObjectLocation, stores: &Stores, options: &ImagesOptions, most: usize) -> Result<Vec<File>> {
+fn find_objects(
+    location: &ObjectLocation,
+    options: &ImagesOptions,
+    order: Order,
+    reach: &Reach,
+    each: &mut dyn FnMut(File) -> bool,
+) -> Result<()> {
     let is_recursive = options.is_recursive.unwrap_or(true);
-    let mut files = Vec::new();
-    location.find(stores, &mut |found| {
+    let mut labels = Labels::default();
+    location.find(reach, order, &mut |found| {
         let is_deep = found.below.contains('/');
-        if files.len() < most
-            && (is_recursive || !is_deep)
-            && is_image(Path::new(&found.below), found.is_named, options)
-        {
-            files.push(object(found, location));
-        }
-        files.len() < most
-    })?;
-    // Most stores list in this order; some have none.
-    files.sort_by(|left, right| left.below.cmp(&right.below));
-    Ok(files)
+        let is_wanted = (is_recursive || !is_deep) && is_image(Path::new(&found.below), found.is_named, options);
+        !is_wanted || each(object(found, location, &mut labels))
+    })
 }
 
 fn is_wanted(found: &Found, options: &ImagesOptions) -> bool {
@@ -241,23 +349,23 @@ fn is_image(name: &Path, is_named: bool, options: &ImagesOptions) -> bool {
 }
 
 /// What is known of an object; its label is the name of its folder.
-fn object(found: FoundObject, location: &ObjectLocation) -> File {
+fn object(found: FoundObject, location: &ObjectLocation, labels: &mut Labels) -> File {
     let label = match found.below.rsplit_once('/') {
-        Some((folders, _)) => folders.rsplit('/').next().map(str::to_string),
-        None => location.base_name(&found),
+        Some((folders, _)) => folders.rsplit('/').next().map(|name| labels.of(name)),
+        None => location.base_name(&found).map(|name| labels.of(&name)),
     };
     File {
+        below: Below::of(&found.url, found.below.as_bytes()),
         path: found.url,
         modification_time: Some(found.modified.timestamp_micros()),
         length: i64::try_from(found.length).unwrap_or(i64::MAX),
         etag: found.etag,
         label,
-        below: found.below.into_bytes().into(),
     }
 }
 
 /// What is known of a file; the label of one that lies where the search started is given.
-fn file(found: &Found, location: &Location, base_label: Option<&OsStr>) -> Option<File> {
+fn file(found: &Found, location: &Location, base_label: Option<&OsStr>, labels: &mut Labels) -> Option<File> {
     let below = location.below(&found.path);
     let is_at_base = below.parent().is_none_or(|parent| parent.as_os_str().is_empty());
     let parent = if is_at_base { base_label } else { found.path.parent().and_then(Path::file_name) };
@@ -267,20 +375,21 @@ fn file(found: &Found, location: &Location, base_label: Option<&OsStr>) -> Optio
         Ok(since) => i64::try_from(since.as_micros()).ok(),
         Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|micros| -micros),
     });
+    let path = location.shown(&found.path)?;
     Some(File {
-        path: location.shown(&found.path)?,
+        below: Below::of(&path, below.as_os_str().as_encoded_bytes()),
+        path,
         modification_time: micros,
         length: metadata.and_then(|metadata| i64::try_from(metadata.len()).ok()).unwrap_or(0),
         etag: None,
-        label: parent.and_then(|name| name.to_str()).map(str::to_string),
-        below: below.as_os_str().as_encoded_bytes().into(),
+        label: parent.and_then(|name| name.to_str()).map(|name| labels.of(name)),
     })
 }
 
 /// The labels found, sorted.
 fn labels(files: &[File]) -> Vec<String> {
-    let labels: BTreeSet<&String> = files.iter().filter_map(|file| file.label.as_ref()).collect();
-    labels.into_iter().cloned().collect()
+    let labels: BTreeSet<&str> = files.iter().filter_map(|file| file.label.as_deref()).collect();
+    labels.into_iter().map(str::to_string).collect()
 }
 
 fn batch(files: Vec<File>, classes: &[String]) -> Result<RecordBatch> {
@@ -300,7 +409,7 @@ fn batch(files: Vec<File>, classes: &[String]) -> Result<RecordBatch> {
 
 /// A stable hash of seed and path: shuffles and samples must not change with versions, with machines, or when a dataset is moved.
 fn hash(seed: u64, file: &File) -> u64 {
-    XxHash3_64::oneshot_with_seed(seed, &file.below)
+    XxHash3_64::oneshot_with_seed(seed, file.below())
 }
 
 /// Orders the files by their hashes. They come sorted by path, so that equal hashes keep an order that is the same everywhere.
@@ -308,13 +417,20 @@ fn shuffle(files: &mut [File], seed: u64) {
     files.sort_by_cached_key(|file| hash(seed, file));
 }
 
+/// Whether a file is in the fraction that is wanted, where one is.
+fn is_of_fraction(sample: Option<Sample>, file: &File) -> bool {
+    match sample {
+        // 2^53 steps are what a double holds exactly.
+        Some(Sample::Fraction { fraction, seed }) => hash(!seed, file) >> 11 < (fraction * (1_u64 << 53) as f64) as u64,
+        _ => true,
+    }
+}
+
 /// A part of the files, in their order.
 fn sampled(mut files: Vec<File>, sample: Sample) -> Vec<File> {
     match sample {
-        Sample::Fraction { fraction, seed } => {
-            // 2^53 steps are what a double holds exactly.
-            let most = (fraction * (1_u64 << 53) as f64) as u64;
-            files.retain(|file| hash(!seed, file) >> 11 < most);
+        Sample::Fraction { .. } => {
+            files.retain(|file| is_of_fraction(Some(sample), file));
             files
         }
         Sample::Rows { rows, seed } => {
@@ -337,15 +453,14 @@ mod tests {
 
     /// The names of a location's files, in the order of the listing.
     fn listed(text: &str, options: &ImagesOptions) -> Vec<String> {
-        let location = Location::parse(text).expect("a location");
-        let mut files = find(&location, options, usize::MAX).expect("files");
+        let mut files = find_at(text, options, usize::MAX, &Reach::default()).expect("files");
         if let Some(sample) = options.sample {
             files = sampled(files, sample);
         }
         if let Some(seed) = options.shuffle_seed {
             shuffle(&mut files, seed);
         }
-        files.iter().map(|file| String::from_utf8_lossy(&file.below).into_owned()).collect()
+        files.iter().map(|file| String::from_utf8_lossy(file.below()).into_owned()).collect()
     }
 
     #[test]
@@ -396,8 +511,8 @@ mod tests {
         fs::write(roses.join("1.jpg"), "x").expect("a file");
         let roses = roses.to_str().expect("UTF-8");
         for place in ["", "/", "/.", "/deep/..", "/*.jpg", "/deep/../*.jpg", "/1.jpg", "/./1.jpg", "/deep/../1.jpg"] {
-            let location = Location::parse(&format!("{roses}{place}")).expect("a location");
-            let files = find(&location, &ImagesOptions::default(), usize::MAX).expect("files");
+            let location = format!("{roses}{place}");
+            let files = find_at(&location, &ImagesOptions::default(), usize::MAX, &Reach::default()).expect("files");
             let labels: Vec<Option<&str>> = files.iter().map(|file| file.label.as_deref()).collect();
             assert_eq!(labels, [Some("roses")], "{place}");
         }

@@ -17,14 +17,13 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use pixmill_udfs::image_size;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::file_list::{ListLoader, Tools};
 use super::list::{items_schema, lengths, paths};
-use super::{CONTENT, READ_ERROR, READ_FROM, schema};
+use super::{CONTENT, Extent, READ_ERROR, READ_FROM, schema};
 use crate::config::PixmillOptions;
 use crate::exec::{Task, io_runtime};
 use crate::source::batch::cut_by_decoded_size;
@@ -41,8 +40,8 @@ pub(in crate::source) struct ImageReader {
     schema: SchemaRef,
     /// The labels in the order of their class numbers, where the query looks at those.
     classes: Option<Arc<[String]>>,
-    /// Whether no more of each file is read than its header takes.
-    is_headers_only: bool,
+    /// How much of each file is read.
+    extent: Extent,
     /// What loads the images of a list.
     list: Option<Arc<ListLoader>>,
     /// The bytes that all partitions together may read ahead, in permits.
@@ -54,20 +53,20 @@ pub(in crate::source) struct ImageReader {
 pub(crate) struct ImageReaderMessage {
     columns: Vec<String>,
     classes: Option<Arc<[String]>>,
-    is_headers_only: bool,
+    extent: Extent,
     #[serde(default)]
     list: Option<Arc<ListLoader>>,
 }
 
 impl ImageReader {
     /// Reads rows of `schema`.
-    pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>, is_headers_only: bool) -> Self {
-        Self { schema, classes, is_headers_only, list: None, bytes_ahead: OnceLock::new() }
+    pub(super) fn new(schema: SchemaRef, classes: Option<Arc<[String]>>, extent: Extent) -> Self {
+        Self { schema, classes, extent, list: None, bytes_ahead: OnceLock::new() }
     }
 
     /// Reads rows of `schema` from a list.
     pub(super) fn of_list(schema: SchemaRef, list: Arc<ListLoader>) -> Self {
-        Self { list: Some(list), ..Self::new(schema, None, false) }
+        Self { list: Some(list), ..Self::new(schema, None, Extent::Whole) }
     }
 
     /// The reader of a message.
@@ -80,7 +79,7 @@ impl ImageReader {
             None => schema(true),
         };
         let fields: Result<Vec<_>, _> = message.columns.iter().map(|name| all.field_with_name(name).cloned()).collect();
-        let reader = Self::new(Arc::new(Schema::new(fields?)), message.classes, message.is_headers_only);
+        let reader = Self::new(Arc::new(Schema::new(fields?)), message.classes, message.extent);
         Ok(Self { list: message.list, ..reader })
     }
 }
@@ -100,11 +99,7 @@ impl Reader for ImageReader {
 
     fn describe(&self, items: &Items, f: &mut fmt::Formatter) -> fmt::Result {
         let (files, bytes) = self.totals(items);
-        let reads = match (self.reads_content(), self.is_headers_only) {
-            (false, _) => "nothing",
-            (true, false) => "content",
-            (true, true) => "headers",
-        };
+        let reads = if self.reads_content() { self.extent.word() } else { "nothing" };
         match (&self.list, bytes) {
             // The list tells no lengths.
             (Some(_), 0) => write!(f, "files={files}, bytes=unknown, reads={reads}"),
@@ -116,7 +111,7 @@ impl Reader for ImageReader {
         items.iter().flatten().fold((0, 0), |(files, bytes), batch| {
             let known = match &self.list {
                 Some(list) => list.known_bytes(batch),
-                None => expected(batch, self.is_headers_only).sum(),
+                None => expected(batch, self.extent).sum(),
             };
             (files + batch.num_rows(), bytes + known)
         })
@@ -128,7 +123,7 @@ impl Reader for ImageReader {
             return usize::MAX;
         }
         let mut largest = BinaryHeap::new();
-        for length in items.iter().flatten().flat_map(|batch| expected(batch, self.is_headers_only)) {
+        for length in items.iter().flatten().flat_map(|batch| expected(batch, self.extent)) {
             largest.push(Reverse(length));
             if largest.len() > MOST_ROWS_TOLD {
                 largest.pop();
@@ -206,7 +201,7 @@ impl Reader for ImageReader {
             runtime: io_runtime(context.session_config()),
             metrics: LoadMetrics::new(metrics, partition),
             task: Task::of(context.session_config()),
-            is_headers_only: self.is_headers_only,
+            extent: self.extent,
             list: self.list.clone(),
             allow: AllowList::of(context.session_config()),
             stores: Stores::of(context.session_config()),
@@ -218,13 +213,8 @@ impl Reader for ImageReader {
 
     fn to_message(&self) -> ReaderMessage {
         let columns = self.schema.fields().iter().map(|field| field.name().clone()).collect();
-        ImageReaderMessage {
-            columns,
-            classes: self.classes.clone(),
-            is_headers_only: self.is_headers_only,
-            list: self.list.clone(),
-        }
-        .into()
+        ImageReaderMessage { columns, classes: self.classes.clone(), extent: self.extent, list: self.list.clone() }
+            .into()
     }
 }
 
@@ -267,7 +257,7 @@ struct Loader {
     runtime: tokio::runtime::Handle,
     metrics: LoadMetrics,
     task: Arc<Task>,
-    is_headers_only: bool,
+    extent: Extent,
     list: Option<Arc<ListLoader>>,
     allow: Arc<AllowList>,
     stores: Option<Arc<Stores>>,
@@ -290,7 +280,7 @@ impl Loader {
     fn expected(&self, items: &RecordBatch) -> Vec<u64> {
         match &self.list {
             Some(list) => list.expected(items),
-            None => expected(items, self.is_headers_only).collect(),
+            None => expected(items, self.extent).collect(),
         }
     }
 
@@ -366,7 +356,7 @@ impl Loader {
             let Some(items) = waiting.cut.pop_front() else { break };
             let (schema, metrics, allow) = (Arc::clone(&self.schema), self.metrics.clone(), Arc::clone(&self.allow));
             let (stores, failures) = (self.stores.clone(), Arc::clone(&self.failures));
-            let (most_decoded, is_headers_only) = (self.options.decoded_batch_bytes(), self.is_headers_only);
+            let (most_decoded, extent) = (self.options.decoded_batch_bytes(), self.extent);
             let (list, most_bytes, batch_rows) = (self.list.clone(), self.options.batch_bytes(), self.batch_rows);
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
@@ -381,9 +371,9 @@ impl Loader {
                             Loaded::of_list(list, &items, &metrics, &tools)?
                         }
                         (None, Some(stores)) if is_of_store => {
-                            Loaded::fetch(&items, is_headers_only, &metrics, &allow, (stores, &failures))?
+                            Loaded::fetch(&items, extent, &metrics, &allow, (stores, &failures))?
                         }
-                        _ => Loaded::read(&items, is_headers_only, &metrics, (&allow, &failures), MOST_BYTES)?,
+                        _ => Loaded::read(&items, extent, &metrics, (&allow, &failures), MOST_BYTES)?,
                     };
                     let rows = loaded.content.len();
                     let batch = project(&items.slice(0, rows), Some(&loaded), &schema)?;
@@ -422,22 +412,22 @@ impl Loaded {
     /// Reads the files of some items, of one at least: files may have grown, and all of them have `most` bytes at most.
     fn read(
         items: &RecordBatch,
-        is_headers_only: bool,
+        extent: Extent,
         metrics: &LoadMetrics,
         (allow, failures): (&AllowList, &Failures),
         most: usize,
     ) -> Result<Self> {
-        let fitting = expected(items, is_headers_only).filter(|length| *length <= most as u64);
+        let fitting = expected(items, extent).filter(|length| *length <= most as u64);
         // One more, by which the end of the last file is found.
         let mut bytes = empty_buffer(usize::try_from(fitting.sum::<u64>()).unwrap_or(0).min(most) + 1);
         let mut ends = Vec::with_capacity(items.num_rows());
         let mut errors = Vec::with_capacity(items.num_rows());
-        for path in paths(items).iter().flatten() {
+        for (path, length) in paths(items).iter().flatten().zip(lengths(items).values()) {
             allow.check(path)?;
             let start = bytes.len();
-            let read = match is_headers_only {
-                true => read_header(path, &mut bytes, most - start),
-                false => read_file(path, &mut bytes, most - start),
+            let read = match extent.beginning(path, length.unsigned_abs()) {
+                Some(beginning) => read_header(path, &mut bytes, most - start, (extent, beginning)),
+                None => read_file(path, &mut bytes, most - start),
             };
             if start > 0 && read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
                 // It is the first of the next batch, where there is room for all that has room anywhere.
@@ -458,24 +448,24 @@ impl Loaded {
     /// Reads the objects of some items, many at a time; of one at least, as [`Loaded::read`] does.
     fn fetch(
         items: &RecordBatch,
-        is_headers_only: bool,
+        extent: Extent,
         metrics: &LoadMetrics,
         allow: &AllowList,
         (stores, failures): (&Stores, &Failures),
     ) -> Result<Self> {
         let listed = paths(items).iter().flatten().zip(lengths(items).values());
         let beginnings = listed.map(|(url, length)| {
-            // A range of nothing is an error.
-            let beginning = (is_headers_only && *length > 0).then_some(HEADER_BYTES);
-            Wanted { url, listed: Some(length.unsigned_abs()), beginning, most: MOST_BYTES }
+            let length = length.unsigned_abs();
+            Wanted { url, listed: Some(length), beginning: extent.beginning(url, length), most: MOST_BYTES }
         });
         let beginnings: Vec<Wanted<'_>> = beginnings.collect();
         let mut contents = read_objects(stores, allow, &beginnings, failures)?;
-        if is_headers_only {
-            let is_short = |content: &Content| {
-                content.as_ref().is_ok_and(|bytes| bytes.len() as u64 >= HEADER_BYTES && image_size(bytes).is_none())
+        if extent != Extent::Whole {
+            let is_short = |row: &usize| {
+                beginnings[*row].beginning.is_some()
+                    && contents[*row].as_ref().is_ok_and(|bytes| !extent.is_enough(bytes))
             };
-            let short: Vec<usize> = (0..contents.len()).filter(|row| is_short(&contents[*row])).collect();
+            let short: Vec<usize> = (0..contents.len()).filter(is_short).collect();
             let whole = short.iter().map(|row| Wanted { beginning: None, ..beginnings[*row] });
             let whole: Vec<Wanted<'_>> = whole.collect();
             for (row, content) in short.into_iter().zip(read_objects(stores, allow, &whole, failures)?) {
@@ -528,21 +518,20 @@ impl Loaded {
     }
 }
 
-/// Bytes of a file that hold its header, unless a profile or a preview stands before it.
-const HEADER_BYTES: u64 = 64 * 1024;
-
 /// How many bytes of each file are read, if it is as long as it was when listed.
-fn expected(items: &RecordBatch, is_headers_only: bool) -> impl Iterator<Item = u64> {
-    let most = if is_headers_only { HEADER_BYTES } else { u64::MAX };
-    lengths(items).values().iter().map(move |length| length.unsigned_abs().min(most))
+fn expected(items: &RecordBatch, extent: Extent) -> impl Iterator<Item = u64> {
+    paths(items).iter().zip(lengths(items).values()).map(move |(path, length)| {
+        let length = length.unsigned_abs();
+        extent.beginning(path.unwrap_or_default(), length).map_or(length, |most| length.min(most))
+    })
 }
 
-/// Appends the beginning of a file, or all of it where the beginning doesn't tell what image it is.
-fn read_header(path: &str, bytes: &mut Vec<u8>, most: usize) -> io::Result<()> {
+/// Appends the beginning of a file, or all of it where that isn't enough.
+fn read_header(path: &str, bytes: &mut Vec<u8>, most: usize, (extent, beginning): (Extent, u64)) -> io::Result<()> {
     let start = bytes.len();
-    let beginning = HEADER_BYTES.min(most as u64);
+    let beginning = beginning.min(most as u64);
     let read = read_beginning(path, bytes, beginning)?;
-    if read < beginning || image_size(&bytes[start..]).is_some() {
+    if read < beginning || extent.is_enough(&bytes[start..]) {
         return Ok(());
     }
     bytes.truncate(start);
@@ -608,7 +597,7 @@ mod tests {
             runtime: runtime.handle().clone(),
             metrics: LoadMetrics::new(&ExecutionPlanMetricsSet::new(), 0),
             task: Task::of(&SessionConfig::new()),
-            is_headers_only: false,
+            extent: Extent::Whole,
             list: None,
             allow: Arc::default(),
             stores: None,
@@ -636,8 +625,8 @@ mod tests {
         let mut left = items(directory.path(), &[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]);
         let mut batches = Vec::new();
         while left.num_rows() > 0 {
-            let loaded =
-                Loaded::read(&left, false, &metrics, (&AllowList::default(), &Failures::default()), 10).expect("read");
+            let tools = (&AllowList::default(), &Failures::default());
+            let loaded = Loaded::read(&left, Extent::Whole, &metrics, tools, 10).expect("read");
             let rows = loaded.content.len();
             let reasons = loaded.errors.iter().map(|reason| reason.map(str::to_string));
             let lengths = loaded.content.iter().map(|content| content.map(<[u8]>::len));

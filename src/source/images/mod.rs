@@ -1,5 +1,6 @@
 //! The source `IMAGES`: folders and globs of image files as a table.
 
+mod extent;
 mod file_list;
 mod files;
 mod list;
@@ -17,6 +18,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPus
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use extent::Extent;
 use file_list::{ListColumns, ListLoader, check_list};
 pub(super) use files::{ImageFiles, image_paths, images_at};
 use load::{ImageReader, ImageReaderMessage};
@@ -35,7 +37,7 @@ use crate::storage::{
 pub const FORMAT: &str = "IMAGES";
 
 /// The column that holds the bytes of the files.
-const CONTENT: &str = "content";
+pub(crate) const CONTENT: &str = "content";
 /// The column that names the file.
 const PATH: &str = "path";
 /// A hidden column: why a file could not be read. Sinks list it; `SELECT *` doesn't show it. Of lists it is an ordinary one.
@@ -213,7 +215,7 @@ impl ImagesTable {
             Some(projection) => self.schema.project(projection)?,
             None => self.schema.as_ref().clone(),
         };
-        let reader = ImageReader::new(Arc::new(projection), listing.classes, self.options.is_headers_only);
+        let reader = ImageReader::new(Arc::new(projection), listing.classes, self.options.extent);
         Ok(Arc::new(ReadExec::try_new(listing.leaf, Arc::new(reader), None)?))
     }
 
@@ -289,12 +291,12 @@ impl PartitionedTable for ImagesTable {
         Some(Arc::new(self.with_options(ImagesOptions { sample: Some(sample), ..self.options.clone() })))
     }
 
-    fn with_headers_only(&self) -> Option<Arc<dyn TableProvider>> {
+    fn with_extent(&self, extent: Extent) -> Option<Arc<dyn TableProvider>> {
         // Hosts of the web are asked for whole images.
-        if self.list.is_some() {
+        if self.list.is_some() || self.options.is_list() || self.options.extent != Extent::Whole {
             return None;
         }
-        Some(Arc::new(self.with_options(ImagesOptions { is_headers_only: true, ..self.options.clone() })))
+        Some(Arc::new(self.with_options(ImagesOptions { extent, ..self.options.clone() })))
     }
 }
 

@@ -3,6 +3,7 @@
 use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
+use super::Extent;
 use crate::config::{OptionPage, names, option, value};
 use crate::source::arguments::SourceOptions;
 use crate::source::{Partitions, Sample};
@@ -29,9 +30,9 @@ pub struct ImagesOptions {
     pub url: Option<String>,
     /// How images of the web are asked for.
     pub web: WebOptions,
-    /// Whether the content is no more of each file than its header takes.
+    /// How much of each file is the content.
     #[serde(default)]
-    pub(in crate::source) is_headers_only: bool,
+    pub(in crate::source) extent: Extent,
 }
 
 impl SourceOptions for ImagesOptions {

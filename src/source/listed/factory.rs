@@ -15,9 +15,9 @@ use datafusion::logical_expr::CreateExternalTable;
 
 use super::files::{Files, ListedPlace};
 use super::table::{FilesTable, dictionaries, listing};
-use super::{refuse_arrow, refuse_pattern, schema, url};
+use super::{is_pattern, refuse_arrow, schema, url};
 use crate::exec::boxed_create;
-use crate::storage::{AllowList, check_object_url, is_glob, is_object_url, local_path};
+use crate::storage::{Reach, check_object_url, is_glob, is_object_url, local_path, while_others_go_on};
 
 /// Makes tables of local files as other formats do; the rest is DataFusion's.
 #[derive(Debug, Default)]
@@ -27,13 +27,12 @@ pub(crate) struct ListedTableFactory {
 
 impl ListedTableFactory {
     async fn made(&self, session: &dyn Session, command: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
-        let is_local = command.locations.iter().all(|location| local_path(location).is_some());
+        let is_ours = |location: &String| local_path(location).is_some() || is_object_url(location);
         for location in command.locations.iter().filter(|location| is_object_url(location)) {
             check_object_url(location)?;
-            refuse_pattern(location)?;
             refuse_arrow(location, &command.file_type)?;
         }
-        if !is_local || is_unbounded(command) {
+        if !command.locations.iter().all(is_ours) || is_unbounded(command) {
             return self.others.create(session, command).await;
         }
         let state = session.as_any().downcast_ref::<SessionState>();
@@ -41,8 +40,8 @@ impl ListedTableFactory {
         let factory = state.get_file_format_factory(&command.file_type);
         let factory = factory.ok_or_else(|| config_datafusion_err!("there is no file format {}", command.file_type))?;
         let format = factory.create(state, &command.options)?;
-        let (locations, allow) = (command.locations.clone(), AllowList::of(state.config()));
-        let look = tokio::task::spawn_blocking(move || look(&locations, &allow));
+        let (locations, reach) = (command.locations.clone(), Reach::of(state.config()));
+        let look = tokio::task::spawn_blocking(move || look(&locations, &reach));
         let found =
             look.await.map_err(|error| exec_datafusion_err!("looking at '{}' stopped: {error}", named(command)))??;
         table(state, command, format, found).await
@@ -70,7 +69,7 @@ struct Found {
     files: Option<Files>,
 }
 
-fn look(locations: &[String], allow: &Arc<AllowList>) -> Result<Vec<Found>> {
+fn look(locations: &[String], reach: &Reach) -> Result<Vec<Found>> {
     let mut found: Vec<Found> = Vec::new();
     for (index, location) in locations.iter().enumerate() {
         if locations[..index].contains(location) {
@@ -83,9 +82,13 @@ fn look(locations: &[String], allow: &Arc<AllowList>) -> Result<Vec<Found>> {
                 "cannot read '{location}': it is neither a file nor a directory; CREATE UNBOUNDED EXTERNAL TABLE reads pipes"
             );
         }
-        found.push(match is_glob(location) {
+        let is_pattern = match is_object_url(location) {
+            true => is_pattern(location),
+            false => is_glob(location),
+        };
+        found.push(match is_pattern {
             true => {
-                let files = Files::find(location, None, allow)?;
+                let files = Files::find(location, None, reach)?;
                 Found { place: ListedPlace::Found { location: location.clone(), format: None }, files: Some(files) }
             }
             false => Found { place: ListedPlace::Named(ListingTableUrl::try_new(url(location)?, None)?), files: None },
@@ -135,7 +138,7 @@ async fn table(
             let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
             Ok(Arc::new(told(listing(urls, &options, &schema)?).with_cache(cache)))
         }
-        None => Ok(Arc::new(FilesTable::try_new(places, options, schema)?.with_table(told))),
+        None => Ok(Arc::new(FilesTable::try_new(places, options, schema, Reach::of(state.config()))?.with_table(told))),
     }
 }
 
@@ -149,8 +152,10 @@ async fn inferred(
     let mut urls = Vec::new();
     for Found { place, files } in found {
         match (place, files) {
-            (ListedPlace::Found { location, .. }, Some(files)) => urls.extend(files.urls(location, options)?),
-            (place, _) => urls.extend(place.urls(options, &AllowList::of(state.config()))?),
+            (ListedPlace::Found { location, .. }, Some(files)) => {
+                urls.extend(while_others_go_on(|| files.urls(location, options))?);
+            }
+            (place, _) => urls.extend(while_others_go_on(|| place.urls(options, &Reach::of(state.config())))?),
         }
     }
     let schema = schema::infer(options, &urls, &named(command), state).await?;

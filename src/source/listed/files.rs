@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
 
 use super::url;
 use crate::format::listed::ListedFormat;
-use crate::storage::{AllowList, Location, is_nameable, literal_url, tell_unnameable};
+use crate::storage::{Location, ObjectLocation, Reach, is_nameable, is_object_url, tell_unnameable};
 
 /// Where files of a table are.
 #[derive(Debug, Clone)]
@@ -22,10 +21,10 @@ pub(super) enum ListedPlace {
 
 impl ListedPlace {
     /// The URLs of what is there now, and which are to be scanned.
-    pub(super) fn urls(&self, options: &ListingOptions, allow: &Arc<AllowList>) -> Result<Vec<ListingTableUrl>> {
+    pub(super) fn urls(&self, options: &ListingOptions, reach: &Reach) -> Result<Vec<ListingTableUrl>> {
         match self {
             Self::Named(url) => Ok(vec![url.clone()]),
-            Self::Found { location, format } => Files::find(location, *format, allow)?.urls(location, options),
+            Self::Found { location, format } => Files::find(location, *format, reach)?.urls(location, options),
         }
     }
 }
@@ -37,33 +36,33 @@ pub(super) struct Files {
     files: Vec<PathBuf>,
     /// Whether the location names the file itself.
     pub(super) is_one_file: bool,
-    allow: Arc<AllowList>,
+    reach: Reach,
 }
 
 impl Files {
-    /// Finds all files of a location, or those of a format.
-    pub(super) fn find(location: &str, format: Option<ListedFormat>, allow: &Arc<AllowList>) -> Result<Self> {
-        let found = Location::parse_within(location, allow)?;
-        let mut files = Vec::new();
-        for file in found.files(true) {
-            files.push(file?.path);
-        }
+    /// Finds all files or objects of a location, or those of a format.
+    pub(super) fn find(location: &str, format: Option<ListedFormat>, reach: &Reach) -> Result<Self> {
+        let base = match is_object_url(location) {
+            true => PathBuf::from(ObjectLocation::parse_within(location, &reach.allow)?.base()),
+            false => Location::parse_within(location, &reach.allow)?.base().to_path_buf(),
+        };
+        let mut files: Vec<PathBuf> = reach.files(location)?.into_iter().map(|file| file.path).collect();
         files.retain(|file| format.is_none_or(|format| format_of(file) == Some(format)));
-        let is_one_file = files.first().is_some_and(|file| file == found.base());
+        let is_one_file = files.first().is_some_and(|file| *file == base);
         if !is_one_file {
             let (nameable, unnameable) = files.into_iter().partition(|file| is_nameable(file));
             files = nameable;
             tell_unnameable(location, &unnameable);
         }
-        Ok(Self { base: found.base().to_path_buf(), files, is_one_file, allow: Arc::clone(allow) })
+        Ok(Self { base, files, is_one_file, reach: reach.clone() })
     }
 
     /// Finds the files of a location that are of one format by their names; `None` where no name tells one.
     ///
     /// # Errors
     /// Files of several formats, of which nobody knows which are meant.
-    pub(super) fn of_one_format(location: &str, allow: &Arc<AllowList>) -> Result<Option<(ListedFormat, Self)>> {
-        let mut found = Self::find(location, None, allow)?;
+    pub(super) fn of_one_format(location: &str, reach: &Reach) -> Result<Option<(ListedFormat, Self)>> {
+        let mut found = Self::find(location, None, reach)?;
         let formats: Vec<Option<ListedFormat>> = found.files.iter().map(|file| format_of(file)).collect();
         let known = || formats.iter().zip(&found.files).filter_map(|(format, file)| Some(((*format)?, file)));
         // What is named like `_manifest.json` stands beside data.
@@ -127,7 +126,7 @@ impl Files {
     /// The directory, if DataFusion finds just these files in it, which is what it takes to read the columns of directories.
     fn directory(&self, location: &str, options: &ListingOptions) -> Result<ListingTableUrl> {
         let base = path(&self.base)?;
-        let all = Self::find(base, None, &self.allow)?.files;
+        let all = Self::find(&format!("{}/", base.trim_end_matches('/')), None, &self.reach)?.files;
         let mut listed = all.into_iter().filter(|file| file.to_string_lossy().ends_with(&options.file_extension));
         let columns: Vec<&String> = options.table_partition_cols.iter().map(|(name, _)| name).collect();
         let is_partitioned = |file: &Path| {
@@ -140,11 +139,7 @@ impl Files {
         };
         let is_same = self.files.iter().all(|file| listed.next().as_ref() == Some(file)) && listed.next().is_none();
         match self.files.iter().find(|file| !is_partitioned(file)) {
-            None if is_same => {
-                let directory = literal_url(&format!("{}/", base.trim_end_matches('/')))?;
-                let directory = directory.ok_or_else(|| plan_datafusion_err!("'{base}' is not a local path"))?;
-                ListingTableUrl::try_new(directory, None)
-            }
+            None if is_same => ListingTableUrl::try_new(url(&format!("{}/", base.trim_end_matches('/')))?, None),
             None => plan_err!(
                 "'{location}' takes some of the files of '{base}', whose directories make columns ({}); name the directory, and choose by \
                  WHERE",

@@ -17,17 +17,13 @@ pub(crate) use factory::ListedTableFactory;
 pub(crate) use table::{FilesTable, with_files_of_now};
 
 use crate::format::listed::ListedFormat;
-use crate::storage::{AllowList, check_object_url, literal_url};
+use crate::storage::{Reach, check_object_url, is_object_url, literal_object_url, literal_url, while_others_go_on};
 use files::{Files, ListedPlace};
 use table::{dictionaries, listing};
 
-/// The table of a file, directory or glob that nobody has declared.
-pub(crate) async fn table_by_name(
-    name: &str,
-    state: &SessionState,
-    allow: &Arc<AllowList>,
-) -> Result<Arc<dyn TableProvider>> {
-    let (location, within) = (name.to_string(), Arc::clone(allow));
+/// The table of a file, directory or glob, or of a pattern of objects, that nobody has declared.
+pub(crate) async fn table_by_name(name: &str, state: &SessionState, reach: &Reach) -> Result<Arc<dyn TableProvider>> {
+    let (location, within) = (name.to_string(), reach.clone());
     let look = tokio::task::spawn_blocking(move || Files::of_one_format(&location, &within));
     let files = look.await.map_err(|error| exec_datafusion_err!("looking at '{name}' stopped: {error}"))??;
     let Some((format, files)) = files else {
@@ -36,6 +32,9 @@ pub(crate) async fn table_by_name(
              or .avro; files are named in quotes, as in FROM 'photos/**/*.jpg'"
         );
     };
+    if is_object_url(name) {
+        refuse_arrow(name, format.name)?;
+    }
     let factory = state.get_file_format_factory(format.name);
     let factory = factory.ok_or_else(|| plan_datafusion_err!("'{name}': {} files can't be read", format.name))?;
     let file_format = factory.create(state, &format.options().collect())?;
@@ -43,25 +42,23 @@ pub(crate) async fn table_by_name(
     // Files are given by their names, or by their directory where directories make columns.
     let end = if columns.is_empty() { String::new() } else { files.name_end() };
     let options = ListingOptions::new(file_format).with_file_extension(end).with_table_partition_cols(columns);
-    let urls = files.urls(name, &options)?;
+    let urls = while_others_go_on(|| files.urls(name, &options))?;
     let schema = schema::infer(&options, &urls, name, state).await?;
     if files.is_one_file {
         return Ok(Arc::new(listing(urls, &options, &schema)?));
     }
     let places = vec![ListedPlace::Found { location: name.to_string(), format: Some(format) }];
-    Ok(Arc::new(FilesTable::try_new(places, options, schema)?))
+    Ok(Arc::new(FilesTable::try_new(places, options, schema, reach.clone())?))
 }
 
-/// The table of an object, or of all objects below a prefix that ends in a slash, that nobody has declared.
-pub(crate) async fn table_at_url(
-    name: &str,
-    state: &SessionState,
-    allow: &Arc<AllowList>,
-) -> Result<Arc<dyn TableProvider>> {
+/// The table of an object, of all objects below a prefix that ends in a slash, or of a pattern, that nobody has declared.
+pub(crate) async fn table_at_url(name: &str, state: &SessionState, reach: &Reach) -> Result<Arc<dyn TableProvider>> {
     check_object_url(name)?;
-    allow.check(name)?;
-    refuse_pattern(name)?;
-    let url = ListingTableUrl::parse(name)?;
+    reach.allow.check(name)?;
+    if is_pattern(name) {
+        return table_by_name(name, state, reach).await;
+    }
+    let url = ListingTableUrl::try_new(url(name)?, None)?;
     let Some((format, end)) = format_at(&url, name, state).await? else {
         return plan_err!(
             "'{name}' is no object that can be read as a table: nothing there ends in .parquet, .csv, .tsv, .json, .jsonl, .ndjson, .arrow \
@@ -81,14 +78,9 @@ pub(crate) async fn table_at_url(
     Ok(Arc::new(listing(vec![url], &options, &schema)?))
 }
 
-/// Refuses patterns of objects: DataFusion takes them for names, of which there are none.
-fn refuse_pattern(location: &str) -> Result<()> {
-    match location.contains(['*', '?', '[', '{']) {
-        true => {
-            plan_err!("'{location}': patterns are for local files; name one object, or a folder with a slash behind it")
-        }
-        false => Ok(()),
-    }
+/// Whether an object's URL is a pattern.
+fn is_pattern(location: &str) -> bool {
+    location.contains(['*', '?', '[', '{'])
 }
 
 /// Refuses Arrow files of object stores, whose beginning DataFusion 55 looks for in the wrong place.
@@ -132,8 +124,11 @@ async fn format_at(url: &ListingTableUrl, name: &str, state: &SessionState) -> R
     Ok(first)
 }
 
-/// The URL of what a local location names.
+/// The URL of what a location names, as DataFusion takes it.
 fn url(location: &str) -> Result<url::Url> {
+    if is_object_url(location) {
+        return literal_object_url(location);
+    }
     literal_url(location)?.ok_or_else(|| plan_datafusion_err!("'{location}' is not a local path"))
 }
 

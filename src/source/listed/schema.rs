@@ -9,7 +9,7 @@ use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err}
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
 use datafusion::object_store::{ObjectMeta, ObjectStore};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 
 /// The columns of all files together.
 ///
@@ -23,11 +23,10 @@ pub(super) async fn infer(
 ) -> Result<SchemaRef> {
     let Some(first) = urls.first() else { return plan_err!("nothing matches '{location}'") };
     let store = session.runtime_env().object_store(first)?;
-    let mut files: Vec<ObjectMeta> = Vec::with_capacity(urls.len());
-    for url in urls {
-        let listed = url.list_all_files(session, store.as_ref(), &options.file_extension).await?;
-        files.extend(listed.try_collect::<Vec<_>>().await?);
-    }
+    let looks: Vec<_> =
+        urls.iter().map(|url| files_at(url, session, store.as_ref(), &options.file_extension)).collect();
+    let files: Vec<Vec<ObjectMeta>> = stream::iter(looks).buffered(LOOKS).try_collect().await?;
+    let mut files = files.concat();
     if files.is_empty() {
         return plan_err!("nothing matches '{location}'; without a file the columns must be declared");
     }
@@ -37,6 +36,18 @@ pub(super) async fn infer(
         Ok(schema) => Ok(schema),
         Err(error) => Err(conflict(options.format.as_ref(), session, &store, &files, location).await.unwrap_or(error)),
     }
+}
+
+/// Files that are looked at at the same time: of an object that is a request.
+const LOOKS: usize = 32;
+
+async fn files_at(
+    url: &ListingTableUrl,
+    session: &dyn Session,
+    store: &dyn ObjectStore,
+    extension: &str,
+) -> Result<Vec<ObjectMeta>> {
+    url.list_all_files(session, store, extension).await?.try_collect().await
 }
 
 /// The two files whose columns don't go together, where that is what is wrong.

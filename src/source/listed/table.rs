@@ -16,7 +16,7 @@ use url::Url;
 
 use super::files::ListedPlace;
 use crate::exec::{boxed_insert_into, boxed_scan};
-use crate::storage::{AllowList, literal_url};
+use crate::storage::{Reach, literal_url};
 
 /// A table of the files that are at its places when it is scanned.
 ///
@@ -26,15 +26,21 @@ pub(crate) struct FilesTable {
     places: Vec<ListedPlace>,
     options: ListingOptions,
     schema: SchemaRef,
+    reach: Reach,
     /// What everything but the files is asked of.
     table: ListingTable,
 }
 
 impl FilesTable {
-    pub(super) fn try_new(places: Vec<ListedPlace>, options: ListingOptions, schema: SchemaRef) -> Result<Self> {
+    pub(super) fn try_new(
+        places: Vec<ListedPlace>,
+        options: ListingOptions,
+        schema: SchemaRef,
+        reach: Reach,
+    ) -> Result<Self> {
         let nowhere = ListingTableUrl::try_new(root()?, None)?;
         let table = listing(vec![nowhere], &options, &schema)?;
-        Ok(Self { places, options, schema, table })
+        Ok(Self { places, options, schema, reach, table })
     }
 
     /// The same table with what its statement says beside the files.
@@ -47,11 +53,16 @@ impl FilesTable {
         &self.options
     }
 
-    /// The table of the files that are there now.
-    pub(crate) fn of_now(&self, allow: &Arc<AllowList>) -> Result<ListingTable> {
+    /// What the session could reach that it was made in.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The table of the files that are there now. It waits for disks and stores: it is for threads that may.
+    pub(crate) fn of_now(&self, reach: &Reach) -> Result<ListingTable> {
         let mut urls = Vec::new();
         for place in &self.places {
-            urls.extend(place.urls(&self.options, allow)?);
+            urls.extend(place.urls(&self.options, reach)?);
         }
         let table = listing(urls, &self.options, &self.schema)?;
         let constraints = self.table.constraints().cloned().unwrap_or_default();
@@ -83,14 +94,14 @@ pub(super) fn dictionaries(names: Vec<String>) -> Vec<(String, DataType)> {
 ///
 /// # Errors
 /// Nothing is there, or what is there may not be read.
-pub(crate) fn with_files_of_now(plan: &LogicalPlan, allow: &Arc<AllowList>) -> Result<LogicalPlan> {
+pub(crate) fn with_files_of_now(plan: &LogicalPlan, reach: &Reach) -> Result<LogicalPlan> {
     let changed = plan.clone().transform_down_with_subqueries(|plan| {
         let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };
         let provider = source_as_provider(&scan.source)?;
         let Some(files) = provider.downcast_ref::<FilesTable>() else {
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
         };
-        scan.source = provider_as_source(Arc::new(files.of_now(allow)?));
+        scan.source = provider_as_source(Arc::new(files.of_now(reach)?));
         Ok(Transformed::new(LogicalPlan::TableScan(scan), true, TreeNodeRecursion::Continue))
     })?;
     Ok(changed.data)
@@ -104,8 +115,8 @@ impl FilesTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (table, allow) = (self.clone(), AllowList::of(session.config()));
-        let find = tokio::task::spawn_blocking(move || table.of_now(&allow));
+        let (table, reach) = (self.clone(), Reach::of(session.config()));
+        let find = tokio::task::spawn_blocking(move || table.of_now(&reach));
         let table = find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
         let table = table.with_cache(session.runtime_env().cache_manager.get_file_statistic_cache());
         table.scan(session, projection, filters, limit).await

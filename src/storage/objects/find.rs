@@ -2,21 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use datafusion::common::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_err, plan_datafusion_err, plan_err};
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::list::list;
+use super::list::{Folder, Order, Way, list, names};
 use super::read::reason_for_no_head;
 use super::reader::Version;
 use super::stores::Stores;
 use super::{check_object_url, split};
-use crate::storage::AllowList;
 use crate::storage::glob::{Glob, has_wildcard};
+use crate::storage::{AllowList, Reach};
 
 /// A location of objects, taken apart; nothing has been asked.
 #[derive(Debug)]
@@ -97,59 +98,88 @@ impl ObjectLocation {
         Some(name.unwrap_or_else(|| bucket_name(&self.bucket)).to_string())
     }
 
-    /// Finds the objects, in the order of their keys, until `each` wants no more. Hidden ones are passed over.
+    /// Finds the objects, in the order of their keys or in any, until `each` wants no more. Hidden ones are passed over.
     ///
     /// It waits for the store: it is for threads that may.
     ///
     /// # Errors
     /// Nothing is there, or the store doesn't say what is.
-    pub(crate) fn find(&self, stores: &Stores, each: &mut dyn FnMut(FoundObject) -> bool) -> Result<()> {
-        self.find_beside(stores, &|_| false, &mut |found, is_meant| !is_meant || each(found))
+    pub(crate) fn find(&self, reach: &Reach, order: Order, each: &mut dyn FnMut(FoundObject) -> bool) -> Result<()> {
+        let prefix = format!("{}{}", self.prefix(), self.glob.as_ref().map_or("", Glob::beginning));
+        self.list(reach, (prefix, order), &mut |found, _| match found {
+            Some(found) => each(found),
+            None => true,
+        })
     }
 
-    /// As [`Self::find`]; objects that lie where they are looked for, aren't meant, and whose names are taken by `is_beside` are handed
-    /// over, too: behind `false`.
+    /// Finds all objects, in any order; those, too, that lie where they are looked for, aren't meant, and whose names are taken by
+    /// `is_beside`: behind `false`.
     ///
     /// # Errors
     /// As of [`Self::find`].
     pub(crate) fn find_beside(
         &self,
-        stores: &Stores,
+        reach: &Reach,
         is_beside: &dyn Fn(&str) -> bool,
-        each: &mut dyn FnMut(FoundObject, bool) -> bool,
+        each: &mut dyn FnMut(FoundObject, bool),
     ) -> Result<()> {
+        self.list(reach, (self.prefix(), Order::Any), &mut |found, meta| {
+            match (found, self.below(meta)) {
+                (Some(found), _) => each(found, true),
+                (None, Some(below)) if is_beside(below.rsplit('/').next().unwrap_or(below)) => {
+                    each(self.found(meta, below.to_string(), false), false);
+                }
+                _ => {}
+            }
+            true
+        })
+    }
+
+    /// What all keys begin with.
+    fn prefix(&self) -> String {
+        if self.base.as_ref().is_empty() { String::new() } else { format!("{}/", self.base) }
+    }
+
+    /// Hands over the object that the location names, or all that are listed, until no more is wanted: `None` where one isn't meant.
+    fn list(
+        &self,
+        reach: &Reach,
+        (prefix, order): (String, Order),
+        each: &mut dyn FnMut(Option<FoundObject>, &ObjectMeta) -> bool,
+    ) -> Result<()> {
+        let stores = reach.stores()?;
         let store = stores.open(&url(&self.bucket)?)?;
         if !self.is_folder
             && let Some(meta) = stores.wait(named(Arc::clone(&store.objects), self.base.clone()))??
         {
             let below = self.base.filename().unwrap_or_default().to_string();
-            each(self.found(&meta, below, true), true);
+            each(Some(self.found(&meta, below, true)), &meta);
             return Ok(());
         }
+        let way = match (order, store.lists_behind_keys) {
+            (Order::OfKeys, _) => Way::InOrder,
+            (Order::Any, true) => Way::InRanges(stores.lists_at_once()),
+            (Order::Any, false) => Way::ByFolder(stores.lists_at_once()),
+        };
         let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
-        stores.io().spawn(list(store.pages, self.base.clone(), self.text.clone(), sender));
+        stores.io().spawn(list(Folder::new(store.pages, prefix), way, self.text.clone(), sender));
         let mut is_empty = true;
         while let Some(page) = pages.blocking_recv() {
-            for meta in page? {
-                is_empty = false;
-                let goes_on = match self.wanted(&meta) {
-                    Some(found) => each(found, true),
-                    None => {
-                        match self.below(&meta).filter(|below| is_beside(below.rsplit('/').next().unwrap_or(below))) {
-                            Some(below) => each(self.found(&meta, below.to_string(), false), false),
-                            None => true,
-                        }
-                    }
+            let Some(page) = page? else {
+                return match is_empty {
+                    true => plan_err!("nothing at '{}': no such object, and none below it", self.text),
+                    false => Ok(()),
                 };
-                if !goes_on {
+            };
+            reach.listed.add_objects(page.len());
+            for meta in page {
+                is_empty = false;
+                if !each(self.wanted(&meta), &meta) {
                     return Ok(());
                 }
             }
         }
-        match is_empty {
-            true => plan_err!("nothing at '{}': no such object, and none below it", self.text),
-            false => Ok(()),
-        }
+        exec_err!("listing '{}' stopped", self.text)
     }
 
     /// An object that was listed, if it is one that the location means.
@@ -185,6 +215,32 @@ impl Stores {
         let (bucket, path) = within(allow, location)?;
         let meta = self.wait(named(self.store(&bucket)?, path))??;
         Ok(meta.map(|meta| Version { bytes: meta.size, etag: meta.e_tag.as_deref().map(etag) }))
+    }
+}
+
+impl Reach {
+    /// Names that go on from the beginning of an object's URL, those of folders with a slash; none where the store doesn't say so in
+    /// time, or may not be reached. Where the name begins in the URL comes first.
+    pub(crate) fn names_of_objects(&self, beginning: &str, time: Duration) -> (usize, Vec<String>) {
+        let start = beginning.rfind('/').map_or(0, |slash| slash + 1);
+        (start, self.object_names(beginning, time).unwrap_or_default())
+    }
+
+    fn object_names(&self, beginning: &str, time: Duration) -> Option<Vec<String>> {
+        check_object_url(beginning).ok()?;
+        let (bucket, key) = split(beginning).ok().filter(|(bucket, _)| bucket.ends_with('/'))?;
+        let folder = key.rfind('/').map_or("", |slash| &key[..slash]);
+        let bucket = url(bucket).ok()?;
+        self.allow.check_object(&bucket, &ObjectPath::parse(folder).ok()?).ok()?;
+        let stores = self.stores().ok()?;
+        let folder = Folder::new(stores.open(&bucket).ok()?.pages, key.to_string());
+        // The thread that asks may be one of a runtime, which may wait in no other way.
+        let (sender, receiver) = std::sync::mpsc::channel();
+        stores.io().spawn(async move {
+            // Whoever asked doesn't wait any longer.
+            let _ = sender.send(tokio::time::timeout(time, names(folder)).await);
+        });
+        receiver.recv_timeout(time).ok()?.ok()?.ok()
     }
 }
 

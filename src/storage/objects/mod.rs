@@ -23,6 +23,8 @@ pub(crate) use address::{check_object_url, is_object_url};
 pub(super) use find::url;
 pub(in crate::storage) use find::within;
 pub(crate) use find::{FoundObject, ObjectLocation};
+pub(crate) use list::Order;
+pub(super) use list::stream_below;
 pub(super) use open::OpenStore;
 pub(crate) use read::{Content, Failures, Wanted, read_objects, reason_for_no_head};
 pub(in crate::storage) use reader::StoreFailure;

@@ -35,6 +35,8 @@ pub(in crate::storage) struct OpenStore {
     pub(in crate::storage) objects: Arc<dyn ObjectStore>,
     pub(in crate::storage) multipart: Arc<dyn MultipartStore>,
     pub(in crate::storage) pages: Arc<dyn PaginatedListStore>,
+    /// Whether it lists what is behind a key, in the order of keys.
+    pub(in crate::storage) lists_behind_keys: bool,
     /// `None` where uploads that nobody ends go by themselves, and where nothing may be asked.
     pub(in crate::storage) uploads: Option<UploadList>,
     /// Bytes that the store copies in one request, at most.
@@ -55,7 +57,7 @@ impl OpenStore {
         let uploads = uploads(&store);
         let objects = Arc::clone(&store) as Arc<dyn ObjectStore>;
         let multipart = Arc::clone(&store) as Arc<dyn MultipartStore>;
-        Self { objects, multipart, pages: store, uploads, most_copied: u64::MAX }
+        Self { objects, multipart, pages: store, lists_behind_keys: true, uploads, most_copied: u64::MAX }
     }
 }
 
@@ -112,7 +114,9 @@ fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle)
     let store = store.map_err(|error| refused(bucket, &error))?;
     let uploads = |store: &Arc<AmazonS3>| UploadList::of_s3(Arc::clone(store), region, requester_pays, connector);
     let store = OpenStore::of(store, |store| (!is_anonymous).then(|| uploads(store)));
-    Ok(OpenStore { most_copied: MOST_COPIED_BY_S3, ..store })
+    // Of what S3 calls a directory bucket keys come in no order.
+    let lists_behind_keys = !bucket.name.ends_with("--x-s3");
+    Ok(OpenStore { most_copied: MOST_COPIED_BY_S3, lists_behind_keys, ..store })
 }
 
 fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<OpenStore> {
@@ -137,7 +141,9 @@ fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result
     let builder = values.endpoint.clone().into_iter().fold(builder, MicrosoftAzureBuilder::with_endpoint);
     let builder = values.anonymous.into_iter().fold(builder, MicrosoftAzureBuilder::with_skip_signature);
     let store = builder.with_http_connector(connector.clone()).build();
-    store.map(|store| OpenStore::of(store, |_| None)).map_err(|error| match error {
+    // Its protocol has that in newer versions than this client speaks.
+    let opened = store.map(|store| OpenStore { lists_behind_keys: false, ..OpenStore::of(store, |_| None) });
+    opened.map_err(|error| match error {
         Error::Generic { .. } if bucket.account.is_none() && values.account.is_none() => plan_datafusion_err!(
             "cannot open '{bucket}': {error}; name the storage account by AZURE_STORAGE_ACCOUNT_NAME, by --store \
              '{bucket},account=...', or in the URL: abfss://{}@ACCOUNT.dfs.core.windows.net/",

@@ -17,6 +17,9 @@ use super::open::{OpenStore, open};
 use super::settings::StoreSettings;
 use crate::storage::web::Web;
 
+/// Parts of a listing that are asked for at the same time at most: more give no more, as what comes is taken by one thread.
+const MOST_LISTS: usize = 32;
+
 /// The object stores that a process can reach.
 pub(crate) struct Stores {
     settings: StoreSettings,
@@ -62,6 +65,11 @@ impl Stores {
             let _ = sender.send(work.await);
         });
         receiver.blocking_recv().map_err(|_| exec_datafusion_err!("the process is about to end"))
+    }
+
+    /// How many parts of a listing are asked for at the same time.
+    pub(super) fn lists_at_once(&self) -> usize {
+        self.settings.requests().min(MOST_LISTS)
     }
 
     /// The stores of a session's process.

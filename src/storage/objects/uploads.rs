@@ -19,8 +19,6 @@ use url::Url;
 use super::connector::Connector;
 use crate::words::{chain, elements, unescaped};
 
-/// Pages that are asked for at most, of a thousand uploads each.
-const MOST_PAGES: usize = 100;
 /// How often a page is asked for.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -69,9 +67,9 @@ impl UploadList {
     pub(in crate::storage) async fn below(&self, prefix: &str) -> Result<Vec<OpenUpload>, String> {
         let mut uploads = Vec::new();
         let mut markers: Vec<(&str, String)> = Vec::new();
-        for _ in 0..MOST_PAGES {
+        loop {
             let mut query = vec![("uploads", String::new()), ("prefix", prefix.to_string())];
-            query.append(&mut markers);
+            query.extend(markers.iter().cloned());
             let page = self.page(&query).await?;
             for upload in elements(&page, "Upload") {
                 if let ([key], [id]) = (elements(upload, "Key").as_slice(), elements(upload, "UploadId").as_slice()) {
@@ -81,9 +79,15 @@ impl UploadList {
             if elements(&page, "IsTruncated") != ["true"] {
                 break;
             }
-            for (name, element) in [("key-marker", "NextKeyMarker"), ("upload-id-marker", "NextUploadIdMarker")] {
-                markers.extend(elements(&page, element).first().map(|marker| (name, unescaped(marker))));
+            let markers_of = [("key-marker", "NextKeyMarker"), ("upload-id-marker", "NextUploadIdMarker")];
+            let next = markers_of
+                .into_iter()
+                .filter_map(|(name, element)| elements(&page, element).first().map(|marker| (name, unescaped(marker))));
+            let next: Vec<(&str, String)> = next.collect();
+            if next.is_empty() || next == markers {
+                return Err("the store says that there are more, and not where its list goes on".to_string());
             }
+            markers = next;
         }
         uploads.retain(|upload| upload.key.starts_with(prefix));
         Ok(uploads)

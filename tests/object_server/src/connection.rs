@@ -125,7 +125,12 @@ fn serve(shared: &Shared, call: &Call, now: DateTime<Utc>) -> Result<Answer, Ref
     if let Some(credentials) = &options.credentials {
         signature::verify(call, credentials, &options.region, now)?;
     }
-    let setting = Setting { region: options.region.clone(), now, minimum_part_bytes: options.minimum_part_bytes };
+    let setting = Setting {
+        region: options.region.clone(),
+        now,
+        minimum_part_bytes: options.minimum_part_bytes,
+        ignores_start_after: options.ignores_start_after,
+    };
     s3::serve(&mut lock(&shared.store), call, &setting)
 }
 

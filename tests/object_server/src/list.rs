@@ -9,14 +9,14 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::object::{Bucket, Object, Store, hexadecimal};
 use crate::refusal::Refusal;
-use crate::s3::xml_date;
+use crate::s3::{Setting, xml_date};
 use crate::xml::Xml;
 
 /// Keys of a page at most, and where nothing else is asked for.
 const MOST_KEYS: usize = 1_000;
 
 /// Answers `?list-type=2` with a page.
-pub(crate) fn list(store: &Store, call: &Call) -> Result<Answer, Refusal> {
+pub(crate) fn list(store: &Store, call: &Call, setting: &Setting) -> Result<Answer, Refusal> {
     let asked = |name: &str| call.query.get(name).filter(|value| !value.is_empty());
     let bucket = store.bucket(&call.bucket)?;
     let most = match asked("max-keys").map(str::parse::<usize>) {
@@ -25,7 +25,8 @@ pub(crate) fn list(store: &Store, call: &Call) -> Result<Answer, Refusal> {
         Some(Err(error)) => return Err(Refusal::InvalidArgument(format!("max-keys: {error}"))),
     };
     let prefix = asked("prefix").unwrap_or_default();
-    let (delimiter, start_after, token) = (asked("delimiter"), asked("start-after"), asked("continuation-token"));
+    let (delimiter, token) = (asked("delimiter"), asked("continuation-token"));
+    let start_after = asked("start-after").filter(|_| !setting.ignores_start_after);
     let start = match (token, start_after) {
         (Some(token), _) => read_token(token)?,
         (None, Some(key)) if key >= prefix => Bound::Excluded(key.to_string()),

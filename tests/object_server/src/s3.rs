@@ -21,6 +21,8 @@ pub(crate) struct Setting {
     pub(crate) now: DateTime<Utc>,
     /// What a part must have at least, the last one excepted.
     pub(crate) minimum_part_bytes: usize,
+    /// Whether lists begin with the first key always.
+    pub(crate) ignores_start_after: bool,
 }
 
 /// Serves a request.
@@ -31,7 +33,7 @@ pub(crate) fn serve(store: &mut Store, call: &Call, setting: &Setting) -> Result
         Operation::Copy => copy(store, call, setting),
         Operation::Delete => delete(store, call),
         Operation::BulkDelete => bulk_delete(store, call),
-        Operation::List => list::list(store, call),
+        Operation::List => list::list(store, call, setting),
         Operation::HeadBucket => {
             store.bucket(&call.bucket)?;
             Ok(Answer::new(StatusCode::OK).with("x-amz-bucket-region", &setting.region))

@@ -52,6 +52,8 @@ pub struct Options {
     pub latency: Duration,
     /// Bytes that each part but the last must have. S3 and GCS ask for 5 MiB; the default is 0, so that tests can be small.
     pub minimum_part_bytes: usize,
+    /// Whether lists begin with the first key, whatever they are asked to start after: as those of some stores do.
+    pub ignores_start_after: bool,
     /// How far the server's clock is ahead, or, where it is negative, behind.
     pub clock_ahead_seconds: i64,
 }
@@ -66,6 +68,7 @@ impl Default for Options {
             credentials: None,
             latency: Duration::ZERO,
             minimum_part_bytes: 0,
+            ignores_start_after: false,
             clock_ahead_seconds: 0,
         }
     }

@@ -64,6 +64,11 @@ pub fn image_size(content: &[u8]) -> Option<(&'static str, u32, u32)> {
     header(content).ok().map(|header| (header.format, header.width, header.height))
 }
 
+/// Whether the beginning of an image file tells all that `image_info` says of the whole: that of a JPEG up to its first scan.
+pub fn tells_all(beginning: &[u8]) -> bool {
+    matches!(sniff(beginning), Ok((ImageFormat::Jpeg, _))) && jpeg_segments::are_whole(beginning)
+}
+
 fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
     let frame = jpeg_segments::frame(content).ok_or_else(|| BadImage::broken("jpeg", "no frame header"))?;
     Ok(Header {
@@ -198,6 +203,8 @@ fn webp_frames(content: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::support::testing;
 
@@ -231,6 +238,37 @@ mod tests {
         assert_eq!(error.reason, format!("not a {names} image (starts with 68 65 6c 6c)"));
         assert_eq!(header(b"").expect_err("empty").reason, "empty file (0 bytes)");
         assert_eq!(decoded_bytes(b"hello"), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_beginning_that_tells_all_says_what_the_whole_says(
+            segments in prop::collection::vec((0xC0..=0xFE_u8, prop::collection::vec(any::<u8>(), 0..30)), 0..6),
+            end in 0..1000_usize,
+        ) {
+            // Segments of any kind between the start of an image and the rest of it.
+            let photo = testing::jpeg(7, 5);
+            let mut jpeg = photo[..2].to_vec();
+            for (marker, payload) in segments {
+                jpeg.extend([0xFF, marker, 0, payload.len() as u8 + 2]);
+                jpeg.extend(payload);
+            }
+            jpeg.extend(&photo[2..]);
+            let beginning = &jpeg[..end.min(jpeg.len())];
+            if tells_all(beginning) {
+                prop_assert_eq!(header(beginning), header(&jpeg));
+                prop_assert_eq!(decoded_bytes(beginning), decoded_bytes(&jpeg));
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_a_jpeg_up_to_its_scan_tells_all() {
+        let jpeg = testing::jpeg(7, 5);
+        assert!(tells_all(&jpeg) && !tells_all(&jpeg[..20]));
+        for file in [testing::png(9, 9), testing::gif(9, 9, 2), testing::tiff(9, 9), Vec::new(), b"hello".to_vec()] {
+            assert!(!tells_all(&file));
+        }
     }
 
     #[test]

@@ -37,6 +37,11 @@ pub(crate) fn segments(jpeg: &[u8]) -> impl Iterator<Item = Segment<'_>> {
     })
 }
 
+/// Whether all segments are there: what follows changes nothing of what they tell.
+pub(crate) fn are_whole(jpeg: &[u8]) -> bool {
+    segments(jpeg).any(|segment| segment.marker == SOS)
+}
+
 /// The first frame header.
 pub(crate) fn frame(jpeg: &[u8]) -> Option<Frame> {
     segments(jpeg).find_map(|Segment { marker, payload, .. }| match (marker, payload) {
@@ -72,6 +77,15 @@ mod tests {
         let expected = Frame { bit_depth: 8, width: 40, height: 30, components: 2, is_progressive: true };
         assert_eq!(frame(&jpeg), Some(expected));
         assert_eq!(exif(&jpeg), None);
+    }
+
+    #[test]
+    fn segments_are_whole_with_the_start_of_the_first_scan() {
+        let jpeg = crate::support::testing::jpeg(7, 5);
+        let start = jpeg.windows(2).position(|pair| pair == [0xFF, SOS]).expect("a scan");
+        let length = usize::from(u16::from_be_bytes([jpeg[start + 2], jpeg[start + 3]]));
+        let whole = start + 2 + length;
+        assert_eq!((are_whole(&jpeg[..whole - 1]), are_whole(&jpeg[..whole]), are_whole(&jpeg)), (false, true, true));
     }
 
     #[test]

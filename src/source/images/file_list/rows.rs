@@ -26,7 +26,7 @@ use crate::source::Sample;
 use crate::source::images::{CONTENT, ImagesOptions, READ_ERROR};
 use crate::source::listed::{table_at_url, table_by_name};
 use crate::source::work::{Load, cut};
-use crate::storage::{AllowList, check_web_location, is_object_url, is_web_url};
+use crate::storage::{AllowList, Reach, check_web_location, is_object_url, is_web_url};
 
 /// Rows that are put together into one batch: their texts have room in its 32-bit offsets.
 const CHUNK_ROWS: usize = 256 * 1024;
@@ -48,10 +48,10 @@ pub(in crate::source::images) async fn columns_of(
 }
 
 async fn open(list: &str, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
-    let allow = AllowList::of(state.config());
+    let reach = Reach::of(state.config());
     match is_object_url(list) {
-        true => table_at_url(list, state, &allow).await,
-        false => table_by_name(list, state, &allow).await,
+        true => table_at_url(list, state, &reach).await,
+        false => table_by_name(list, state, &reach).await,
     }
 }
 
