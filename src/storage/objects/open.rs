@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::{Error, ObjectStore};
 use tokio::runtime::Handle;
+use url::Url;
 
 use super::address::{Bucket, Provider};
 use super::aws_profile::{AwsProfile, ProfileCredentials};
@@ -61,8 +62,30 @@ impl OpenStore {
     }
 }
 
+/// What `object_store` says of a service account's key that is none, before it shows what stands there.
+const NO_KEY: &str = "Unable to decode service account file";
+
 fn refused(bucket: &Bucket, error: &Error) -> datafusion::error::DataFusionError {
-    plan_datafusion_err!("cannot open '{bucket}': {error}")
+    match error.to_string().split_once(NO_KEY) {
+        Some((said, _)) => plan_datafusion_err!(
+            "cannot open '{bucket}': {said}{NO_KEY}: it must be the JSON that Google gives for an account; docs/stores.md says which \
+             variables name it"
+        ),
+        None => plan_datafusion_err!("cannot open '{bucket}': {error}"),
+    }
+}
+
+/// Refuses an endpoint that is no address, or holds more: errors and logs show it, and `object_store` panics at some.
+fn check_endpoint(bucket: &Bucket, endpoint: Option<String>) -> Result<()> {
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    let is_address = Url::parse(&endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if is_address && !endpoint.contains(['@', '?']) {
+        return Ok(());
+    }
+    plan_err!(
+        "cannot open '{bucket}': its endpoint, which the environment or a profile names, must be an address alone, as in \
+         http://127.0.0.1:9000: credentials have places of their own, see docs/stores.md"
+    )
 }
 
 fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle) -> Result<OpenStore> {
@@ -100,6 +123,7 @@ fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle)
     let endpoint = of_profile(profile.and_then(AwsProfile::endpoint), ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]);
     let builder = values.region.clone().or(region).into_iter().fold(builder, AmazonS3Builder::with_region);
     let builder = values.endpoint.clone().or(endpoint).into_iter().fold(builder, AmazonS3Builder::with_endpoint);
+    check_endpoint(bucket, builder.get_config_value(&AmazonS3ConfigKey::Endpoint))?;
     let builder = match values.path_style {
         Some(is_path) => builder.with_virtual_hosted_style_request(!is_path),
         None => builder,
@@ -124,6 +148,7 @@ fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<O
     let builder = values.endpoint.iter().fold(builder, |builder, endpoint| builder.with_base_url(endpoint));
     let builder = values.anonymous.into_iter().fold(builder, GoogleCloudStorageBuilder::with_skip_signature);
     let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
+    check_endpoint(bucket, base.clone())?;
     let url = format!("{}/{}", base.as_deref().unwrap_or("https://storage.googleapis.com"), bucket.name);
     let store = builder.with_http_connector(connector.clone()).build();
     let store = store.map_err(|error| refused(bucket, &error))?;
@@ -140,6 +165,7 @@ fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result
     let builder = values.account.iter().fold(builder, |builder, account| builder.with_account(account));
     let builder = values.endpoint.clone().into_iter().fold(builder, MicrosoftAzureBuilder::with_endpoint);
     let builder = values.anonymous.into_iter().fold(builder, MicrosoftAzureBuilder::with_skip_signature);
+    check_endpoint(bucket, builder.get_config_value(&AzureConfigKey::Endpoint))?;
     let store = builder.with_http_connector(connector.clone()).build();
     // Its protocol has that in newer versions than this client speaks.
     let opened = store.map(|store| OpenStore { lists_behind_keys: false, ..OpenStore::of(store, |_| None) });
