@@ -66,7 +66,7 @@ pub fn image_size(content: &[u8]) -> Option<(&'static str, u32, u32)> {
 
 /// Whether the beginning of an image file tells all that `image_info` says of the whole: that of a JPEG up to its first scan.
 pub fn tells_all(beginning: &[u8]) -> bool {
-    matches!(sniff(beginning), Ok((ImageFormat::Jpeg, _))) && jpeg_segments::are_whole(beginning)
+    matches!(sniff(beginning), Ok(Format::Jpeg)) && jpeg_segments::are_whole(beginning)
 }
 
 fn jpeg_header(content: &[u8]) -> Result<Header, BadImage> {
