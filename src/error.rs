@@ -151,6 +151,7 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         },
         DataFusionError::ArrowError(inner, _) if wrapped(error).is_none() => match inner.as_ref() {
             datafusion::arrow::error::ArrowError::ExternalError(source) => source.to_string(),
+            datafusion::arrow::error::ArrowError::IoError(_, error) => of_temporary_files(error),
             other => other.to_string(),
         },
         DataFusionError::SQL(error, _) => syntax_error(error),
@@ -163,7 +164,7 @@ pub(crate) fn message(error: &DataFusionError) -> String {
         DataFusionError::ResourcesExhausted(text) => format!("not enough memory: {text}; {MORE_MEMORY}"),
         DataFusionError::ObjectStore(inner) if wrapped(error).is_none() => of_store(inner),
         // These say themselves what failed.
-        DataFusionError::IoError(error) => error.to_string(),
+        DataFusionError::IoError(error) => of_temporary_files(error),
         other => wrapped(other).map_or_else(|| other.strip_backtrace(), message),
     }
 }
@@ -171,9 +172,28 @@ pub(crate) fn message(error: &DataFusionError) -> String {
 /// What to do where memory isn't enough.
 const MORE_MEMORY: &str = "raise pixmill.memory_limit: SET pixmill.memory_limit = '8G'";
 
-/// The message of an executor, whose memory is no option of a session.
+/// What to do where there is no room for what memory isn't enough for.
+const MORE_ROOM: &str = "make room in the directory that TMPDIR names, or name another";
+
+/// What the system says of files that nobody names: our own errors name theirs.
+fn of_temporary_files(error: &std::io::Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| (*error).source());
+    let mut of_system = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    match of_system.find(|cause| cause.kind() == std::io::ErrorKind::StorageFull) {
+        Some(full) => format!("no room for temporary files: {full}; {MORE_ROOM}"),
+        None => error.to_string(),
+    }
+}
+
+/// The message of an executor, whose memory is no option of a session, and whose files are where its arguments say.
 pub(crate) fn of_an_executor(message: &str) -> String {
-    message.replace(MORE_MEMORY, "give the executors more --memory, which is shared by their vcores, or fewer vcores")
+    const WORK_DIR: &str = "make room in the executors' --work-dir, or give them another";
+    // As Ballista tells of the rows that it keeps for other stages.
+    const FULL: &str = "Io error: No space left on device (os error 28)";
+    message
+        .replace(MORE_MEMORY, "give the executors more --memory, which is shared by their vcores, or fewer vcores")
+        .replace(MORE_ROOM, WORK_DIR)
+        .replace(FULL, &format!("no room for temporary files: {}; {WORK_DIR}", &FULL["Io error: ".len()..]))
 }
 
 /// What DataFusion puts before the names of tables that have none before them.

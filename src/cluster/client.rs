@@ -140,10 +140,10 @@ impl Cluster {
         self.answer(request).await
     }
 
-    /// Tells the scheduler what an executor's tasks have done.
-    pub(crate) async fn tell(&self, executor: &str, report: &ExecutorReport) -> Result<()> {
-        let request = self.http.post(self.url(&format!("executors/{executor}"))).json(report);
-        self.answer::<()>(request).await
+    /// Tells the scheduler what an executor's tasks have done; `false` where it has given that executor up.
+    pub(crate) async fn tell(&self, executor: &str, report: &ExecutorReport, patience: Duration) -> Result<bool> {
+        let request = self.http.post(self.url(&format!("executors/{executor}"))).timeout(patience).json(report);
+        self.answer(request).await
     }
 
     fn url(&self, path: &str) -> String {

@@ -3,16 +3,20 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_executor::executor_server::TERMINATING;
+use ballista_executor::health::ExecutorHealth;
 use tokio::runtime::Handle;
 
 use super::client::{Cluster, HostPort};
 use super::report::{ClusterReport, ExecutorReport};
 use super::session::cluster_config;
+use super::silence::endpoint;
 use super::tasks::{RunningTasks, TaskEngine};
 use super::{MESSAGE_BYTES, Timing, shown};
 use crate::error::{Error, Result};
@@ -64,16 +68,19 @@ pub(crate) async fn run(options: ExecutorOptions, cluster: Cluster, report: Clus
     std::fs::create_dir_all(&options.work_dir).map_err(Error::file("create", &options.work_dir))?;
     let id = format!("{}-{port}-{:08x}", options.bind.ip(), getrandom::u32().unwrap_or_default());
     let tasks = RunningTasks::default();
-    let config = process_config(&options, &id, (port, grpc_port), tasks.clone())?;
+    let health = ExecutorHealth::new();
+    let config = process_config(&options, &id, (port, grpc_port), tasks.clone(), health.clone())?;
     eprintln!(
         "executor {id} with {}, for the scheduler at {}",
         counted(options.vcores as u64, "vcore"),
         options.scheduler
     );
-    let reporter = tokio::spawn(tell(cluster, id, tasks));
-    let ended = start_executor_process(Arc::new(config)).await;
-    reporter.abort();
-    ended.map_err(|error| Error::Failed(format!("the executor stopped: {error}")))
+    tokio::select! {
+        ended = start_executor_process(Arc::new(config)) => {
+            ended.map_err(|error| Error::Failed(format!("the executor stopped: {error}")))
+        }
+        () = tell(cluster, id, tasks, health) => Ok(()),
+    }
 }
 
 /// Two ports that are free, or the two that were asked for.
@@ -96,6 +103,7 @@ fn process_config(
     id: &str,
     (port, grpc_port): (u16, u16),
     tasks: RunningTasks,
+    health: ExecutorHealth,
 ) -> Result<ExecutorProcessConfig> {
     let (vcores, allow) = (options.vcores, options.allow.clone());
     let stores = Arc::new(Stores::new(options.stores.clone(), Handle::current()));
@@ -133,21 +141,38 @@ fn process_config(
         })),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),
+        override_create_grpc_client_endpoint: Some(endpoint()),
+        health,
         ..ExecutorProcessConfig::default()
     })
 }
 
-/// Tells the scheduler what tasks have done, now and then.
-async fn tell(cluster: Cluster, id: String, tasks: RunningTasks) {
+/// Tells the scheduler what tasks have done, now and then, until the scheduler counts on this executor no more: it says so, or it has
+/// been out of reach for so long that it must have given this executor up. What tasks would write then is written by others, too.
+async fn tell(cluster: Cluster, id: String, tasks: RunningTasks, health: ExecutorHealth) {
+    let timing = Timing::from_environment();
     let mut interval = tokio::time::interval(REPORT_INTERVAL);
+    let mut heard = Instant::now();
     loop {
         interval.tick().await;
         let (reports, ended) = tasks.reports();
-        if reports.is_empty() {
+        if reports.is_empty() && heard.elapsed() < timing.heartbeat {
             continue;
         }
-        match cluster.tell(&id, &ExecutorReport { tasks: reports }).await {
-            Ok(()) => tasks.forget(&ended),
+        let told = Instant::now();
+        match cluster.tell(&id, &ExecutorReport { tasks: reports }, timing.heartbeat).await {
+            Ok(true) => {
+                tasks.forget(&ended);
+                heard = told;
+            }
+            // One that was told to stop is given up, too, and finishes its tasks.
+            Ok(false) if !TERMINATING.load(Ordering::Acquire) => return,
+            Ok(false) => {}
+            // A scheduler that is only busy hears heartbeats.
+            Err(error) if heard.elapsed() >= timing.executor_timeout && !health.is_ready() => {
+                tracing::warn!("the scheduler is out of reach: {error}");
+                return;
+            }
             // It is told again next time.
             Err(error) => tracing::debug!("the scheduler can't be told of tasks: {error}"),
         }

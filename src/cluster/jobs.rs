@@ -18,7 +18,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tonic::Request;
 
-use super::ended_sessions::EndedSessions;
+use super::remembered::Remembered;
 use super::report::{ClusterReport, ExecutorReport, JobReport, JobState, Tasks, of_job_name};
 use super::slots::Slots;
 use crate::plan::Progress;
@@ -45,7 +45,7 @@ pub(super) struct Jobs {
     slots: Arc<Slots>,
     known: Mutex<BTreeMap<String, Job>>,
     /// Sessions of clients that are gone: what they have asked for is cancelled when it begins.
-    ended_sessions: Mutex<EndedSessions>,
+    ended_sessions: Mutex<Remembered>,
 }
 
 struct Job {
@@ -213,7 +213,7 @@ impl Jobs {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn ended_sessions(&self) -> MutexGuard<'_, EndedSessions> {
+    fn ended_sessions(&self) -> MutexGuard<'_, Remembered> {
         self.ended_sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -379,8 +379,11 @@ impl Jobs {
         }
     }
 
-    /// Takes up what an executor tells of its tasks.
-    pub(super) fn told(&self, report: ExecutorReport) {
+    /// Takes up what an executor tells of its tasks, unless it was given up. Whether it wasn't.
+    pub(super) fn told(&self, executor: &str, report: ExecutorReport) -> bool {
+        if self.slots.has_given_up(executor) {
+            return false;
+        }
         self.with(|known| {
             for task in report.tasks {
                 let job = known.get_mut(&task.job).filter(|job| job.report.ended_at.is_none());
@@ -389,6 +392,7 @@ impl Jobs {
                 job.count();
             }
         });
+        true
     }
 }
 

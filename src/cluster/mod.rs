@@ -6,10 +6,11 @@ pub(crate) mod query;
 pub(crate) mod report;
 pub(crate) mod scheduler;
 
-mod ended_sessions;
 mod jobs;
 mod pool;
+mod remembered;
 pub(crate) mod session;
+mod silence;
 mod slots;
 mod tasks;
 mod watch;

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use super::jobs::{Jobs, Server};
 use super::report::{ClusterReport, ExecutorReport, JobReport};
 use super::session::{cluster_config, scheduler_state};
+use super::silence::{endpoint, listen};
 use super::slots::Slots;
 use super::watch::watch;
 use super::{MESSAGE_BYTES, Timing, shown};
@@ -55,7 +56,7 @@ impl Scheduler {
     pub(crate) async fn start(options: SchedulerOptions) -> Result<Self> {
         let cannot =
             |error: &dyn std::fmt::Display| Error::Failed(format!("cannot listen on {}: {error}", options.bind));
-        let listener = TcpListener::bind(options.bind).await.map_err(|error| cannot(&error))?;
+        let listener = listen(options.bind).map_err(|error| cannot(&error))?;
         let address = listener.local_addr().map_err(|error| cannot(&error))?;
         let config = Arc::new(config(address, &options));
         let cluster = BallistaCluster::new_from_config(&config).await.map_err(|error| cannot(&error))?;
@@ -108,6 +109,7 @@ fn config(address: SocketAddr, options: &SchedulerOptions) -> SchedulerConfig {
         override_session_builder: Some(Arc::new(scheduler_state)),
         override_logical_codec: Some(Arc::new(LogicalCodec::default())),
         override_physical_codec: Some(Arc::new(PhysicalCodec::default())),
+        override_create_grpc_client_endpoint: Some(endpoint()),
         ..SchedulerConfig::default()
     }
 }
@@ -166,7 +168,6 @@ async fn end_session(State(jobs): State<Arc<Jobs>>, Path(id): Path<String>) -> J
     Json(())
 }
 
-async fn told(State(jobs): State<Arc<Jobs>>, Path(_): Path<String>, Json(report): Json<ExecutorReport>) -> Json<()> {
-    jobs.told(report);
-    Json(())
+async fn told(State(jobs): State<Arc<Jobs>>, Path(id): Path<String>, Json(report): Json<ExecutorReport>) -> Json<bool> {
+    Json(jobs.told(&id, report))
 }

@@ -12,6 +12,7 @@ use super::MESSAGE_BYTES;
 use super::client::Cluster;
 use super::query::{ClusterPlanner, OpenJobs};
 use super::report::ClusterReport;
+use super::silence::endpoint;
 use crate::plan::{DistributedPlanner, LogicalCodec, MarkingPlanner, PhysicalCodec};
 use crate::session::{
     another_config, opened, session_config, session_state, state_within, with_functions, with_query_planner,
@@ -31,6 +32,7 @@ pub(super) fn cluster_config(vcores: usize, stores: &Arc<Stores>, allow: &AllowL
         .set_usize("ballista.client.grpc_max_message_size", MESSAGE_BYTES as usize)
         .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::default()))
         .with_ballista_physical_extension_codec(Arc::new(PhysicalCodec::default()))
+        .with_ballista_override_create_grpc_client_endpoint(endpoint())
 }
 
 /// The state that a scheduler plans with.

@@ -3,12 +3,12 @@
 //! Ballista doesn't give back the slots of tasks whose stage was rolled back while they ran; later jobs would miss them.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ballista_core::JobId;
-use ballista_core::error::Result;
+use ballista_core::error::{BallistaError, Result};
 use ballista_core::serde::protobuf::ExecutorHeartbeat;
 use ballista_core::serde::scheduler::{ExecutorData, ExecutorMetadata};
 use ballista_scheduler::cluster::memory::InMemoryClusterState;
@@ -16,14 +16,18 @@ use ballista_scheduler::cluster::{BoundTask, ClusterState, ClusterStateEventStre
 use ballista_scheduler::config::TaskDistributionPolicy;
 use ballista_scheduler::state::task_manager::JobInfoCache;
 
+use super::remembered::Remembered;
+
 /// How long a slot may be taken without a task before it is given back: starts and ends of tasks are on their way for a while.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Ballista's cluster state, with an account of slots.
+/// Ballista's cluster state, with an account of slots, and without executors that were given up and come back: nobody would know what
+/// their tasks do.
 #[derive(Default)]
 pub(super) struct Slots {
     inner: InMemoryClusterState,
     accounts: Mutex<HashMap<String, Account>>,
+    given_up: Mutex<Remembered>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +40,15 @@ struct Account {
 impl Slots {
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, Account>) -> T) -> T {
         work(&mut self.accounts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn given_up(&self) -> MutexGuard<'_, Remembered> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an executor was here and is gone for good.
+    pub(super) fn has_given_up(&self, executor: &str) -> bool {
+        self.given_up().contains(executor)
     }
 
     /// Slots that are taken, of all executors.
@@ -108,6 +121,12 @@ impl ClusterState for Slots {
     }
 
     async fn register_executor(&self, metadata: ExecutorMetadata, spec: ExecutorData) -> Result<()> {
+        if self.has_given_up(&metadata.id) {
+            return Err(BallistaError::General(format!(
+                "executor {} was given up, and has to start anew",
+                metadata.id
+            )));
+        }
         self.inner.register_executor(metadata, spec).await
     }
 
@@ -124,12 +143,20 @@ impl ClusterState for Slots {
     }
 
     async fn save_executor_heartbeat(&self, heartbeat: ExecutorHeartbeat) -> Result<()> {
-        self.inner.save_executor_heartbeat(heartbeat).await
+        match self.has_given_up(&heartbeat.executor_id) {
+            true => Ok(()),
+            false => self.inner.save_executor_heartbeat(heartbeat).await,
+        }
     }
 
     async fn remove_executor(&self, executor_id: &str) -> Result<()> {
         self.with(|accounts| accounts.remove(executor_id));
-        self.inner.remove_executor(executor_id).await
+        let is_news = self.given_up().add(executor_id);
+        // A task that couldn't be sent to it tells of its loss once more, and jobs that have begun since have lost nothing.
+        match is_news || self.inner.get_executor_heartbeat(executor_id).is_some() {
+            true => self.inner.remove_executor(executor_id).await,
+            false => Ok(()),
+        }
     }
 
     fn executor_heartbeats(&self) -> HashMap<String, ExecutorHeartbeat> {

@@ -9,6 +9,7 @@ use datafusion::prelude::SessionContext;
 
 use super::engine::Threads;
 use super::process::{Listen, runtime, terminate};
+use super::work_directory::WorkDirectory;
 use crate::cluster::client::{Cluster, HostPort};
 use crate::cluster::executor::{self, ExecutorOptions};
 use crate::error::{Error, Result};
@@ -65,9 +66,10 @@ impl Executor {
         let memory = memory.transpose().map_err(|error| Error::Usage(error.strip_backtrace()))?;
         let temporary = match self.work_dir {
             Some(_) => None,
-            None => Some(temporary_directory()?),
+            None => Some(WorkDirectory::new()?),
         };
-        let work_dir = self.work_dir.clone().or(temporary.clone()).unwrap_or_default();
+        let of_own = temporary.as_ref().map(|temporary| temporary.path.clone());
+        let work_dir = self.work_dir.clone().or(of_own).unwrap_or_default();
         let work_dir = std::path::absolute(&work_dir).map_err(Error::file("find", &work_dir))?;
         let vcores = self.vcores.map_or_else(|| Threads::default().count(), std::num::NonZero::get);
         let options = ExecutorOptions {
@@ -82,7 +84,8 @@ impl Executor {
             stores: self.listen.stores.settings()?,
         };
         let here = std::env::current_dir().map_err(Error::file("find", "."))?;
-        let ended = runtime()?.block_on(async {
+        let runtime = runtime()?;
+        let ended = runtime.block_on(async {
             let stopped = self.listen.stopped();
             tokio::pin!(stopped);
             let (cluster, report) = tokio::select! {
@@ -98,10 +101,11 @@ impl Executor {
             }
             run.await.map(|()| End::Stopped)
         });
-        if let Some(directory) = temporary {
-            // What is left is the system's to clean.
-            let _ = std::fs::remove_dir_all(directory);
+        if matches!(ended, Ok(End::GivenUp)) {
+            // Its tasks end with this process's program, wherever they are.
+            runtime.shutdown_background();
         }
+        drop(temporary);
         match ended? {
             End::Stopped => Ok(()),
             End::GivenUp => again(&here),
@@ -134,11 +138,4 @@ fn again(directory: &Path) -> Result<()> {
         true => Ok(()),
         false => Err(Error::Failed("the executor failed".to_string())),
     }
-}
-
-/// A directory of this process's own.
-fn temporary_directory() -> Result<PathBuf> {
-    let directory = std::env::temp_dir().join(format!("pixmill-executor-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
-    Ok(directory)
 }

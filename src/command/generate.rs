@@ -2,26 +2,31 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
 
-use super::engine::Threads;
+use super::engine::{PATIENCE, StoreArgs, Threads};
 use super::template::GenerateRequest;
-use crate::engine::Progress;
+use crate::engine::{Engine, Progress};
 use crate::error::{Error, Result};
 use crate::output::ProgressDisplay;
-use crate::synthetic::PhotoSet;
+use crate::storage::{AllowList, Directory, is_object_url};
+use crate::synthetic::{HostileSet, PhotoSet, side_by_side};
 
 /// Write a labelled set of synthetic photos: a folder of JPEGs for each class
 ///
 /// Sizes, bytes and the time to decode are those of photos. The same seed gives the same bytes, on any machine.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pixmill generate photos --images 3000 --classes 5")]
+#[command(after_help = "Examples:
+  pixmill generate photos --images 3000 --classes 5
+  pixmill generate s3://bucket/photos --images 3000
+  pixmill generate photos --images 20000 --hostile 0.05")]
 pub(crate) struct Generate {
-    /// Where to write the photos; must not exist or be empty
+    /// Where to write the photos, a directory or a URL of an object store; must not exist or be empty
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 
@@ -37,12 +42,19 @@ pub(crate) struct Generate {
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     size: Option<(u16, u16)>,
 
+    /// The share of files, 0 to 1, that are broken, something else than their names say, or odd: what real folders have among them
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    hostile: f64,
+
     /// Another seed, other photos
     #[arg(long, value_name = "S", default_value_t = DEFAULT_SEED)]
     seed: u64,
 
     #[command(flatten)]
     threads: Threads,
+
+    #[command(flatten)]
+    stores: StoreArgs,
 }
 
 const DEFAULT_SEED: u64 = 42;
@@ -50,7 +62,11 @@ const DEFAULT_SEED: u64 = 42;
 impl Generate {
     pub(crate) fn run(self) -> Result<()> {
         let photos = PhotoSet { images: self.images, classes: self.classes, size: self.size, seed: self.seed };
-        write(&photos, &self.directory, self.threads.count())
+        let set = HostileSet { photos, share: self.hostile };
+        match self.directory.to_str().filter(|location| is_object_url(location)) {
+            Some(url) => write_objects(&set, url, self.threads.count(), &self.stores),
+            None => write_files(&set, &self.directory, self.threads.count()),
+        }
     }
 }
 
@@ -59,51 +75,100 @@ pub(super) fn make_default_input(request: &GenerateRequest, threads: usize) -> R
     let GenerateRequest { directory, images, classes } = request;
     eprintln!("no photos at {}: generating {} of them", directory.display(), HumanCount(*images as u64));
     let photos = PhotoSet { images: *images, classes: *classes, size: None, seed: DEFAULT_SEED };
-    write(&photos, directory, threads)
+    write_files(&HostileSet { photos, share: 0.0 }, directory, threads)
 }
 
 /// Writes the photos beside their place and moves them there whole.
-fn write(photos: &PhotoSet, directory: &Path, threads: usize) -> Result<()> {
+fn write_files(set: &HostileSet, directory: &Path, threads: usize) -> Result<()> {
     let is_taken = fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
     if is_taken || directory.is_file() {
-        return Err(Error::Usage(format!("'{}' is not empty; choose another directory", directory.display())));
+        return Err(taken(directory));
     }
-    let started = Instant::now();
-    let (images, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-    let display = std::sync::Mutex::new(ProgressDisplay::new());
-    let done = |size: u64| {
-        let files_done = images.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes_done = bytes.fetch_add(size, Ordering::Relaxed) + size;
-        let files = photos.images as u64;
-        // The bytes of what isn't there yet are guessed from what is.
-        let progress =
-            Progress { files, files_done, bytes: bytes_done * files / files_done, bytes_done, ..Progress::default() };
-        if let Ok(mut display) = display.try_lock() {
-            display.update(progress);
-        }
-    };
     let mut unfinished = directory.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
-    let written = photos.write(&unfinished, threads, &done).and_then(|()| {
+    let write = |name: &str, bytes: Vec<u8>| fs::write(unfinished.join(name), bytes);
+    let make_folders = || set.photos.folders().try_for_each(|folder| fs::create_dir_all(unfinished.join(&*folder)));
+    let move_there = || {
         if directory.exists() {
             fs::remove_dir(directory)?;
         }
         fs::rename(&unfinished, directory)
-    });
-    drop(display);
-    if let Err(source) = written {
+    };
+    write_all(set, directory, threads, &make_folders, &write, &move_there).inspect_err(|_| {
         // What is half there would be taken for the whole by the next reader.
         let _ = fs::remove_dir_all(&unfinished);
-        return Err(match source.kind() {
-            std::io::ErrorKind::InvalidInput => Error::Usage(source.to_string()),
-            _ => Error::File { action: "write", path: directory.to_path_buf(), source },
-        });
-    }
+    })
+}
+
+/// Writes the photos to an object store, where each is there as soon as it is written.
+fn write_objects(set: &HostileSet, url: &str, threads: usize, stores: &StoreArgs) -> Result<()> {
+    let engine = Engine::local_within(1, AllowList::default(), stores.settings()?)?;
+    let config = engine.context().state().config().clone();
+    let written = Directory::from(url.to_string()).opened(&config).map_err(Error::Query).and_then(|directory| {
+        let failed = |source| Error::File { action: "look at", path: url.into(), source };
+        if !directory.is_empty().map_err(failed)? {
+            return Err(taken(url.as_ref()));
+        }
+        let write = |name: &str, bytes| directory.write(name, bytes);
+        // Most of them wait for an answer.
+        let threads = threads.max(WRITERS);
+        write_all(set, url.as_ref(), threads, &|| Ok(()), &write, &|| Ok(())).inspect_err(|_| {
+            let names: Vec<String> = (0..set.photos.images).map(|index| set.path(index)).collect();
+            let _ = directory.remove(&names);
+        })
+    });
+    engine.close(PATIENCE);
+    written
+}
+
+/// Threads that make photos and wait for a store.
+const WRITERS: usize = 32;
+
+fn taken(directory: &Path) -> Error {
+    Error::Usage(format!("'{}' is not empty; choose another directory", directory.display()))
+}
+
+/// Makes every file of the set and writes it, and tells how far that is and at last how it went.
+fn write_all(
+    set: &HostileSet,
+    directory: &Path,
+    threads: usize,
+    before: &dyn Fn() -> std::io::Result<()>,
+    write: &(dyn Fn(&str, Vec<u8>) -> std::io::Result<()> + Sync),
+    after: &dyn Fn() -> std::io::Result<()>,
+) -> Result<()> {
+    let started = Instant::now();
+    let files = set.photos.images as u64;
+    let (files_written, bytes_written) = (AtomicU64::new(0), AtomicU64::new(0));
+    let display = Mutex::new(ProgressDisplay::new());
+    let write_one = |index: usize| {
+        let bytes = set.file(index)?;
+        let size = bytes.len() as u64;
+        let path = set.path(index);
+        write(&path, bytes).map_err(|error| std::io::Error::new(error.kind(), format!("'{path}': {error}")))?;
+        let files_done = files_written.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes_done = bytes_written.fetch_add(size, Ordering::Relaxed) + size;
+        // The bytes of what isn't there yet are guessed from what is.
+        let bytes = bytes_done * files / files_done;
+        if let Ok(mut display) = display.try_lock() {
+            display.update(Progress { files, files_done, bytes, bytes_done, ..Progress::default() });
+        }
+        Ok(())
+    };
+    let all = || side_by_side(set.photos.images, threads, &write_one);
+    let written = set.check().and_then(|()| before()).and_then(|()| all()).and_then(|()| after());
+    drop(display);
+    written.map_err(|source| match source.kind() {
+        std::io::ErrorKind::InvalidInput => Error::Usage(source.to_string()),
+        _ => Error::File { action: "write", path: directory.to_path_buf(), source },
+    })?;
+    let hostile = (0..set.photos.images).filter(|index| set.kind(*index).is_some()).count() as u64;
+    let hostile = if hostile > 0 { format!(", {} of them hostile", HumanCount(hostile)) } else { String::new() };
     eprintln!(
-        "generated {} photos, {}, in {} in {:.1} s",
-        HumanCount(images.into_inner()),
-        HumanBytes(bytes.into_inner()),
+        "generated {} photos{hostile}, {}, in {} in {:.1} s",
+        HumanCount(files),
+        HumanBytes(bytes_written.into_inner()),
         directory.display(),
         started.elapsed().as_secs_f64()
     );

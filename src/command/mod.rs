@@ -20,6 +20,7 @@ pub(crate) mod sql;
 mod statements;
 mod template;
 pub(crate) mod verify;
+mod work_directory;
 
 use std::path::Path;
 

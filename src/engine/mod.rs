@@ -61,7 +61,13 @@ use crate::storage::{AllowList, StoreSettings, Stores};
 /// ```
 pub struct Engine {
     session: Session,
-    /// Plans and executes; taken only when the engine is dropped.
+    runtimes: Runtimes,
+}
+
+/// The threads of an engine; taken only when it is closed or dropped.
+#[derive(Default)]
+struct Runtimes {
+    /// Plans and executes.
     cpu: Option<Runtime>,
     /// Reads and writes.
     io: Option<Runtime>,
@@ -93,12 +99,12 @@ impl Engine {
     /// Threads that can't be started.
     pub fn local_within(threads: usize, allow: AllowList, stores: StoreSettings) -> Result<Self> {
         let threads = threads.max(1);
-        let io = runtime("pixmill-io", 1)?;
-        let cpu = runtime("pixmill-cpu", threads)?;
-        let stores = Arc::new(Stores::new(stores, io.handle().clone()));
+        let mut runtimes = Runtimes::default();
+        let io = runtimes.io.insert(runtime("pixmill-io", 1)?).handle().clone();
+        let cpu = runtimes.cpu.insert(runtime("pixmill-cpu", threads)?).handle().clone();
+        let stores = Arc::new(Stores::new(stores, io));
         let ctx = local_session(threads, &stores, allow)?;
-        let session = Session { ctx, cpu: cpu.handle().clone(), cluster: None };
-        Ok(Self { session, cpu: Some(cpu), io: Some(io) })
+        Ok(Self { session: Session { ctx, cpu, cluster: None }, runtimes })
     }
 
     /// An engine whose statements run on a cluster.
@@ -115,13 +121,13 @@ impl Engine {
     /// As [`Engine::cluster`].
     pub async fn cluster_within(address: &HostPort, stores: StoreSettings) -> Result<Self> {
         let (cluster, report) = Cluster::connect(address).await?;
-        let io = runtime("pixmill-io", 1)?;
-        let cpu = runtime("pixmill-cpu", 1)?;
+        let mut runtimes = Runtimes::default();
+        let io = runtimes.io.insert(runtime("pixmill-io", 1)?).handle().clone();
+        let cpu = runtimes.cpu.insert(runtime("pixmill-cpu", 1)?).handle().clone();
         let jobs = OpenJobs::default();
-        let stores = Arc::new(Stores::new(stores, io.handle().clone()));
+        let stores = Arc::new(Stores::new(stores, io));
         let ctx = cluster_session(&cluster, &jobs, &report, &stores)?;
-        let session = Session { ctx, cpu: cpu.handle().clone(), cluster: Some((cluster, jobs)) };
-        Ok(Self { session, cpu: Some(cpu), io: Some(io) })
+        Ok(Self { session: Session { ctx, cpu, cluster: Some((cluster, jobs)) }, runtimes })
     }
 
     /// The session that is open from the beginning.
@@ -178,11 +184,11 @@ impl Engine {
     ///
     /// Not to be called inside an async runtime, where waiting is not allowed; there, drop the engine.
     pub fn close(mut self, patience: Duration) {
-        if let Some(io) = &self.io {
+        if let Some(io) = &self.runtimes.io {
             // What the cluster isn't told by then, it goes on with.
             let _ = io.block_on(async { tokio::time::timeout(patience, self.session.close()).await });
         }
-        for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
+        for runtime in self.runtimes.take() {
             runtime.shutdown_timeout(patience);
         }
     }
@@ -268,12 +274,16 @@ impl Session {
     }
 }
 
-impl Drop for Engine {
+impl Runtimes {
+    fn take(&mut self) -> impl Iterator<Item = Runtime> {
+        [self.cpu.take(), self.io.take()].into_iter().flatten()
+    }
+}
+
+impl Drop for Runtimes {
     /// Work under way is given up: an engine may be dropped inside another runtime, where waiting is not allowed.
     fn drop(&mut self) {
-        for runtime in [self.cpu.take(), self.io.take()].into_iter().flatten() {
-            runtime.shutdown_background();
-        }
+        self.take().for_each(Runtime::shutdown_background);
     }
 }
 

@@ -131,12 +131,13 @@ impl<'a> Walk<'a> {
                 self.folders.push(Folder { path, real, entries: entries.into_iter() });
                 Ok(())
             }
-            Err(error) if is_named => {
-                Err(exec_datafusion_err!("cannot list '{}': '{}': {error}", self.search.text, path.display()))
-            }
-            Err(error) => {
+            // What this process may not see is left out; what it can't see just now would be missing without a word.
+            Err(error) if !is_named && (error.kind() == ErrorKind::PermissionDenied || is_absence(&error)) => {
                 self.left_out.add(&path, error);
                 Ok(())
+            }
+            Err(error) => {
+                Err(exec_datafusion_err!("cannot list '{}': '{}': {error}", self.search.text, path.display()))
             }
         }
     }

@@ -4,6 +4,7 @@
 mod background;
 mod develop;
 mod flowers;
+mod hostile;
 mod layer;
 mod paint;
 mod random;
@@ -23,6 +24,7 @@ use pixmill_jpeg::{Encoder, Encoding, PixelLayout, Subsampling};
 use self::background::paint_background;
 use self::develop::develop;
 use self::flowers::paint_flowers;
+pub use self::hostile::{HostileSet, KINDS, Kind};
 use self::random::Random;
 use self::size::random_size;
 use self::species::{FLOWERS, Species};
@@ -55,6 +57,15 @@ impl PhotoSet {
     /// # Errors
     /// `InvalidInput` if `classes` is 0 or a side of `size` is not 1 to 16384 pixels.
     pub fn jpeg(&self, index: usize) -> Result<Vec<u8>> {
+        let (width, height, pixels) = self.pixels(index)?;
+        // Flickr, the origin of flower_photos, stored 500 pixels at 96 and smaller copies at 90.
+        let quality = if width.max(height) > 400 { 96 } else { 90 };
+        let encoding = Encoding { quality, subsampling: Subsampling::Full, optimize: false };
+        encode(pixels.as_flattened(), (width.into(), height.into()), PixelLayout::Rgb, &encoding)
+    }
+
+    /// Width, height and pixels of photo `index`.
+    fn pixels(&self, index: usize) -> Result<(u16, u16, Vec<[u8; 3]>)> {
         self.check_photo()?;
         let mut random = Random::of_photo(self.seed, index);
         let drawn_size = random_size(&mut random);
@@ -62,16 +73,7 @@ impl PhotoSet {
         let mut scene = paint_background(&mut random, (width.into(), height.into()));
         let species = Species::of_class(self.class(index));
         paint_flowers(&mut random, &mut scene, &species);
-        let pixels = develop(&mut random, &scene);
-
-        // Flickr, the origin of flower_photos, stored 500 pixels at 96 and smaller copies at 90.
-        let quality = if width.max(height) > 400 { 96 } else { 90 };
-        let mut jpeg = Vec::with_capacity(pixels.len());
-        let encoding = Encoding { quality, subsampling: Subsampling::Full, optimize: false };
-        Encoder::default()
-            .encode(pixels.as_flattened(), width.into(), height.into(), PixelLayout::Rgb, &encoding, &mut jpeg)
-            .map_err(|error| Error::other(format!("'{}': cannot encode: {error}", self.path(index))))?;
-        Ok(jpeg)
+        Ok((width, height, develop(&mut random, &scene)))
     }
 
     /// Writes all photos under `dir` with `threads` threads, at least one, and calls `done(bytes)`
@@ -84,35 +86,16 @@ impl PhotoSet {
     /// first failure to create a folder, a file or a thread.
     pub fn write(&self, dir: &Path, threads: usize, done: &(dyn Fn(u64) + Sync)) -> Result<()> {
         self.check()?;
-        for class in 0..self.classes {
-            let folder = dir.join(class_name(class).as_ref());
+        for folder in self.folders() {
+            let folder = dir.join(folder.as_ref());
             fs::create_dir_all(&folder).map_err(|error| at_path(&folder, "cannot create", &error))?;
         }
-        let next = AtomicUsize::new(0);
-        // Keeps the first failure, which ends all threads; `set` refuses the later ones.
-        let failure = OnceLock::new();
-        let write_remaining = || {
-            while failure.get().is_none() {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= self.images {
-                    return;
-                }
-                match self.write_photo(dir, index) {
-                    Ok(bytes) => done(bytes),
-                    Err(error) => _ = failure.set(error),
-                }
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 1..threads {
-                if let Err(error) = thread::Builder::new().spawn_scoped(scope, write_remaining) {
-                    _ = failure.set(error);
-                    break;
-                }
-            }
-            write_remaining();
-        });
-        failure.into_inner().map_or(Ok(()), Err)
+        side_by_side(self.images, threads, &|index| self.write_photo(dir, index).map(done))
+    }
+
+    /// The folders of its classes.
+    pub fn folders(&self) -> impl Iterator<Item = Cow<'static, str>> {
+        (0..self.classes).map(class_name)
     }
 
     /// Writes one photo into its class folder, which exists, and returns its bytes.
@@ -128,7 +111,11 @@ impl PhotoSet {
         index % self.classes.max(1)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks that there is such a set.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `images` is 0 or less than `classes`, and those of [`jpeg`](Self::jpeg).
+    pub fn check(&self) -> Result<()> {
         self.check_photo()?;
         let (images, classes) = (self.images, self.classes);
         if images == 0 {
@@ -156,6 +143,44 @@ impl PhotoSet {
             _ => Ok(()),
         }
     }
+}
+
+/// Does `work(index)` for as many indices with `threads` threads, at least one, until the first failure.
+///
+/// # Errors
+/// That failure, or that of a thread which can't be started.
+pub fn side_by_side(count: usize, threads: usize, work: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    // Keeps the first failure, which ends all threads; `set` refuses the later ones.
+    let failure = OnceLock::new();
+    let work_on = || {
+        while failure.get().is_none() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return;
+            }
+            if let Err(error) = work(index) {
+                _ = failure.set(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, work_on) {
+                _ = failure.set(error);
+                break;
+            }
+        }
+        work_on();
+    });
+    failure.into_inner().map_or(Ok(()), Err)
+}
+
+fn encode(pixels: &[u8], (width, height): (u32, u32), layout: PixelLayout, encoding: &Encoding) -> Result<Vec<u8>> {
+    let mut jpeg = Vec::with_capacity(pixels.len());
+    let encoded = Encoder::default().encode(pixels, width, height, layout, encoding, &mut jpeg);
+    encoded.map_err(|error| Error::other(format!("cannot encode {width}x{height} pixels: {error}")))?;
+    Ok(jpeg)
 }
 
 /// Folder and label of a class: the five of flower_photos, then `class_005` and on.

@@ -17,6 +17,10 @@ impl Random {
         Self::of([2, class as u64, 0])
     }
 
+    pub(super) fn of_hostile(seed: u64, number: usize) -> Self {
+        Self::of([3, seed, number as u64])
+    }
+
     fn of(words: [u64; 3]) -> Self {
         let mut key = [0; 32];
         for (bytes, word) in key.chunks_exact_mut(8).zip(words) {

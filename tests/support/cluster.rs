@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Finished, Workspace};
 
 /// Seconds after which a silent executor counts as lost: short, so that tests are.
-const EXECUTOR_TIMEOUT: &str = "4";
+pub(crate) const EXECUTOR_TIMEOUT: &str = "4";
 
 /// A scheduler and executors, killed when this is dropped.
 pub(crate) struct Cluster<'a> {
@@ -58,8 +58,7 @@ impl<'a> Cluster<'a> {
 
     /// Waits until so many executors are there.
     pub(crate) fn wait_for(&self, executors: usize) {
-        let wanted = format!("\"executors\":{executors}");
-        eventually(&wanted, || self.get("pixmill/cluster").replace(' ', "").contains(&wanted));
+        wait_for_executors(&self.address, executors);
     }
 
     /// Kills an executor without a word.
@@ -76,6 +75,21 @@ impl<'a> Cluster<'a> {
     /// Waits for an executor's own end.
     pub(crate) fn wait_for_end(&mut self, executor: usize) -> i32 {
         self.executors[executor].wait().expect("ended").code().unwrap_or(-1)
+    }
+
+    /// The processes of the scheduler and of the first executor.
+    pub(crate) fn processes(&self) -> (u32, u32) {
+        (self.scheduler.id(), self.executors[0].id())
+    }
+
+    /// Tells all executors to stop, and waits for their ends.
+    pub(crate) fn stop_executors(&mut self) {
+        for executor in &mut self.executors {
+            if executor.try_wait().expect("a process").is_none() {
+                send(executor.id(), "TERM");
+                executor.wait().expect("ended");
+            }
+        }
     }
 
     /// Kills the scheduler.
@@ -103,27 +117,55 @@ impl<'a> Cluster<'a> {
 
     /// Waits until so many tasks of the only job that runs are done, and some are not.
     pub(crate) fn wait_for_tasks(&self, done: usize) {
-        let is_there = || {
-            let jobs: serde_json::Value = serde_json::from_str(&self.get("pixmill/jobs")).expect("JSON");
-            let running = jobs.as_array().expect("a list").iter().find(|job| job["state"] == "running");
-            running.is_some_and(|job| job["tasks"]["done"].as_u64() >= Some(done as u64))
-        };
-        eventually("tasks", is_there);
+        wait_for_tasks(&self.address, done);
     }
 
     /// What the scheduler answers.
     pub(crate) fn get(&self, path: &str) -> String {
-        let url = format!("http://{}/{path}", self.address.trim_start_matches("df://"));
-        // On a thread of its own, because the test may be asynchronous.
-        let ask = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-                client.get(url).send().await.expect("an answer").text().await.expect("a text")
-            })
-        };
-        std::thread::spawn(ask).join().expect("an answer")
+        ask(&self.address, path)
     }
+}
+
+/// What a scheduler answers.
+pub(crate) fn ask(address: &str, path: &str) -> String {
+    let url = format!("http://{}/{path}", address.trim_start_matches("df://"));
+    // On a thread of its own, because the test may be asynchronous.
+    let ask = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+            client.get(url).send().await.expect("an answer").text().await.expect("a text")
+        })
+    };
+    std::thread::spawn(ask).join().expect("an answer")
+}
+
+/// Waits until a scheduler has so many executors.
+pub(crate) fn wait_for_executors(address: &str, executors: usize) {
+    let wanted = format!("\"executors\":{executors}");
+    eventually(&wanted, || {
+        let report = ask(address, "pixmill/cluster").replace(' ', "");
+        report.contains(&format!("{wanted},"))
+    });
+}
+
+/// Waits until no job runs.
+pub(crate) fn wait_for_end_of_jobs(address: &str) {
+    let is_open = |job: &serde_json::Value| job["ended_at"].is_null();
+    eventually("the end of all jobs", || {
+        let jobs: serde_json::Value = serde_json::from_str(&ask(address, "pixmill/jobs")).expect("JSON");
+        !jobs.as_array().expect("a list").iter().any(is_open)
+    });
+}
+
+/// Waits until so many tasks of a job that runs are done, and some are not.
+pub(crate) fn wait_for_tasks(address: &str, done: usize) {
+    let is_there = || {
+        let jobs: serde_json::Value = serde_json::from_str(&ask(address, "pixmill/jobs")).expect("JSON");
+        let running = jobs.as_array().expect("a list").iter().find(|job| job["state"] == "running");
+        running.is_some_and(|job| job["tasks"]["done"].as_u64() >= Some(done as u64))
+    };
+    eventually("tasks", is_there);
 }
 
 impl Drop for Cluster<'_> {

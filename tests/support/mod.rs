@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod cluster;
+pub(crate) mod network;
 pub(crate) mod pty;
 pub(crate) mod queries;
 pub(crate) mod scripts;
@@ -80,6 +81,13 @@ impl Workspace {
     pub(crate) fn visible_files(&self, below: &str) -> Vec<(String, Vec<u8>)> {
         let mut files = self.files(below);
         files.retain(|(name, _)| !name.starts_with('.') && name != "_unfinished");
+        files
+    }
+
+    /// The shards of TFRecord below a directory.
+    pub(crate) fn shards(&self, below: &str) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.files(below);
+        files.retain(|(name, _)| name.ends_with(".tfrec"));
         files
     }
 

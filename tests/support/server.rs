@@ -37,6 +37,7 @@ impl Server {
     pub(crate) fn start_with_token(workspace: &Workspace, arguments: &[&str], token: Option<&str>) -> Self {
         let mut command = command(workspace, token);
         command.args(["--bind", "127.0.0.1:0"]).args(arguments).env("PIXMILL_LOG", "pixmill=info");
+        command.envs(workspace.environment.iter().map(|(name, value)| (name, value)));
         let log = NamedTempFile::new().expect("a file");
         command.stderr(log.reopen().expect("a file"));
         let mut child = command.stdout(Stdio::piped()).spawn().expect("a server");
@@ -50,6 +51,11 @@ impl Server {
     /// What it has said on stderr.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).expect("its log")
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// `127.0.0.1:PORT`.

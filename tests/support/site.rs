@@ -40,9 +40,7 @@ impl Site {
     }
 
     pub(crate) fn shards(&self, below: &str) -> Vec<(String, Vec<u8>)> {
-        let mut files = self.workspace.files(below);
-        files.retain(|(name, _)| name.ends_with(".tfrec"));
-        files
+        self.workspace.shards(below)
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

@@ -355,7 +355,7 @@ impl Loader {
                         (None, Some(stores)) if is_of_store => {
                             Loaded::fetch(&items, is_headers_only, &metrics, &allow, (stores, &failures))?
                         }
-                        _ => Loaded::read(&items, is_headers_only, &metrics, &allow, MOST_BYTES)?,
+                        _ => Loaded::read(&items, is_headers_only, &metrics, (&allow, &failures), MOST_BYTES)?,
                     };
                     let rows = loaded.content.len();
                     let batch = project(&items.slice(0, rows), Some(&loaded), &schema)?;
@@ -393,7 +393,7 @@ impl Loaded {
         items: &RecordBatch,
         is_headers_only: bool,
         metrics: &LoadMetrics,
-        allow: &AllowList,
+        (allow, failures): (&AllowList, &Failures),
         most: usize,
     ) -> Result<Self> {
         let fitting = expected(items, is_headers_only).filter(|length| *length <= most as u64);
@@ -412,6 +412,7 @@ impl Loaded {
                 // It is the first of the next batch, where there is room for all that has room anywhere.
                 break;
             }
+            failures.of_file(path, &read)?;
             let result = read.map_err(|error| error.to_string());
             if let Err(reason) = &result {
                 metrics.unreadable_files.add(1);
@@ -604,7 +605,8 @@ mod tests {
         let mut left = items(directory.path(), &[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]);
         let mut batches = Vec::new();
         while left.num_rows() > 0 {
-            let loaded = Loaded::read(&left, false, &metrics, &AllowList::default(), 10).expect("read");
+            let loaded =
+                Loaded::read(&left, false, &metrics, (&AllowList::default(), &Failures::default()), 10).expect("read");
             let rows = loaded.content.len();
             let reasons = loaded.errors.iter().map(|reason| reason.map(str::to_string));
             let lengths = loaded.content.iter().map(|content| content.map(<[u8]>::len));

@@ -234,6 +234,17 @@ impl Directory {
         }
     }
 
+    /// Whether there is nothing in it, however deep.
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
+        match self {
+            Self::Local(path) => match std::fs::read_dir(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+                entries => Ok(entries?.next().is_none()),
+            },
+            Self::Objects(directory) => directory.is_empty(),
+        }
+    }
+
     /// Whether what a name leads to is in the directory, links followed, and a file.
     pub(crate) fn holds(&self, name: &str) -> io::Result<bool> {
         match self {

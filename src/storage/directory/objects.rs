@@ -200,6 +200,14 @@ impl ObjectDirectory {
         Ok(files)
     }
 
+    pub(super) fn is_empty(&self) -> io::Result<bool> {
+        let key = self.key("")?;
+        self.with(|store| async move {
+            let prefix = Some(&key).filter(|key| !key.as_ref().is_empty());
+            Ok(store.objects.list(prefix).try_next().await?.is_none())
+        })
+    }
+
     pub(super) fn upload(&self, name: &str, held: &Arc<AtomicUsize>) -> io::Result<Upload> {
         let open = self.open.as_ref().ok_or_else(|| io::Error::other("the store isn't open"))?;
         Ok(Upload::begin(open.store.clone(), open.stores.io(), self.key(name)?, Arc::clone(held)))

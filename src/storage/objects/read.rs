@@ -1,6 +1,7 @@
 //! Reading objects and parts of them, many at a time, and again where their bytes don't come whole.
 
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -93,6 +94,45 @@ impl Failures {
             MOST_IN_A_ROW.. => exec_err!("{MOST_IN_A_ROW} objects in a row can't be read, the last: {reason}"),
             _ => Ok(()),
         }
+    }
+}
+
+impl Failures {
+    /// Counts what became of a local file.
+    ///
+    /// # Errors
+    /// What says more of the machine, or of its disk, than of the file.
+    pub(crate) fn of_file(&self, path: &str, read: &io::Result<()>) -> Result<()> {
+        let Err(error) = read else {
+            self.0.store(0, Ordering::Relaxed);
+            return Ok(());
+        };
+        if is_of_process(error) {
+            return exec_err!(
+                "cannot read '{path}': {error}; this is no fault of the file: more is open or in use than this process may have"
+            );
+        }
+        let is_of_file =
+            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::FileTooLarge);
+        if !is_of_file && self.0.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_IN_A_ROW {
+            return exec_err!("{MOST_IN_A_ROW} files in a row can't be read, the last '{path}': {error}");
+        }
+        Ok(())
+    }
+}
+
+/// Whether the system refuses this to a process that has too much open already, or has no memory left.
+fn is_of_process(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+
+        let refused = [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(Errno::raw_os_error);
+        error.raw_os_error().is_some_and(|code| refused.contains(&code))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == ErrorKind::OutOfMemory
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -38,6 +38,8 @@ impl fmt::Debug for Credentials {
 /// How a server behaves, from its start to its end.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The address to listen on, by which clients reach it.
+    pub address: IpAddr,
     /// The port to listen on; 0 for one that is free.
     pub port: u16,
     /// Whose protocol is spoken.
@@ -57,6 +59,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             dialect: Dialect::S3,
             region: "us-east-1".to_string(),
@@ -85,7 +88,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
 }
 
-/// An object store that listens on 127.0.0.1 until it is dropped.
+/// An object store that listens until it is dropped.
 ///
 /// It runs on a thread with a tokio runtime of its own, so that tests with and without one can use it, and nothing that
 /// a test's runtime does delays its answers.
@@ -110,20 +113,20 @@ impl Server {
     /// # Errors
     /// If the port is taken, or if the process can't have another thread or socket.
     pub fn try_start(options: Options) -> io::Result<Self> {
-        let port = options.port;
+        let address = SocketAddr::new(options.address, options.port);
         let shared =
             Arc::new(Shared { options, store: Mutex::default(), script: Mutex::default(), log: Log::default() });
         let (stop, stopped) = oneshot::channel();
         let (started, start) = mpsc::channel();
         let thread = std::thread::Builder::new().name("object-server".to_string()).spawn({
             let shared = Arc::clone(&shared);
-            move || run(port, shared, &started, stopped)
+            move || run(address, shared, &started, stopped)
         })?;
         let address = start.recv().map_err(io::Error::other)??;
         Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`. Buckets are the first part of the path.
+    /// Where it listens: `http://ADDRESS:PORT`. Buckets are the first part of the path.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -207,7 +210,12 @@ impl Drop for Server {
 }
 
 /// The thread of a server: says where it listens, then serves until it is told to stop.
-fn run(port: u16, shared: Arc<Shared>, started: &mpsc::Sender<io::Result<SocketAddr>>, stopped: oneshot::Receiver<()>) {
+fn run(
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    started: &mpsc::Sender<io::Result<SocketAddr>>,
+    stopped: oneshot::Receiver<()>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -217,7 +225,7 @@ fn run(port: u16, shared: Arc<Shared>, started: &mpsc::Sender<io::Result<SocketA
         }
     };
     runtime.block_on(async {
-        let listener = listen(port).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let listener = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = match listener {
             Ok(listening) => listening,
             Err(error) => {
@@ -236,9 +244,9 @@ fn run(port: u16, shared: Arc<Shared>, started: &mpsc::Sender<io::Result<SocketA
 
 /// Listens with a longer queue than the standard library's 128: of 256 clients that connect at once, some would wait for
 /// a second.
-fn listen(port: u16) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from(([127, 0, 0, 1], port)))?;
+    socket.bind(address)?;
     socket.listen(4_096)
 }
