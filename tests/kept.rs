@@ -257,7 +257,10 @@ fn why_a_row_was_rejected_is_known_of_rows_that_waited() {
                STORED AS TFRECORD OPTIONS (shards 3)";
     workspace.sql(sql).success();
     let rejects = workspace.read("o/_rejects.csv");
-    assert!(rejects.contains("photos/roses/broken.jpg,\"not a jpeg, png, gif, bmp, webp or tiff image"), "{rejects}");
+    assert!(
+        rejects.contains("photos/roses/broken.jpg,decode,not_an_image,\"not a jpeg, png, gif, bmp, webp or tiff image"),
+        "{rejects}"
+    );
 }
 
 #[test]

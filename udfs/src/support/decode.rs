@@ -1,7 +1,5 @@
 //! From the bytes of an image file to pixels: the format is told by content, never by name.
 
-use std::io::Cursor;
-
 use image::metadata::Orientation;
 use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
@@ -10,9 +8,11 @@ use image::{
 use super::arguments::Choice;
 use super::bad_image::BadImage;
 use super::guard::guarded;
+use super::header::frames;
 use super::jpeg::{Dct, JpegCodec};
 use super::jpeg_segments;
-use super::pixels::{MAX_VALUES, Mode, Pixels, checked_size};
+use super::limits::{TimedContent, check_frames, check_header, check_memory, limits, timed};
+use super::pixels::{Mode, Pixels, checked_size};
 use super::step::AnyTransform;
 use super::work::decoding;
 
@@ -103,7 +103,7 @@ pub(crate) fn decode(
         let pixels = decode_other(content, format, name, options.exif)?;
         Ok(Decoded::whole(pixels.into_mode(options.mode)))
     };
-    decoding(|| guarded("decoder", decode))
+    decoding(|| timed(|| guarded("decoder", decode)))
 }
 
 fn decode_jpeg(
@@ -133,13 +133,15 @@ fn decode_jpeg(
 
 fn decode_other(content: &[u8], format: ImageFormat, name: &str, exif: Exif) -> Result<Pixels, BadImage> {
     let bad = |error| BadImage::of_decoder(name, &error);
-    let mut limits = Limits::default();
-    // Decoders hold the image, in 16 bits where the file does, and some scratch memory beside it.
-    limits.max_alloc = Some(3 * MAX_VALUES);
-    let mut reader = ImageReader::with_format(Cursor::new(content), format);
-    reader.limits(limits);
+    check_frames(|| frames(content, format))?;
+    let mut codec_limits = Limits::default();
+    codec_limits.max_alloc = Some(limits().decode_bytes);
+    let mut reader = ImageReader::with_format(TimedContent::new(content), format);
+    reader.limits(codec_limits);
     let mut decoder = reader.into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
+    check_header(width, height)?;
+    check_memory(decoder.total_bytes())?;
     checked_size(width, height, decoder.color_type().channel_count())?;
     let orientation = match exif {
         Exif::Ignore => Orientation::NoTransforms,

@@ -79,13 +79,7 @@ fn other_header(content: &[u8], format: ImageFormat, name: &'static str) -> Resu
     let color = decoder.original_color_type();
     let channels = color.channel_count().max(1);
     let orientation = orientation(&mut decoder);
-    let frames = match format {
-        ImageFormat::Gif => gif_frames(content),
-        ImageFormat::Png => png_frames(content),
-        ImageFormat::WebP => webp_frames(content),
-        ImageFormat::Tiff => tiff_frames(content),
-        _ => 1,
-    };
+    let frames = frames(content, format);
     Ok(Header {
         format: name,
         width,
@@ -97,6 +91,17 @@ fn other_header(content: &[u8], format: ImageFormat, name: &'static str) -> Resu
         // Byte 28 of a PNG is the interlace method of its IHDR chunk.
         is_progressive: format == ImageFormat::Png && content.get(28) == Some(&1),
     })
+}
+
+/// How many images a file has, as far as its format has any number of them.
+pub(crate) fn frames(content: &[u8], format: ImageFormat) -> u32 {
+    match format {
+        ImageFormat::Gif => gif_frames(content),
+        ImageFormat::Png => png_frames(content),
+        ImageFormat::WebP => webp_frames(content),
+        ImageFormat::Tiff => tiff_frames(content),
+        _ => 1,
+    }
 }
 
 /// Image descriptors among a GIF's blocks (GIF89a, section 15 ff.).
