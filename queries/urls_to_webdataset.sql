@@ -44,9 +44,9 @@ STORED AS WEBDATASET
 OPTIONS (prefix 'images', shards ${shards}, overwrite ${overwrite});
 
 -- The list of rejected rows is only there where there are some: beside it stands one without any.
-COPY (SELECT '' AS path, '' AS reason LIMIT 0) TO '${output}/_rejects_none.csv' STORED AS CSV OPTIONS (format.has_header true);
+COPY (SELECT '' AS path, '' AS stage, '' AS class, '' AS reason LIMIT 0) TO '${output}/_rejects_none.csv' STORED AS CSV OPTIONS (format.has_header true);
 
-CREATE EXTERNAL TABLE rejects (path VARCHAR, reason VARCHAR)
+CREATE EXTERNAL TABLE rejects (path VARCHAR, stage VARCHAR, class VARCHAR, reason VARCHAR)
 STORED AS CSV
 LOCATION '${output}/_rejects*.csv';
 

@@ -25,6 +25,7 @@ const LISTED: [&str; 6] = ["ARROW", "AVRO", "CSV", "JSON", "NDJSON", "PARQUET"];
 
 /// The configuration of every role.
 pub(crate) fn session_config(threads: usize, stores: &Arc<Stores>) -> SessionConfig {
+    pixmill_udfs::limit_images_by(|options| PixmillOptions::of(options).image_limits());
     with_io_runtime(SessionConfig::new(), stores.io().clone())
         .with_extension(Arc::clone(stores))
         .with_extension(Arc::new(Listed::default()))

@@ -49,9 +49,9 @@ fn one_bad_image_is_listed_and_the_others_are_written() {
     assert!(finished.stderr.contains("wrote 8 records in 4 shards"), "{}", finished.stderr);
     assert!(finished.stderr.contains("2 rejected, listed in _rejects.csv"), "{}", finished.stderr);
     insta::assert_snapshot!(workspace.read("out/_rejects.csv"), @r#"
-    path,reason
-    photos/daisy/broken.jpg,"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
-    photos/daisy/dangling.jpg,cannot be read: No such file or directory (os error 2)
+    path,stage,class,reason
+    photos/daisy/broken.jpg,decode,not_an_image,"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
+    photos/daisy/dangling.jpg,read,missing,cannot be read: No such file or directory (os error 2)
     "#);
     workspace.pixmill(&["verify", "out"]).success();
 }
@@ -64,7 +64,7 @@ fn a_bad_images_tensor_is_listed_with_the_images_reason() {
     let copy = format!("COPY (SELECT {tensor} AS image FROM read_images('photos')) TO 'out' STORED AS TFRECORD");
     workspace.sql(&copy).success();
     let rejects = workspace.read("out/_rejects.csv");
-    assert!(rejects.contains("photos/daisy/bad.jpg,\"not a jpeg"), "{rejects}");
+    assert!(rejects.contains("photos/daisy/bad.jpg,decode,not_an_image,\"not a jpeg"), "{rejects}");
     workspace.pixmill(&["verify", "out"]).success();
 }
 

@@ -258,7 +258,7 @@ fn why_a_row_was_rejected_is_known_of_rows_that_waited() {
     workspace.sql(sql).success();
     let rejects = workspace.read("o/_rejects.csv");
     assert!(
-        rejects.contains("photos/roses/broken.jpg,\"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image"),
+        rejects.contains("photos/roses/broken.jpg,decode,not_an_image,\"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image"),
         "{rejects}"
     );
 }

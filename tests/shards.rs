@@ -135,9 +135,9 @@ fn a_sample_without_one_of_its_members_is_rejected() {
     let finished = workspace.sql(&sql);
     assert!(finished.stderr.contains("wrote 2 records in "), "{}", finished.stderr);
     insta::assert_snapshot!(workspace.read("out/_rejects.csv"), @r#"
-    path,reason
-    photos/daisy/000001.jpg,column 'cls' is NULL
-    photos/daisy/broken.jpg,"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
+    path,stage,class,reason
+    photos/daisy/000001.jpg,write,null_value,column 'cls' is NULL
+    photos/daisy/broken.jpg,decode,not_an_image,"not a jpeg, png, gif, bmp, webp, tiff, pnm, qoi, tga or ico image (starts with 68 65 6c 6c)"
     "#);
 }
 

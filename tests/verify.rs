@@ -735,3 +735,37 @@ fn threads_dont_change_the_findings() {
     let one = workspace.pixmill(&["verify", "out", "--threads", "1"]);
     assert_eq!(one.stdout, workspace.pixmill(&["verify", "out", "--threads", "3"]).stdout);
 }
+
+#[test]
+fn a_folder_of_images_is_told_by_label_and_fault_with_its_copies_and_look_alikes() {
+    let workspace = Workspace::with_photos(6, 2);
+    let sound = workspace.pixmill(&["verify", "--images", "photos"]);
+    assert_eq!(sound.code, 0, "{}", sound.stderr);
+    let photo = std::fs::read(workspace.path("photos/daisy/000000.jpg")).expect("a photo");
+    workspace.write("photos/daisy/copy.jpg", &photo);
+    // Other bytes of the same pixels, and half an image.
+    workspace.write("photos/daisy/same.jpg", &[&photo[..2], &b"\xFF\xFE\x00\x04ab"[..], &photo[2..]].concat());
+    workspace.write("photos/roses/half.jpg", &photo[..photo.len() / 2]);
+    workspace.write("photos/roses/none.jpg", b"");
+    let checked = workspace.pixmill(&["verify", "--images", "photos", "--format", "json", "--look-alike-bits", "0"]);
+    assert_eq!(checked.code, 1, "{}", checked.stderr);
+    let report: serde_json::Value = serde_json::from_str(&checked.stdout).expect("JSON");
+    let labels = report["labels"].as_array().expect("labels");
+    let states: Vec<String> = labels.iter().map(|label| format!("{} {}", label["label"], label["states"])).collect();
+    assert!(states[0].contains(r#""daisy" {"ok":5}"#), "{states:?}");
+    assert!(states[1].contains(r#"{"empty":1,"ok":3,"truncated":1}"#), "{states:?}");
+    let alike = |first: &str, again: &str| serde_json::json!({ "bits": 0, "first": first, "again": again });
+    let copies = &report["copies"];
+    assert_eq!(copies["listed"][0], alike("photos/daisy/000000.jpg", "photos/daisy/copy.jpg"), "{copies}");
+    assert_eq!((&copies["images"], &report["look_alikes"]["images"]), (&1.into(), &2.into()), "{report}");
+    assert_eq!(report["look_alikes"]["listed"][0]["again"], "photos/daisy/same.jpg");
+    let faults = report["faults"].as_array().expect("faults");
+    assert_eq!(
+        (faults[0]["path"].as_str(), faults[0]["class"].as_str()),
+        (Some("photos/roses/half.jpg"), Some("truncated"))
+    );
+    assert_eq!(report["summary"]["faults"], 2);
+    let text = workspace.pixmill(&["verify", "--images", "photos"]);
+    assert!(text.stdout.contains("photos/roses/none.jpg: empty: empty file (0 bytes)\n"), "{}", text.stdout);
+    assert!(text.stdout.ends_with("2 faults\n"), "{}", text.stdout);
+}

@@ -4,13 +4,17 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
 
-use super::engine::{PATIENCE, StoreArgs, Threads};
+use super::engine::{EngineArgs, PATIENCE, StoreArgs, Threads, with_engine};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::output::{ProgressDisplay, aligned};
 use crate::storage::{AllowList, Reach, is_object_url};
-use crate::verify::{DuplicateRule, Duplicates, Label, Labels, Options, Report, ShardReport, verify};
+use crate::verify::{
+    AlikeReport, DuplicateRule, Duplicates, FolderReport, Label, Labels, MOST_BITS, Options, Report, ShardReport,
+    check_folders, verify,
+};
 use crate::words::counted;
 
 /// Check shards: TFRecord, WebDataset and Parquet files, told apart by what is in them
@@ -21,11 +25,20 @@ use crate::words::counted;
 ///
 /// Exits with 1 when there is a fault.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pixmill verify out/flowers")]
+#[command(after_help = "Examples:\n  pixmill verify out/flowers\n  pixmill verify --images data/flowers")]
 pub(crate) struct Verify {
-    /// Shards: directories, files or globs, local or in stores
+    /// Shards, or with --images folders of images: directories, files or globs, local or in stores
     #[arg(value_name = "GLOB", required = true)]
     locations: Vec<String>,
+
+    /// The locations are folders of images: decode all of them, and tell what can't be read or decoded, formats and sizes, copies, and
+    /// images that look alike, in about 60 bytes of memory for each
+    #[arg(long, conflicts_with_all = ["decode_every", "label"])]
+    images: bool,
+
+    /// With --images: in how many of 64 bits the hashes of images that look alike may differ
+    #[arg(long, value_name = "BITS", default_value_t = 3, requires = "images", value_parser = clap::value_parser!(u32).range(0..=i64::from(MOST_BITS)))]
+    look_alike_bits: u32,
 
     /// Decode the images of every N-th record; 0 for none
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -61,6 +74,9 @@ enum ReportFormat {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<()> {
+        if self.images {
+            return self.run_on_folders();
+        }
         let options = Options {
             decode_every: self.decode_every,
             label: self.label,
@@ -79,19 +95,74 @@ impl Verify {
             engine.close(PATIENCE);
         }
         let report = report?;
-        let text = match self.format {
-            ReportFormat::Table => text(&report),
-            ReportFormat::Json => match serde_json::to_string_pretty(&report) {
-                Ok(json) => format!("{json}\n"),
-                Err(error) => return Err(Error::Failed(format!("cannot print the findings: {error}"))),
-            },
-        };
-        io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
-        match report.summary.faults {
-            0 => Ok(()),
-            faults => Err(Error::Failed(format!("{} found", counted(faults, "fault")))),
+        print(self.format, &report, text)?;
+        end(report.summary.faults)
+    }
+
+    fn run_on_folders(self) -> Result<()> {
+        let engine = EngineArgs { threads: self.threads, cluster: None, allow: None, stores: self.stores };
+        let (locations, bits) = (&self.locations, self.look_alike_bits);
+        let report = with_engine(&engine, async |engine| check_folders(engine, locations, bits).await)?;
+        print(self.format, &report, text_of_folders)?;
+        let copies = if self.duplicates == DuplicateRule::Fail { report.copies.images } else { 0 };
+        end(report.summary.faults + copies)
+    }
+}
+
+fn print<T: Serialize>(format: ReportFormat, report: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+    let text = match format {
+        ReportFormat::Table => text(report),
+        ReportFormat::Json => match serde_json::to_string_pretty(report) {
+            Ok(json) => format!("{json}\n"),
+            Err(error) => return Err(Error::Failed(format!("cannot print the findings: {error}"))),
+        },
+    };
+    io::stdout().write_all(text.as_bytes()).map_err(Error::output)
+}
+
+fn end(faults: u64) -> Result<()> {
+    match faults {
+        0 => Ok(()),
+        faults => Err(Error::Failed(format!("{} found", counted(faults, "fault")))),
+    }
+}
+
+fn text_of_folders(report: &FolderReport) -> String {
+    let mut rows = vec![["label", "images", "state"].map(str::to_string)];
+    for label in &report.labels {
+        for (state, images) in &label.states {
+            rows.push([label.label.clone().unwrap_or_default(), images.to_string(), state.clone()]);
         }
     }
+    let mut text = aligned(&rows, 1..2);
+    for size in report.image_sizes.iter().take(MOST_LINES) {
+        let (format, width, height) = (&size.format, size.width, size.height);
+        text.push_str(&format!("{} {format} {width}x{height}\n", HumanCount(size.count)));
+    }
+    text.push_str(&alike("copies", &report.copies));
+    text.push_str(&alike("look alike", &report.look_alikes));
+    for fault in &report.faults {
+        text.push_str(&format!("{}: {}: {}\n", fault.path, fault.class, fault.message));
+    }
+    let summary = &report.summary;
+    let unlisted = summary.faults.saturating_sub(report.faults.len() as u64);
+    if unlisted > 0 {
+        text.push_str(&format!("{}, not listed\n", counted(unlisted, "more fault")));
+    }
+    let (images, bytes) = (counted(summary.images, "image"), HumanBytes(summary.bytes));
+    text.push_str(&format!("{images}, {bytes}, {}\n", counted(summary.faults, "fault")));
+    text
+}
+
+fn alike(what: &str, found: &AlikeReport) -> String {
+    if found.images == 0 {
+        return String::new();
+    }
+    let mut text = format!("{what}: {}\n", counted(found.images, "image"));
+    for pair in &found.listed {
+        text.push_str(&format!("  {} and {}\n", pair.first, pair.again));
+    }
+    text
 }
 
 /// How many labels and image sizes are printed; JSON has all.

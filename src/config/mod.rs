@@ -11,6 +11,7 @@ use std::time::Duration;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::common::{Result, extensions_options, plan_err};
 use datafusion::config::ConfigOptions;
+use pixmill_udfs::ImageLimits;
 
 extensions_options! {
     /// Values as declared here are the defaults; the texts are the reference page.
@@ -20,6 +21,24 @@ extensions_options! {
 
         /// Most bytes that the images of one batch take when decoded to RGB, judged by their headers, 1 to 1073741824.
         pub decoded_batch_bytes: usize, default = 256 * 1024 * 1024
+
+        /// Most bytes of an image file, 1 to 2147483647; a larger one is not read, and its row has no content. Images of the web have max_bytes.
+        pub max_file_bytes: usize, default = 2147483647
+
+        /// Most pixels (width x height) of an image, by its header; a larger one can't be decoded. Width x height x channels is less than 2^29 anyway.
+        pub max_image_pixels: u64, default = 536870912
+
+        /// Most pixels of an image's longer side, by its header.
+        pub max_image_side: u64, default = 1000000
+
+        /// Most frames of an image file; they are counted where this is less than 4294967295.
+        pub max_image_frames: u64, default = 4294967295
+
+        /// Most bytes of memory that decoding an image takes, as far as its header tells.
+        pub max_decode_bytes: u64, default = 1610612736
+
+        /// Most seconds that decoding an image takes, 1 to 86400; a slower one is given up. What is slow depends on the machine.
+        pub max_image_seconds: u64, default = 60
 
         /// Most bytes of image files that a scan reads ahead of the decoders, all partitions together.
         pub prefetch_bytes: usize, default = 64 * 1024 * 1024
@@ -80,6 +99,22 @@ impl PixmillOptions {
         self.0.decoded_batch_bytes
     }
 
+    /// Most bytes of an image file.
+    pub fn max_file_bytes(&self) -> usize {
+        self.0.max_file_bytes
+    }
+
+    /// How large images may be, and how long decoding one may take.
+    pub fn image_limits(&self) -> ImageLimits {
+        ImageLimits {
+            pixels: self.0.max_image_pixels,
+            side: self.0.max_image_side,
+            frames: self.0.max_image_frames,
+            decode_bytes: self.0.max_decode_bytes,
+            time: Duration::from_secs(self.0.max_image_seconds),
+        }
+    }
+
     /// Most bytes read ahead.
     pub fn prefetch_bytes(&self) -> usize {
         self.0.prefetch_bytes
@@ -110,12 +145,21 @@ impl PixmillOptions {
 const MOST_PREFETCH_BATCHES: u64 = 1000;
 /// The most bytes of a batch: two such values fit into one column, whose offsets are 32-bit.
 const MOST_BATCH_BYTES: u64 = 1 << 30;
+/// The most bytes of a file: those that a column of binary values can hold.
+const MOST_FILE_BYTES: u64 = i32::MAX as u64;
+/// The most seconds of an image: a day.
+const MOST_IMAGE_SECONDS: u64 = 86_400;
 
 /// Refuses a number that can't be kept; whether it is one is asked when it is set.
 fn check(key: &str, value: &str) -> Result<()> {
     let (range, unit) = match key {
         "batch_bytes" | "decoded_batch_bytes" => (1..=MOST_BATCH_BYTES, " bytes"),
         "prefetch_batches" => (1..=MOST_PREFETCH_BATCHES, ""),
+        "max_file_bytes" => (1..=MOST_FILE_BYTES, " bytes"),
+        "max_image_pixels" | "max_image_side" => (1..=u64::MAX, " pixels"),
+        "max_image_frames" => (1..=u64::MAX, ""),
+        "max_decode_bytes" => (1..=u64::MAX, " bytes"),
+        "max_image_seconds" => (1..=MOST_IMAGE_SECONDS, " seconds"),
         _ => return Ok(()),
     };
     match value.trim().parse::<u64>() {
@@ -201,6 +245,9 @@ mod tests {
             ("decoded_batch_bytes", "2147483648"),
             ("decoded_batch_bytes", "0"),
             ("prefetch_batches", "0"),
+            ("max_file_bytes", "2147483648"),
+            ("max_image_pixels", "0"),
+            ("max_image_seconds", "86401"),
         ] {
             let message = options.set(&format!("pixmill.{name}"), value).expect_err(name).strip_backtrace();
             assert!(message.contains(&format!("pixmill.{name}: must be ")), "{message}");

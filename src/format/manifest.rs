@@ -1,5 +1,6 @@
 //! `_manifest.json`, whose presence makes a dataset finished, and `_rejects.csv`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -110,6 +111,10 @@ impl Manifest {
 pub struct Reject {
     /// The file, where the query's rows come from files.
     pub path: Option<String>,
+    /// How far the row has come: `read`, `decode` or `write`.
+    pub stage: Cow<'static, str>,
+    /// What kind of fault it is; docs/rejects.md has all that there are.
+    pub class: Cow<'static, str>,
     /// What the sink could not write, in words.
     pub reason: String,
 }

@@ -1,7 +1,7 @@
 //! An attempt to write a partition: its files have names of their own, and none is left behind when it fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datafusion::common::{Result, exec_err};
 use datafusion::physical_plan::metrics::Time;
@@ -23,6 +23,8 @@ pub(crate) struct Attempt {
     task: Arc<Task>,
     token: String,
     is_abandoned: AtomicBool,
+    /// Lists of rejects that were begun.
+    lists: AtomicUsize,
     /// Time that is spent in writing and syncing files.
     pub(super) write_time: Time,
     /// The right to write, which is waited for before a thread is taken.
@@ -33,8 +35,9 @@ impl Attempt {
     /// An attempt with a name that no other has.
     pub(super) fn new(target: Arc<Target>, partition: usize, task: Arc<Task>, write_time: Time) -> Result<Self> {
         let token = hidden::token()?;
-        let (is_abandoned, turns) = (AtomicBool::new(false), Arc::new(Semaphore::new(MOST_TURNS)));
-        Ok(Self { target, partition, task, token, is_abandoned, write_time, turns })
+        let (is_abandoned, lists) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let turns = Arc::new(Semaphore::new(MOST_TURNS));
+        Ok(Self { target, partition, task, token, is_abandoned, lists, write_time, turns })
     }
 
     /// Stops an attempt that nobody waits for any more.
@@ -80,9 +83,18 @@ impl Attempt {
         hidden::index(&self.label(number), &self.token)
     }
 
-    /// The name of the list of the attempt's rejects.
-    pub(super) fn rejects(&self) -> String {
-        hidden::rejects(self.partition, &self.token)
+    /// The name of the attempt's next list of rejects.
+    pub(super) fn next_list(&self) -> String {
+        self.list(self.lists.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// Whether it has listed rejects.
+    pub(super) fn has_lists(&self) -> bool {
+        self.lists.load(Ordering::SeqCst) > 0
+    }
+
+    fn list(&self, number: usize) -> String {
+        hidden::rejects(&self.label(number), &self.token)
     }
 
     /// Gives the attempt up: what there is of its shards goes, and threads that still write leave nothing.
@@ -90,7 +102,8 @@ impl Attempt {
         self.is_abandoned.store(true, Ordering::SeqCst);
         (0..shards).for_each(|number| self.remove(number));
         // The error that is told is the first.
-        let _ = self.directory().remove(&[self.rejects()]);
+        let lists: Vec<String> = (0..self.lists.load(Ordering::SeqCst)).map(|number| self.list(number)).collect();
+        let _ = self.directory().remove(&lists);
     }
 
     /// Removes all that there is of a shard.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
@@ -19,6 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::encode::ChangedKeys;
 use super::failure::{io_failure, is_refused};
+use super::max_rejects::MaxRejects;
 use super::place::Placement;
 use super::rejects::Rejects;
 use super::report::Report;
@@ -136,6 +138,7 @@ impl ExecutionPlan for CommitExec {
         let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
         let task = Task::of(context.session_config());
+        let memory = MemoryConsumer::new(format!("rejects of '{}'", target.directory)).register(context.memory_pool());
         let committed = async move {
             let batches: Vec<RecordBatch> = match rows.try_collect().await {
                 Err(error) if is_refused(&error) => {
@@ -147,7 +150,7 @@ impl ExecutionPlan for CommitExec {
             };
             task.check()?;
             let reports = reports(&batches)?;
-            let committed = runtime.spawn_blocking(move || commit(&target, &allow, partitions, reports));
+            let committed = runtime.spawn_blocking(move || commit(&target, (&allow, &memory), partitions, reports));
             committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream::once(committed).boxed())))
@@ -172,7 +175,7 @@ fn reports(batches: &[RecordBatch]) -> Result<BTreeMap<usize, Vec<Report>>> {
 /// Finishes the dataset. It may have been tried before, and be tried twice at a time.
 fn commit(
     target: &Target,
-    allow: &AllowList,
+    (allow, memory): (&AllowList, &MemoryReservation),
     partitions: usize,
     reports: BTreeMap<usize, Vec<Report>>,
 ) -> Result<RecordBatch> {
@@ -189,12 +192,12 @@ fn commit(
     let mut shards: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
     shards.sort_by(|left, right| left.path.cmp(&right.path));
     if shards.is_empty() && rejects.count > 0 {
-        return nothing_written(target, &rejects);
+        return nothing_written(target, &rejects, memory);
     }
     let failed = |error| io_failure(cannot_finish(target), &error);
     let sidecars = target.sidecars(&shards).map_err(failed)?;
     let manifest = manifest(target, shards, rejects.count, sidecars.keys().cloned().collect())?;
-    let finished = finish(target, &placements, &rejects, &sidecars, &manifest);
+    let finished = finish(target, &placements, (&rejects, memory), &sidecars, &manifest);
     match finished {
         // Another commit of the same run was first.
         Err(_) if !target.is_marked() && is_there(target, &manifest) => {}
@@ -240,18 +243,19 @@ fn check_whole(directory: &Directory, partitions: usize, reports: &BTreeMap<usiz
 
 /// Checks that not more rows are rejected than may be: each process has counted its own alone.
 fn check_rejects(target: &Target, rejects: &Rejects) -> Result<()> {
-    let Some(most) = target.options.max_rejects.filter(|most| rejects.count > *most) else { return Ok(()) };
-    exec_err!(
-        "{} rows are rejected, more than {most} (max_rejects), the first of them {}",
-        rejects.count,
-        rejects.first()
-    )
+    let (count, rows) = (rejects.count, rejects.rows);
+    let Some(most) = target.options.max_rejects.filter(|most| most.is_exceeded(count, rows)) else { return Ok(()) };
+    let rejected = match most {
+        MaxRejects::Count(_) => format!("{count} rows"),
+        MaxRejects::Share(_) => format!("{count} of {rows} rows"),
+    };
+    exec_err!("{rejected} are rejected, more than {most} (max_rejects), the first of them {}", rejects.first())
 }
 
 /// A dataset that would be replaced stays as it is, its list of rejects included.
-fn nothing_written(target: &Target, rejects: &Rejects) -> Result<RecordBatch> {
+fn nothing_written(target: &Target, rejects: &Rejects, memory: &MemoryReservation) -> Result<RecordBatch> {
     if target.is_marked() && target.directory.has(MANIFEST).is_ok_and(|has| !has) {
-        rejects.write(target).map_err(|error| io_failure(cannot_finish(target), &error))?;
+        rejects.write(target, memory).map_err(|error| io_failure(cannot_finish(target), &error))?;
     }
     exec_err!("no record was written: all {} rows are rejected, the first of them {}", rejects.count, rejects.first())
 }
@@ -307,7 +311,7 @@ fn manifest(target: &Target, shards: Vec<Shard>, rejected: u64, sidecars: Vec<St
 fn finish(
     target: &Target,
     placements: &[Placement],
-    rejects: &Rejects,
+    (rejects, memory): (&Rejects, &MemoryReservation),
     sidecars: &BTreeMap<String, String>,
     manifest: &Manifest,
 ) -> Result<()> {
@@ -328,7 +332,7 @@ fn finish(
         return exec_err!("{}: another run has written '{}' meanwhile", cannot_finish(target), other.shard.path);
     }
     check_mark(target)?;
-    rejects.write(target).map_err(failed)?;
+    rejects.write(target, memory).map_err(failed)?;
     target.sweep(&manifest.shards, &runs).map_err(failed)?;
     for (name, text) in sidecars {
         directory.write_synced(name, text.clone().into_bytes()).map_err(failed)?;

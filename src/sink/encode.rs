@@ -50,6 +50,7 @@ pub(crate) struct FirstRow {
 /// Why a row is not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
+    pub(crate) class: WriteClass,
     pub(crate) reason: String,
     /// Whether an image is NULL: then its file can tell more.
     pub(crate) is_image: bool,
@@ -60,7 +61,33 @@ pub(crate) struct Rejection {
 impl Rejection {
     /// A column that holds images is NULL.
     pub(crate) fn null_image(column: &str) -> Self {
-        Self { reason: format!("column '{column}' is NULL"), is_image: true, key: None }
+        Self { class: WriteClass::NullValue, reason: format!("column '{column}' is NULL"), is_image: true, key: None }
+    }
+}
+
+/// Why a row that was read and decoded has no place in the dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteClass {
+    /// A value is NULL that must not be.
+    NullValue,
+    /// A value that the format has no place for.
+    BadValue,
+    /// A key that names no file.
+    BadKey,
+}
+
+impl WriteClass {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 3] = [Self::NullValue, Self::BadValue, Self::BadKey];
+
+    /// The word for it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NullValue => "null_value",
+            Self::BadValue => "bad_value",
+            Self::BadKey => "bad_key",
+        }
     }
 }
 

@@ -31,9 +31,9 @@ pub(super) fn index(label: &str, token: &str) -> String {
     format!("{}{label}-{token}{}", INDEX.0, INDEX.1)
 }
 
-/// The rows of a partition that no shard has taken.
-pub(super) fn rejects(partition: usize, token: &str) -> String {
-    format!("{}{partition:05}-{token}{}", REJECTS.0, REJECTS.1)
+/// Rows of a partition that no shard has taken.
+pub(super) fn rejects(label: &str, token: &str) -> String {
+    format!("{}{label}-{token}{}", REJECTS.0, REJECTS.1)
 }
 
 /// What a partition has reported.
@@ -72,7 +72,7 @@ mod tests {
     fn files_of_runs_are_known_by_their_names() {
         let token = token().expect("a token");
         let shard = [unfinished("00001", &token), finished("00001", &token), index("1-0", &token)];
-        let mut left = [rejects(1, &token), report(1, &token)].into_iter().chain(shard);
+        let mut left = [rejects("00001-0", &token), report(1, &token)].into_iter().chain(shard);
         assert!(left.all(|name| is_left(&name) && !is_run(&name)));
         assert!(is_run(&run(&token)) && !is_left(&run(&token)));
         for other in [".report-mine.json", ".report-.json", ".finished-1.txt", "report-00001.json", ".run-me.json"] {

@@ -19,6 +19,7 @@ mod fingerprint;
 mod format;
 mod hidden;
 mod list;
+mod max_rejects;
 mod name;
 mod node;
 #[cfg(test)]
@@ -49,6 +50,7 @@ use serde::{Deserialize, Serialize};
 pub use commit::CommitExec;
 pub use compression::Compression;
 pub use list::{Format, FormatOptions};
+pub use max_rejects::{MaxRejects, Share};
 pub use name::NameTemplate;
 pub use node::WriteShardsNode;
 pub use options::{OnReject, SinkOptions};

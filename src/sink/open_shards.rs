@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::datasource::memory::MemorySourceConfig;
@@ -108,10 +108,20 @@ fn image_directories(directory: &std::path::Path) -> Target {
     Target { visible, schema: image_schema(), ..directories(directory) }
 }
 
+/// The names of files that begin in this way.
+fn names_of(directory: &std::path::Path, beginning: &str) -> Vec<String> {
+    names(directory).into_iter().filter(|name| name.starts_with(beginning)).collect()
+}
+
 /// Writes one partition within so much memory.
 async fn write_within(target: &Arc<Target>, rows: RecordBatch, bytes: usize) -> Result<RecordBatch> {
+    write_pieces_within(target, vec![rows], bytes).await
+}
+
+async fn write_pieces_within(target: &Arc<Target>, rows: Vec<RecordBatch>, bytes: usize) -> Result<RecordBatch> {
     let runtime = RuntimeEnvBuilder::new().with_memory_limit(bytes, 1.0).build_arc().expect("a runtime");
-    let rows = MemorySourceConfig::try_new_exec(&[vec![rows.clone()]], rows.schema(), None).expect("a plan");
+    let schema = rows[0].schema();
+    let rows = MemorySourceConfig::try_new_exec(&[rows], schema, None).expect("a plan");
     let sink = ShardSinkExec::new(rows, Arc::clone(target), 1, None);
     let context = Arc::new(TaskContext::default().with_runtime(Arc::clone(&runtime)));
     let written: Vec<RecordBatch> = sink.execute(0, context)?.try_collect().await?;
@@ -164,6 +174,45 @@ fn a_partition_of_many_rejects_is_counted_to_the_last_and_its_report_stays_small
     let listed = std::fs::read_to_string(directory.path().join(REJECTS)).expect("a list");
     assert_eq!(listed.lines().count(), 2 * rejects as usize + 1);
     assert!(listed.ends_with(",column 'image' is NULL\n"));
+}
+
+#[test]
+fn many_rejects_take_little_memory_and_are_listed_in_order() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut target = image_directories(directory.path());
+    target.partition_by = Vec::new();
+    target.reject_columns = Some([2, 3, 4]);
+    target.schema = images(0..0, None).schema();
+    let target = Arc::new(target);
+    let rejects = 100_000_i64;
+    let broken = images(0..rejects, None);
+    let one = |text: &str| Arc::new(StringArray::from(vec![text; broken.num_rows()])) as ArrayRef;
+    let path = |number: i64| format!("a/folder/of/photos/{:06}.jpg", (number * 7919) % rejects);
+    let paths = Arc::new(StringArray::from_iter_values((0..rejects).map(path))) as ArrayRef;
+    let content = Arc::new(BinaryArray::from_iter((0..rejects).map(|_| None::<&[u8]>))) as ArrayRef;
+    let columns = [broken.column(0), broken.column(1), &paths, &content, &one("missing: it is gone")].map(Arc::clone);
+    let names = ["number", "image", "__path", "__content", "__read_error"];
+    let fields = names.iter().zip(&columns).map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
+    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns.to_vec());
+    let rows = rows.expect("a batch");
+    runtime(4).block_on(async {
+        let pieces = (0..rejects as usize).step_by(1000).map(|start| rows.slice(start, 1000)).collect::<Vec<_>>();
+        let report = write_pieces_within(&target, pieces, 2_000_000).await.expect("written");
+        let lists = names_of(directory.path(), ".rejects-").len();
+        assert!(lists > 5, "{lists} lists");
+        // Nothing but rejects is no dataset, and they are listed.
+        let failed = commit(&target, 1, &[&report]).await.expect_err("no record").strip_backtrace();
+        assert!(
+            failed.contains("all 100000 rows are rejected, the first of them 'a/folder/of/photos/000000.jpg'"),
+            "{failed}"
+        );
+    });
+    let listed = std::fs::read_to_string(directory.path().join(REJECTS)).expect("a list");
+    assert_eq!(listed.lines().count(), rejects as usize + 1);
+    assert!(listed.starts_with(
+        "path,stage,class,reason\na/folder/of/photos/000000.jpg,read,missing,cannot be read: it is gone\n"
+    ));
+    assert!(listed.lines().skip(1).is_sorted());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use datafusion::common::{Result, plan_err};
 use serde::{Deserialize, Serialize};
 
 use super::format::OwnOptions;
+use super::max_rejects::MaxRejects;
 use super::name::NameTemplate;
 use super::{Format, FormatOptions};
 use crate::config::{OptionPage, names, option, value};
@@ -25,7 +26,7 @@ pub struct SinkOptions {
     /// What becomes of the run when a row has no image.
     pub on_reject: OnReject,
     /// The most rows that may be rejected.
-    pub max_rejects: Option<u64>,
+    pub max_rejects: Option<MaxRejects>,
     /// The format and its own options.
     #[serde(flatten)]
     pub format: FormatOptions,
@@ -52,8 +53,13 @@ pub(super) const OVERWRITE: OptionPage =
     option("overwrite", "false", "Whether a finished dataset in the directory is replaced.");
 pub(super) const ON_REJECT: OptionPage =
     option("on_reject", "skip", "A row without an image is counted and listed (`skip`) or stops the run (`fail`).");
-pub(super) const MAX_REJECTS: OptionPage =
-    option("max_rejects", "", "The run fails when more rows than this are rejected.");
+pub(super) const MAX_REJECTS: OptionPage = option(
+    "max_rejects",
+    "",
+    "The run fails when more rows than this are rejected: a number, or a share of the rows such as '1%' or '0.01'. A number stops it at \
+         once; a share as soon as 1000 rows have come and more of them are rejected, and at the end, whatever the number of rows. On a \
+         cluster each process stops by the rows that it has seen, and the end is judged by all.",
+);
 
 impl SinkOptions {
     /// The defaults of a format.
@@ -94,7 +100,7 @@ impl SinkOptions {
                 self.name_template
             );
         }
-        if self.on_reject == OnReject::Fail && self.max_rejects.is_some_and(|most| most > 0) {
+        if self.on_reject == OnReject::Fail && self.max_rejects.is_some_and(|most| most != MaxRejects::Count(0)) {
             return plan_err!(
                 "max_rejects: with on_reject 'fail' the first row that is rejected stops the run; leave one of both out"
             );
@@ -140,7 +146,7 @@ impl SinkOptions {
             "on_reject" => {
                 self.on_reject = value::one_of(name, value, &[("skip", OnReject::Skip), ("fail", OnReject::Fail)])?;
             }
-            "max_rejects" => self.max_rejects = Some(value::whole_number_from_0(name, value)?),
+            "max_rejects" => self.max_rejects = Some(MaxRejects::parse(name, value)?),
             _ => {
                 if !self.format.own_mut().set(name, value)? {
                     return plan_err!(

@@ -11,16 +11,21 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::Count;
 use futures::TryStreamExt;
 use indicatif::HumanBytes;
+use pixmill_udfs::{ImageLimits, image_error, within_limits};
 use tokio::runtime::Handle;
 
 use super::attempt::Attempt;
 use super::encode::{Encoder, FirstRow, Rejection};
-use super::report::Report;
+use super::failure::io_failure;
+use super::max_rejects::MaxRejects;
+use super::rejects::{LEAST_LIST_BYTES, RejectList};
+use super::report::{HiddenFile, Report};
 use super::shard::ShardWriter;
+use super::write::on;
 use super::{OnReject, Target};
 use crate::config::PixmillOptions;
 use crate::format::manifest::Reject;
-use crate::words::counted;
+use crate::storage::Unread;
 
 /// The most directories that one partition writes to at the same time.
 const MOST_DIRECTORIES: usize = 256;
@@ -30,8 +35,15 @@ pub(super) struct Counts {
     pub(super) records_written: Count,
     pub(super) bytes_written: Count,
     pub(super) records_rejected: Count,
-    /// Rows rejected by all partitions.
-    pub(super) all_rejected: Arc<AtomicU64>,
+    /// Of all partitions.
+    pub(super) all: Arc<AllRows>,
+}
+
+/// Rows of all partitions that one process writes.
+#[derive(Debug, Default)]
+pub(super) struct AllRows {
+    rows: AtomicU64,
+    rejected: AtomicU64,
 }
 
 impl Counts {
@@ -41,7 +53,9 @@ impl Counts {
         self.records_written.add(shards.iter().map(|shard| shard.records).sum::<u64>() as usize);
         self.bytes_written.add(shards.iter().map(|shard| shard.file.bytes).sum::<u64>() as usize);
         self.records_rejected.add(report.rejected as usize);
-        self.all_rejected.fetch_add(report.rejected, Ordering::Relaxed);
+        let records: u64 = shards.iter().map(|shard| shard.records).sum();
+        self.all.rows.fetch_add(records + report.rejected, Ordering::Relaxed);
+        self.all.rejected.fetch_add(report.rejected, Ordering::Relaxed);
     }
 }
 
@@ -50,14 +64,16 @@ pub(super) struct Memory {
     reservation: MemoryReservation,
     /// As it was set.
     limit: String,
+    image_limits: ImageLimits,
 }
 
 impl Memory {
     /// That of the session that a task is of.
     pub(super) fn of(context: &TaskContext, target: &Target) -> Self {
         let consumer = MemoryConsumer::new(format!("shards of '{}'", target.directory));
-        let limit = PixmillOptions::of(context.session_config().options()).memory_limit().to_string();
-        Self { reservation: consumer.register(context.memory_pool()), limit }
+        let options = PixmillOptions::of(context.session_config().options());
+        let (limit, image_limits) = (options.memory_limit().to_string(), options.image_limits());
+        Self { reservation: consumer.register(context.memory_pool()), limit, image_limits }
     }
 }
 
@@ -74,18 +90,17 @@ pub(super) struct PartitionWriter<E> {
     shards: BTreeMap<String, ShardWriter<E>>,
     /// What is whole already.
     report: Report,
-    rejects: Vec<Reject>,
-    /// Bytes of these.
-    reject_bytes: usize,
+    rejects: RejectList,
     counts: Counts,
     memory: Memory,
     /// Shards that were started and aren't known to be whole.
     started: usize,
+    is_finished: bool,
 }
 
 impl<E> Drop for PartitionWriter<E> {
     fn drop(&mut self) {
-        if self.started == 0 {
+        if self.is_finished || (self.started == 0 && !self.attempt.has_lists()) {
             return;
         }
         let (attempt, started) = (Arc::clone(&self.attempt), self.started);
@@ -101,7 +116,7 @@ impl<E: Encoder> PartitionWriter<E> {
     /// A writer of an attempt's partition, whose run has begun.
     pub(super) fn new(attempt: Arc<Attempt>, runtime: Handle, counts: Counts, memory: Memory) -> Self {
         let (target, part) = (Arc::clone(&attempt.target), attempt.partition);
-        let (shards, report, rejects) = (BTreeMap::new(), Report::default(), Vec::new());
+        let (shards, report, rejects) = (BTreeMap::new(), Report::default(), RejectList::default());
         Self {
             attempt,
             target,
@@ -111,10 +126,10 @@ impl<E: Encoder> PartitionWriter<E> {
             shards,
             report,
             rejects,
-            reject_bytes: 0,
             counts,
             memory,
             started: 0,
+            is_finished: false,
         }
     }
 
@@ -135,27 +150,39 @@ impl<E: Encoder> PartitionWriter<E> {
         while let Some(batch) = rows.try_next().await? {
             self.check_task()?;
             self.write_batch(&batch).await?;
-            self.count_memory()?;
+            self.count_memory().await?;
         }
         Ok(())
     }
 
     /// Counts what the shards hold of the session's memory; a batch, which is the query's, is between two counts.
-    fn count_memory(&self) -> Result<()> {
+    async fn count_memory(&mut self) -> Result<()> {
         let shards: usize = self.shards.values().map(ShardWriter::held).sum();
-        let rejects = self.rejects.capacity() * size_of::<Reject>() + self.reject_bytes;
-        if self.memory.reservation.try_resize(shards + rejects).is_ok() {
+        let fits = |rejects: &RejectList| self.memory.reservation.try_resize(shards + rejects.held()).is_ok();
+        let has_room = fits(&self.rejects);
+        if self.rejects.is_full() || (!has_room && self.rejects.held() >= LEAST_LIST_BYTES) {
+            self.list_rejects().await?;
+        } else if has_room {
+            return Ok(());
+        }
+        if self.memory.reservation.try_resize(shards + self.rejects.held()).is_ok() {
             return Ok(());
         }
         let (open, directory, limit) = (self.shards.len(), self.attempt.directory(), &self.memory.limit);
-        let (held, rejected) = (HumanBytes((shards + rejects) as u64), self.rejects.len());
+        let held = HumanBytes((shards + self.rejects.held()) as u64);
         exec_err!(
-            "cannot write to '{directory}': {} open at a time and {} of one partition hold {held}, for which there is no room \
-             in a pixmill.memory_limit of {limit} (on a cluster, the executors' --memory); raise that, or choose columns of PARTITIONED BY \
-             with fewer values",
-            if open == 1 { "1 shard is".to_string() } else { format!("{open} shards are") },
-            counted(rejected as u64, "rejected row")
+            "cannot write to '{directory}': {} open at a time and hold {held}, for which there is no room in a pixmill.memory_limit of \
+             {limit} (on a cluster, the executors' --memory); raise that, or choose columns of PARTITIONED BY with fewer values",
+            if open == 1 { "1 shard is".to_string() } else { format!("{open} shards are") }
         )
+    }
+
+    /// Lists the rejected rows in a file, behind which they take no memory.
+    async fn list_rejects(&mut self) -> Result<()> {
+        let (attempt, rejects) = (Arc::clone(&self.attempt), self.rejects.take());
+        let list = on(&self.runtime, move || save_rejects(&attempt, &rejects)).await?;
+        self.report.rejects.push(list);
+        Ok(())
     }
 
     /// Hands over to the writing threads all that shards consist of, what was held back included: behind this only their
@@ -164,7 +191,7 @@ impl<E: Encoder> PartitionWriter<E> {
         for writer in self.shards.values_mut() {
             writer.hand_over().await?;
         }
-        self.count_memory()
+        self.count_memory().await
     }
 
     /// Ends the shards of this part; the rows that come are the next one's.
@@ -176,15 +203,13 @@ impl<E: Encoder> PartitionWriter<E> {
         Ok(())
     }
 
-    /// Waits until the shards that were handed over are whole. The rejected rows are still to be listed.
+    /// Waits until the shards that were handed over are whole. The last of the rejected rows are still to be listed.
     pub(super) async fn finish(mut self) -> Result<(Report, Vec<Reject>)> {
         self.end_shards().await?;
-        self.started = 0;
-        let (mut report, mut rejects) = (std::mem::take(&mut self.report), std::mem::take(&mut self.rejects));
-        rejects.sort();
-        report.rejected = rejects.len() as u64;
-        report.first_reject = rejects.first().cloned();
-        Ok((report, rejects))
+        self.is_finished = true;
+        let mut report = std::mem::take(&mut self.report);
+        self.rejects.report(&mut report);
+        Ok((report, self.rejects.take()))
     }
 
     async fn end_shards(&mut self) -> Result<()> {
@@ -200,10 +225,12 @@ impl<E: Encoder> PartitionWriter<E> {
         let target = Arc::clone(&self.target);
         let rows = E::prepare(&target, batch, FirstRow { part: self.part, row: self.rows })?;
         self.rows += batch.num_rows() as u64;
+        self.counts.all.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         let directories = target.directories(batch)?;
         for row in 0..batch.num_rows() {
             if let Some(rejection) = E::rejection(&rows, row) {
-                self.reject(target.reject(batch, row, rejection))?;
+                let limits = self.memory.image_limits;
+                self.reject(within_limits(limits, || target.reject(batch, row, rejection)))?;
                 continue;
             }
             let directory = directories.as_ref().map_or("", |directories| &directories[row]);
@@ -221,6 +248,9 @@ impl<E: Encoder> PartitionWriter<E> {
             let before = writer.bytes();
             writer.end_batch(&rows, open).await?;
             self.counts.bytes_written.add((writer.bytes() - before) as usize);
+        }
+        if self.rejects.is_full() {
+            self.list_rejects().await?;
         }
         Ok(())
     }
@@ -245,20 +275,28 @@ impl<E: Encoder> PartitionWriter<E> {
     fn reject(&mut self, reject: Reject) -> Result<()> {
         let options = &self.target.options;
         let shown = reject.path.as_deref().unwrap_or("a row");
-        let rejected = self.counts.all_rejected.fetch_add(1, Ordering::Relaxed) + 1;
+        let rejected = self.counts.all.rejected.fetch_add(1, Ordering::Relaxed) + 1;
+        let rows = self.counts.all.rows.load(Ordering::Relaxed);
         if options.on_reject == OnReject::Fail {
             return exec_err!("'{shown}' is rejected: {}; use on_reject 'skip' to write the others", reject.reason);
         }
-        if options.max_rejects.is_some_and(|most| rejected > most) {
-            return exec_err!(
-                "more than {} rows are rejected (max_rejects), the last of them '{shown}': {}",
-                rejected - 1,
-                reject.reason
-            );
+        match options.max_rejects.filter(|most| most.stops(rejected, rows)) {
+            Some(MaxRejects::Count(most)) => {
+                return exec_err!(
+                    "more than {most} rows are rejected (max_rejects), the last of them '{shown}': {}",
+                    reject.reason
+                );
+            }
+            Some(MaxRejects::Share(share)) => {
+                return exec_err!(
+                    "{rejected} of {rows} rows are rejected until now, more than {share} (max_rejects), the last of them '{shown}': {}",
+                    reject.reason
+                );
+            }
+            None => {}
         }
         tracing::debug!("rejected '{shown}': {}", reject.reason);
         self.counts.records_rejected.add(1);
-        self.reject_bytes += reject.path.as_ref().map_or(0, String::capacity) + reject.reason.capacity();
         self.rejects.push(reject);
         Ok(())
     }
@@ -274,14 +312,24 @@ impl Target {
         };
         let decoded = |column: &ArrayRef| {
             let column = column.as_binary_opt::<i32>()?;
-            column
-                .is_valid(row)
-                .then(|| pixmill_udfs::image_error(column.value(row)))
-                .flatten()
-                .map(|error| error.reason)
+            let error = column.is_valid(row).then(|| image_error(column.value(row))).flatten()?;
+            Some(("decode", error.class.name(), error.reason))
         };
-        let from_file = || hidden(2).and_then(text).or_else(|| hidden(1).and_then(decoded));
-        let reason = if rejection.is_image { from_file() } else { None };
-        Reject { path: hidden(0).and_then(text).or(rejection.key), reason: reason.unwrap_or(rejection.reason) }
+        let unread = |text: String| {
+            let Unread { class, reason } = Unread::parse(&text);
+            ("read", class.name(), format!("cannot be read: {reason}"))
+        };
+        let from_file = || hidden(2).and_then(text).map(unread).or_else(|| hidden(1).and_then(decoded));
+        let from_file = if rejection.is_image { from_file() } else { None };
+        let (stage, class, reason) = from_file.unwrap_or(("write", rejection.class.name(), rejection.reason));
+        let path = hidden(0).and_then(text).or(rejection.key);
+        Reject { path, stage: stage.into(), class: class.into(), reason }
     }
+}
+
+/// Lists rejected rows of an attempt, which are in order, unless the run is over.
+pub(super) fn save_rejects(attempt: &Attempt, rejects: &[Reject]) -> Result<HiddenFile> {
+    attempt.check()?;
+    let failed = |error| io_failure(format!("cannot write to '{}'", attempt.directory()), &error);
+    attempt.target.save_rejects(attempt.next_list(), rejects).map_err(failed)
 }

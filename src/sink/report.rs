@@ -16,8 +16,8 @@ pub(crate) struct Report {
     pub(crate) rejected: u64,
     /// The first of the rejected rows, by path and reason.
     pub(crate) first_reject: Option<Reject>,
-    /// The file that lists them all: there may be millions, and reports travel in messages.
-    pub(crate) rejects: Option<HiddenFile>,
+    /// The files that list them all, each in order: there may be millions, and reports travel in messages.
+    pub(crate) rejects: Vec<HiddenFile>,
     pub(crate) changed_keys: ChangedKeys,
 }
 
@@ -25,7 +25,7 @@ impl Report {
     /// The files that it tells of.
     fn files(&self) -> impl Iterator<Item = &HiddenFile> {
         let of_shards = self.shards.iter().flat_map(|shard| [Some(&shard.file), shard.index.as_ref()]);
-        of_shards.chain([self.rejects.as_ref()]).flatten()
+        of_shards.flatten().chain(&self.rejects)
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::encode::ChangedKeys;
+use super::max_rejects::MaxRejects;
 use super::report::Report;
 use super::testing::{batch, commit, input, names, run, slow_input, target, write};
 use super::{ShardSinkExec, Target};
@@ -191,14 +192,19 @@ fn a_commit_refuses_what_is_not_whole() {
 fn rejects_of_all_partitions_are_counted_together() {
     let directory = directory();
     let mut target = target(directory.path());
-    target.options.max_rejects = Some(1);
+    target.options.max_rejects = Some(MaxRejects::Count(1));
     let target = Arc::new(target);
-    let reject = |path: &str| Reject { path: Some(path.to_string()), reason: "empty".to_string() };
+    let reject = |path: &str| Reject {
+        path: Some(path.to_string()),
+        stage: "decode".into(),
+        class: "empty".into(),
+        reason: "empty".to_string(),
+    };
     let report = |path| Report {
         shards: vec![],
         rejected: 1,
         first_reject: Some(reject(path)),
-        rejects: None,
+        rejects: Vec::new(),
         changed_keys: ChangedKeys::default(),
     };
     let [one, two] = [report("a"), report("b")].map(|report| serde_json::to_string(&report).expect("text"));

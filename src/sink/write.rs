@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -25,7 +24,7 @@ use super::cut::{Waiting, write_parts};
 use super::encode::Encoder;
 use super::failure::io_failure;
 use super::format::WithEncoder;
-use super::partition::{Counts, Memory, PartitionWriter};
+use super::partition::{AllRows, Counts, Memory, PartitionWriter, save_rejects};
 use super::report::Report;
 use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
 use crate::format::manifest::Reject;
@@ -46,7 +45,7 @@ pub struct ShardSinkExec {
     permits: Arc<Semaphore>,
     /// How many more look for what earlier attempts have left.
     begins: Arc<Semaphore>,
-    rejected: Arc<AtomicU64>,
+    all: Arc<AllRows>,
 }
 
 /// How rows come to the sink, whatever the optimizer changes below it.
@@ -98,7 +97,7 @@ impl ShardSinkExec {
             intake,
             permits: Arc::new(Semaphore::new(running.max(1))),
             begins: Arc::new(Semaphore::new(MOST_BEGINS.max(running))),
-            rejected: Arc::new(AtomicU64::new(0)),
+            all: Arc::default(),
         }
     }
 
@@ -217,7 +216,7 @@ impl ShardSinkExec {
             records_written: counter("records_written"),
             bytes_written: counter("bytes_written"),
             records_rejected: counter("records_rejected"),
-            all_rejected: Arc::clone(&self.rejected),
+            all: Arc::clone(&self.all),
         };
         let kept = counter("partitions_kept");
         let write_time = MetricBuilder::new(&self.metrics).subset_time("write_time", partition);
@@ -284,13 +283,13 @@ fn begin(
     Ok((fingerprint, earlier))
 }
 
-/// Lists the rejects of a whole partition and keeps its report for later attempts, unless the run is over.
+/// Lists the last rejects of a whole partition and keeps its report for later attempts, unless the run is over.
 fn save(attempt: &Attempt, fingerprint: Option<&str>, mut report: Report, rejects: &[Reject]) -> Result<Report> {
     let target = &attempt.target;
     let failed = |error| io_failure(format!("cannot write to '{}'", target.directory), &error);
     let saved = attempt.check().and_then(|()| {
         if !rejects.is_empty() {
-            report.rejects = Some(target.save_rejects(attempt.rejects(), rejects).map_err(failed)?);
+            report.rejects.push(save_rejects(attempt, rejects)?);
         }
         let name = target.save_report(attempt.partition, fingerprint, &report).map_err(failed)?;
         // A commit that has ended meanwhile swept what was there, and not what comes behind it.

@@ -1,7 +1,7 @@
 //! Writing so that a file is there whole or not at all, and still there when the power has failed.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// How often a small file is written that is gone before it has its name.
@@ -39,6 +39,19 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As [`write_whole`]; also when the power fails behind it. Its name is for the caller to make sure of.
 pub(crate) fn write_whole_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_whole_by(path, &|unfinished| write_synced(unfinished, bytes))
+}
+
+/// As [`write_whole_synced`], of a file whose bytes come one after the other; they may be asked for again.
+pub(crate) fn write_large_synced(path: &Path, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    write_whole_by(path, &|unfinished| {
+        let mut file = BufWriter::new(File::create(unfinished)?);
+        write(&mut file)?;
+        let file = file.into_inner()?;
+        file.sync_data()?;
+        #[cfg(test)]
+        log::add(unfinished);
+        Ok(())
+    })
 }
 
 fn write_whole_by(path: &Path, write: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {

@@ -15,6 +15,7 @@ mod literal;
 mod objects;
 mod parts;
 mod resolve;
+mod unread;
 mod waits;
 mod walk;
 mod web;
@@ -35,7 +36,9 @@ pub(crate) use buffers::{empty_buffer, shared_bytes};
 pub(crate) use directory::{Directory, NewFile, Placed, Stamp};
 #[cfg(test)]
 pub(crate) use durable::log;
-pub(crate) use durable::{create_directories, sync_directory, write_synced, write_whole, write_whole_synced};
+pub(crate) use durable::{
+    create_directories, sync_directory, write_large_synced, write_synced, write_whole, write_whole_synced,
+};
 pub(crate) use find::{Found, Location, is_glob};
 pub(crate) use input::{FoundFile, Input, Reach};
 pub(crate) use listed::Listed;
@@ -45,6 +48,7 @@ pub(crate) use objects::{
     check_object_url, is_object_url, is_of_store, read_objects,
 };
 pub(crate) use parts::ObjectParts;
+pub(crate) use unread::{ReadClass, Unread};
 pub(crate) use waits::while_others_go_on;
 pub(crate) use web::{Outage, check_web_location, is_web_url, named_in_lists, read_web, shown};
 

@@ -6,11 +6,13 @@ mod dataset;
 mod duplicates;
 mod features;
 mod file;
+mod folder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod images;
 mod index;
 mod labels;
+mod look_alikes;
 mod name;
 mod parquet;
 mod places;
@@ -36,7 +38,9 @@ use report::{Fault, FaultKind, Summary};
 use shard::CheckedShard;
 
 pub(crate) use duplicates::Duplicates;
+pub(crate) use folder::{AlikeReport, FolderReport, check_folders};
 pub(crate) use labels::{Label, Labels};
+pub(crate) use look_alikes::MOST_BITS;
 pub(crate) use report::{Report, ShardReport};
 
 /// What is looked at.

@@ -49,6 +49,7 @@ pub use support::guard::{catch_panic, is_guarded};
 pub use support::header::{decoded_bytes, image_size, tells_all};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
+pub use support::limits::{ImageLimits, limit_images_by, within_limits};
 pub use support::threads::limit_threads;
 pub use support::work::{Work, measure};
 

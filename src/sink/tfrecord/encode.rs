@@ -8,7 +8,7 @@ use super::features::FeatureColumn;
 use super::options::is_tfds;
 use crate::format::tfrecord::{Example, Features, append_record};
 use crate::sink::Target;
-use crate::sink::encode::{Encoder, FirstRow, Rejection};
+use crate::sink::encode::{Encoder, FirstRow, Rejection, WriteClass};
 
 /// Writes each row as a record.
 pub(crate) struct TfRecordEncoder;
@@ -42,7 +42,7 @@ impl Encoder for TfRecordEncoder {
         let mut columns = records.columns.iter().filter(|_| records.wants_all);
         let missing = columns.find(|column| column.is_missing(row))?;
         let reason = format!("column '{}' is NULL, which TensorFlow Datasets has no place for", missing.name());
-        Some(Rejection { reason, is_image: false, key: None })
+        Some(Rejection { class: WriteClass::NullValue, reason, is_image: false, key: None })
     }
 
     fn append(&mut self, records: &Records, row: usize, _: usize, out: &mut Vec<u8>) -> Result<()> {

@@ -9,7 +9,7 @@ use super::key::{Keys, readable};
 use super::member::{Member, key_column};
 use crate::sink::Target;
 use crate::sink::cast::cast;
-use crate::sink::encode::{ChangedKeys, Encoder, FirstRow, Rejection};
+use crate::sink::encode::{ChangedKeys, Encoder, FirstRow, Rejection, WriteClass};
 
 /// Writes each row as neighbouring members with one key.
 pub(crate) struct WebDatasetEncoder {
@@ -79,14 +79,16 @@ impl Encoder for WebDatasetEncoder {
             && key.as_deref().and_then(readable).is_none()
         {
             let what = key.as_ref().map_or("NULL".to_string(), |key| format!("'{key}', which names no file"));
-            return Some(Rejection { reason: format!("column '{column}' is {what}"), is_image: false, key });
+            let reason = format!("column '{column}' is {what}");
+            return Some(Rejection { class: WriteClass::BadKey, reason, is_image: false, key });
         }
         if let Some(missing) = samples.members.iter().find(|member| member.contents.is_null(row)) {
             let reason = format!("column '{}' is NULL", missing.column);
-            return Some(Rejection { reason, is_image: missing.is_image, key });
+            return Some(Rejection { class: WriteClass::NullValue, reason, is_image: missing.is_image, key });
         }
         let (member, fault) = samples.members.iter().find_map(|member| Some((member, member.fault(row)?)))?;
-        Some(Rejection { reason: format!("column '{}' {fault}", member.column), is_image: false, key })
+        let reason = format!("column '{}' {fault}", member.column);
+        Some(Rejection { class: WriteClass::BadValue, reason, is_image: false, key })
     }
 
     fn append(&mut self, samples: &Samples, row: usize, _: usize, out: &mut Vec<u8>) -> Result<()> {

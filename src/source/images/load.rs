@@ -30,8 +30,8 @@ use crate::source::batch::cut_by_decoded_size;
 use crate::source::list::ReaderMessage;
 use crate::source::node::{Items, Reader};
 use crate::storage::{
-    AllowList, Content, Failures, Stores, Wanted, empty_buffer, is_object_url, read_beginning, read_file, read_objects,
-    shared_bytes, shown,
+    AllowList, Content, Failures, Stores, Unread, Wanted, empty_buffer, is_object_url, read_beginning, read_file,
+    read_objects, shared_bytes, shown,
 };
 
 /// Reads the content of each file where the query looks at it.
@@ -358,6 +358,7 @@ impl Loader {
             let (stores, failures) = (self.stores.clone(), Arc::clone(&self.failures));
             let (most_decoded, extent) = (self.options.decoded_batch_bytes(), self.extent);
             let (list, most_bytes, batch_rows) = (self.list.clone(), self.options.batch_bytes(), self.batch_rows);
+            let most_of_file = self.options.max_file_bytes().min(MOST_BYTES);
             let read = self.runtime.spawn_blocking(move || {
                 let timer = metrics.read_time.timer();
                 let mut batches = Vec::new();
@@ -367,13 +368,16 @@ impl Loader {
                     let loaded = match (&list, &stores) {
                         (Some(list), stores) => {
                             let (stores, failures) = (stores.as_deref(), failures.as_ref());
-                            let tools = Tools { allow: &allow, stores, failures, most_bytes };
+                            let tools = Tools { allow: &allow, stores, failures, most_of_file, most_bytes };
                             Loaded::of_list(list, &items, &metrics, &tools)?
                         }
                         (None, Some(stores)) if is_of_store => {
-                            Loaded::fetch(&items, extent, &metrics, &allow, (stores, &failures))?
+                            Loaded::fetch(&items, (extent, most_of_file), &metrics, &allow, (stores, &failures))?
                         }
-                        _ => Loaded::read(&items, extent, &metrics, (&allow, &failures), MOST_BYTES)?,
+                        _ => {
+                            let most = (MOST_BYTES, most_of_file);
+                            Loaded::read(&items, extent, &metrics, (&allow, &failures), most)?
+                        }
                     };
                     let rows = loaded.content.len();
                     let batch = project(&items.slice(0, rows), Some(&loaded), &schema)?;
@@ -409,13 +413,14 @@ struct Loaded {
 }
 
 impl Loaded {
-    /// Reads the files of some items, of one at least: files may have grown, and all of them have `most` bytes at most.
+    /// Reads the files of some items, of one at least: files may have grown, and all of them have `most` bytes at most, and each
+    /// `most_of_file`.
     fn read(
         items: &RecordBatch,
         extent: Extent,
         metrics: &LoadMetrics,
         (allow, failures): (&AllowList, &Failures),
-        most: usize,
+        (most, most_of_file): (usize, usize),
     ) -> Result<Self> {
         let fitting = expected(items, extent).filter(|length| *length <= most as u64);
         // One more, by which the end of the last file is found.
@@ -425,22 +430,23 @@ impl Loaded {
         for (path, length) in paths(items).iter().flatten().zip(lengths(items).values()) {
             allow.check(path)?;
             let start = bytes.len();
+            let room = (most - start).min(most_of_file);
             let read = match extent.beginning(path, length.unsigned_abs()) {
-                Some(beginning) => read_header(path, &mut bytes, most - start, (extent, beginning)),
-                None => read_file(path, &mut bytes, most - start),
+                Some(beginning) => read_header(path, &mut bytes, room, (extent, beginning)),
+                None => read_file(path, &mut bytes, room),
             };
             if start > 0 && read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
                 // It is the first of the next batch, where there is room for all that has room anywhere.
                 break;
             }
             failures.of_file(path, &read)?;
-            let result = read.map_err(|error| error.to_string());
-            if let Err(reason) = &result {
+            let unread = read.err().map(|error| Unread::of_file(&error));
+            if let Some(unread) = &unread {
                 metrics.unreadable_files.add(1);
-                tracing::warn!("cannot read '{path}': {reason}");
+                tracing::warn!("cannot read '{path}': {}", unread.reason);
             }
             ends.push(bytes.len() - start);
-            errors.push(result.err().map(|reason| format!("cannot be read: {reason}")));
+            errors.push(unread.map(|unread| unread.to_string()));
         }
         Self::of(bytes, ends, errors, metrics)
     }
@@ -448,7 +454,7 @@ impl Loaded {
     /// Reads the objects of some items, many at a time; of one at least, as [`Loaded::read`] does.
     fn fetch(
         items: &RecordBatch,
-        extent: Extent,
+        (extent, most): (Extent, usize),
         metrics: &LoadMetrics,
         allow: &AllowList,
         (stores, failures): (&Stores, &Failures),
@@ -456,7 +462,7 @@ impl Loaded {
         let listed = paths(items).iter().flatten().zip(lengths(items).values());
         let beginnings = listed.map(|(url, length)| {
             let length = length.unsigned_abs();
-            Wanted { url, listed: Some(length), beginning: extent.beginning(url, length), most: MOST_BYTES }
+            Wanted { url, listed: Some(length), beginning: extent.beginning(url, length), most }
         });
         let beginnings: Vec<Wanted<'_>> = beginnings.collect();
         let mut contents = read_objects(stores, allow, &beginnings, failures)?;
@@ -499,11 +505,11 @@ impl Loaded {
             }
             bytes.extend_from_slice(content.map_or(&[][..], AsRef::as_ref));
             ends.push(length);
-            if let Err(reason) = content {
+            if let Err(Unread { reason, .. }) = content {
                 metrics.unreadable_files.add(1);
                 tracing::warn!("cannot read '{}': {reason}", shown(place.unwrap_or("a row without a place")));
             }
-            errors.push(content.err().map(|reason| format!("cannot be read: {reason}")));
+            errors.push(content.err().map(Unread::to_string));
         }
         Self::of(bytes, ends, errors, metrics)
     }
@@ -625,15 +631,15 @@ mod tests {
         let mut left = items(directory.path(), &[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]);
         let mut batches = Vec::new();
         while left.num_rows() > 0 {
-            let tools = (&AllowList::default(), &Failures::default());
-            let loaded = Loaded::read(&left, Extent::Whole, &metrics, tools, 10).expect("read");
+            let within = (&AllowList::default(), &Failures::default());
+            let loaded = Loaded::read(&left, Extent::Whole, &metrics, within, (10, MOST_BYTES)).expect("read");
             let rows = loaded.content.len();
             let reasons = loaded.errors.iter().map(|reason| reason.map(str::to_string));
             let lengths = loaded.content.iter().map(|content| content.map(<[u8]>::len));
             batches.push(lengths.zip(reasons).collect::<Vec<_>>());
             left = left.slice(rows, left.num_rows() - rows);
         }
-        let reason = Some("cannot be read: it has 11 bytes, and at most 10 have a place".to_string());
+        let reason = Some("too_large: it has 11 bytes, and at most 10 have a place".to_string());
         let expected =
             [vec![(Some(6), None)], vec![(Some(6), None)], vec![(None, reason), (Some(10), None), (Some(0), None)]];
         assert_eq!(batches, expected);

@@ -1,7 +1,8 @@
 //! A directory of this machine.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -19,6 +20,14 @@ pub(super) fn make(directory: &Path, below: &str) -> io::Result<()> {
 
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if_there(fs::read(path))
+}
+
+pub(super) fn read_range(path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(range.start))?;
+    let mut bytes = Vec::new();
+    file.take(range.end - range.start).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {

@@ -6,6 +6,7 @@ mod upload;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -107,6 +108,26 @@ impl Directory {
         match self {
             Self::Local(path) => local::read(&path.join(name)),
             Self::Objects(directory) => directory.read(name),
+        }
+    }
+
+    /// Some bytes of a file that is there.
+    pub(crate) fn read_range(&self, name: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Local(path) => local::read_range(&path.join(name), range),
+            Self::Objects(directory) => directory.read_range(name, range),
+        }
+    }
+
+    /// As [`Self::write_synced`], of a file that memory has no room for. `write` gives all of it, and may be asked again.
+    pub(crate) fn write_large(&self, name: &str, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Local(path) => super::write_large_synced(&path.join(name), write),
+            Self::Objects(directory) => {
+                let mut file = NewFile::Object(directory.upload(name, &Arc::default())?);
+                write(&mut file)?;
+                self.finish(file, name, name)
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -100,6 +101,11 @@ impl ObjectDirectory {
                 false => Err(cut(&key, bytes.len() as u64, length)),
             }
         })
+    }
+
+    pub(super) fn read_range(&self, name: &str, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let key = self.key(name)?;
+        self.with(|store| async move { Ok(store.objects.get_range(&key, range).await?.to_vec()) })
     }
 
     pub(super) fn write(&self, name: &str, bytes: Vec<u8>) -> io::Result<()> {

@@ -15,7 +15,7 @@ use prost::bytes::Bytes;
 use super::find::{etag, url};
 use super::split;
 use super::stores::Stores;
-use crate::storage::AllowList;
+use crate::storage::{AllowList, ReadClass, Unread};
 use crate::words::of_store;
 
 /// Objects of a call that are asked for at the same time; the client bounds those of all.
@@ -38,7 +38,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What became of an object: its bytes, or why there are none.
-pub(crate) type Content = std::result::Result<Bytes, String>;
+pub(crate) type Content = std::result::Result<Bytes, Unread>;
 
 /// Reads objects; in their order. It waits for the store: it is for threads that may.
 ///
@@ -69,8 +69,8 @@ pub(crate) fn read_objects(
         .map(|(store, request)| async move {
             match read(store.as_ref(), &request).await {
                 Ok(part) => Ok(Ok(part.bytes)),
-                Err(Fault::Gone) => Ok(Err(GONE.to_string())),
-                Err(Fault::OfObject(reason)) => Ok(Err(reason)),
+                Err(Fault::Gone) => Ok(Err(Unread::new(ReadClass::Missing, GONE))),
+                Err(Fault::OfObject(unread)) => Ok(Err(unread)),
                 Err(Fault::OfStore(error)) => Err(DataFusionError::from(error)),
             }
         })
@@ -86,9 +86,12 @@ pub(crate) struct Failures(AtomicUsize);
 
 impl Failures {
     fn count(&self, content: &Content) -> Result<()> {
-        let Err(reason) = content else {
-            self.0.store(0, Ordering::Relaxed);
-            return Ok(());
+        let reason = match content {
+            Err(unread) if unread.class != ReadClass::TooLarge => &unread.reason,
+            _ => {
+                self.0.store(0, Ordering::Relaxed);
+                return Ok(());
+            }
         };
         match self.0.fetch_add(1, Ordering::Relaxed) + 1 {
             MOST_IN_A_ROW.. => exec_err!("{MOST_IN_A_ROW} objects in a row can't be read, the last: {reason}"),
@@ -162,7 +165,7 @@ pub(super) enum Fault {
     /// There is no such object.
     Gone,
     /// Its bytes don't come, or they are others than were listed.
-    OfObject(String),
+    OfObject(Unread),
     /// It is about more than this object.
     OfStore(Error),
 }
@@ -171,19 +174,19 @@ pub(super) enum Fault {
 pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::result::Result<Part, Fault> {
     let mut attempt = 1;
     loop {
-        let reason = match once(store, request).await {
+        let unread = match once(store, request).await {
             Ok(Ok(part)) => return Ok(part),
-            Ok(Err(reason)) => reason,
+            Ok(Err(unread)) => unread,
             Err(error @ Error::NotFound { .. }) if !of_store(&error).contains("NoSuchBucket") => {
                 return Err(Fault::Gone);
             }
             Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. })) => {
                 return Err(Fault::OfStore(error));
             }
-            Err(error) => of_store(&error),
+            Err(error) => Unread::new(ReadClass::ReadError, of_store(&error)),
         };
         if attempt == ATTEMPTS {
-            return Err(Fault::OfObject(reason));
+            return Err(Fault::OfObject(unread));
         }
         attempt += 1;
     }
@@ -195,19 +198,21 @@ pub(crate) async fn reason_for_no_head(store: &dyn ObjectStore, path: &ObjectPat
     store.get_opts(path, byte).await.err().unwrap_or(error)
 }
 
-async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Result<std::result::Result<Part, String>> {
+async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Result<std::result::Result<Part, Unread>> {
     let range = request.range.clone().map(GetRange::Bounded);
     let result = store.get_opts(&request.path, GetOptions { range, ..GetOptions::default() }).await?;
     let expected = result.range.end - result.range.start;
     if expected > request.most as u64 {
-        return Ok(Err(format!("it has {expected} bytes, and at most {} have a place", request.most)));
+        let reason = format!("it has {expected} bytes, and at most {} have a place", request.most);
+        return Ok(Err(Unread::new(ReadClass::TooLarge, reason)));
     }
     let (size, etag) = (result.meta.size, result.meta.e_tag.as_deref().map(etag));
     let bytes = result.bytes().await?;
     let length = bytes.len() as u64;
     let listed = request.listed.unwrap_or(size);
     if request.range.is_some() && size != listed {
-        return Ok(Err(format!("it was listed with {listed} bytes, and has {size}: it was changed meanwhile")));
+        let reason = format!("it was listed with {listed} bytes, and has {size}: it was changed meanwhile");
+        return Ok(Err(Unread::new(ReadClass::Changed, reason)));
     }
     // What a frame says of its length is right where that is all that came: only the listing knows better.
     let wanted = match &request.range {
@@ -217,10 +222,11 @@ async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Resul
     if length == expected && length == wanted {
         return Ok(Ok(Part { bytes, etag }));
     }
-    Ok(Err(match &request.range {
+    let reason = match &request.range {
         Some(range) if range.start > 0 => {
             format!("of {wanted} bytes from byte {} on {length} came: it was changed meanwhile, or cut", range.start)
         }
         _ => format!("it was listed with {wanted} bytes, and {length} came: it was changed meanwhile, or cut"),
-    }))
+    };
+    Ok(Err(Unread::new(ReadClass::Changed, reason)))
 }

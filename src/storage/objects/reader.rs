@@ -213,7 +213,7 @@ impl ObjectReader {
             // As of a file that was there when it was listed.
             Fault::Gone if self.bytes.is_empty() => io::Error::new(io::ErrorKind::NotFound, GONE),
             Fault::Gone => failure(format!("'{}' was deleted while it was read", self.object.url)),
-            Fault::OfObject(reason) => failure(reason),
+            Fault::OfObject(unread) => failure(unread.reason),
             Fault::OfStore(error) => failure(of_store(&error)),
         }
     }

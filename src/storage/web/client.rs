@@ -23,7 +23,7 @@ use super::address::{is_public, literal};
 use super::failure::{Failure, FailureKind, NoHost, PrivateAddress};
 use super::opt_out::opt_out;
 use super::options::WebOptions;
-use crate::storage::AllowList;
+use crate::storage::{AllowList, ReadClass};
 
 /// Requests of the process that are under way at the same time, at most.
 const MOST_REQUESTS: usize = 512;
@@ -87,7 +87,8 @@ impl Web {
     /// # Errors
     /// Why they can't be had, after all attempts.
     pub(super) async fn get(&self, text: &str, options: &WebOptions, allow: &AllowList) -> Result<Bytes, Failure> {
-        let url = Url::parse(text).map_err(|error| Failure::refused(format!("it is no URL: {error}")))?;
+        let url =
+            Url::parse(text).map_err(|error| Failure::refused(ReadClass::NoPlace, format!("it is no URL: {error}")))?;
         let mut attempt = 0;
         loop {
             let failure = match self.attempt(&url, options, allow).await {
@@ -138,15 +139,19 @@ impl Web {
     /// The client that may ask for a URL.
     fn client(&self, url: &Url, allow: &AllowList) -> Result<&Client, Failure> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Failure::refused(format!("'{}://' is no scheme of the web", url.scheme())));
+            let reason = format!("'{}://' is no scheme of the web", url.scheme());
+            return Err(Failure::refused(ReadClass::NoPlace, reason));
         }
         if allow.check_web(url).is_err() {
-            return Err(Failure::refused("it is outside of what this process may reach (--allow)"));
+            let reason = "it is outside of what this process may reach (--allow)";
+            return Err(Failure::refused(ReadClass::NotAllowed, reason));
         }
         match literal(url) {
             _ if allow.names_host(url) => Ok(&self.named),
             // The client asks nobody for such an address.
-            Some(address) if !is_public(address) => Err(Failure::refused(PrivateAddress(address).to_string())),
+            Some(address) if !is_public(address) => {
+                Err(Failure::refused(ReadClass::NotAllowed, PrivateAddress(address).to_string()))
+            }
             _ => Ok(&self.public),
         }
     }
@@ -169,14 +174,16 @@ async fn follow(
         let target = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
         let Some(target) = target else { return body(answer, options).await };
         let target = String::from_utf8_lossy(target.as_bytes()).into_owned();
-        url = url.join(&target).map_err(|error| Failure::answered(format!("redirected to what is no URL: {error}")))?;
+        url = url
+            .join(&target)
+            .map_err(|error| Failure::answered(ReadClass::Http, format!("redirected to what is no URL: {error}")))?;
         if let Err(failure) = web.client(&url, allow) {
             // A host has answered, wherever it leads.
             let reason = format!("redirected: {}", failure.reason);
             return Err(Failure { kind: FailureKind::Answered, reason, ..failure });
         }
     }
-    Err(Failure::answered(format!("redirected more than {MOST_REDIRECTS} times")))
+    Err(Failure::answered(ReadClass::Http, format!("redirected more than {MOST_REDIRECTS} times")))
 }
 
 /// The body of an answer, if it is an image's that may be used.
@@ -186,18 +193,22 @@ async fn body(mut answer: Response, options: &WebOptions) -> Result<Bytes, Failu
         let wait = retry_after(answer.headers());
         // Such as `404 Not Found`; of unknown numbers the number alone.
         let reason = status.to_string().replace(" <unknown status code>", "");
-        return Err(Failure { is_passing: is_passing(status), wait, ..Failure::answered(reason) });
+        return Err(Failure { is_passing: is_passing(status), wait, ..Failure::answered(ReadClass::Http, reason) });
     }
     if options.respects_opt_out
         && let Some(directive) = opt_out(answer.headers(), options.agent())
     {
-        return Err(Failure::answered(format!("opted out by X-Robots-Tag: {directive}")));
+        return Err(Failure::answered(ReadClass::OptedOut, format!("opted out by X-Robots-Tag: {directive}")));
     }
     if let Some(encoding) = answer.headers().get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
         let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
-        return Err(Failure::answered(format!("it came compressed ({encoding}), which wasn't asked for")));
+        let reason = format!("it came compressed ({encoding}), which wasn't asked for");
+        return Err(Failure::answered(ReadClass::Http, reason));
     }
-    let too_large = || Failure::answered(format!("it has more than {} bytes (option max_bytes)", options.max_bytes));
+    let too_large = || {
+        let reason = format!("it has more than {} bytes (option max_bytes)", options.max_bytes);
+        Failure::answered(ReadClass::TooLarge, reason)
+    };
     let expected = answer.content_length();
     if expected.is_some_and(|length| length > options.max_bytes) {
         return Err(too_large());
@@ -210,10 +221,10 @@ async fn body(mut answer: Response, options: &WebOptions) -> Result<Bytes, Failu
         bytes.extend_from_slice(&chunk);
     }
     match expected {
-        Some(expected) if bytes.len() as u64 != expected => Err(Failure {
-            is_passing: true,
-            ..Failure::answered(format!("{} bytes came of the {expected} that were announced", bytes.len()))
-        }),
+        Some(expected) if bytes.len() as u64 != expected => {
+            let reason = format!("{} bytes came of the {expected} that were announced", bytes.len());
+            Err(Failure { is_passing: true, ..Failure::answered(ReadClass::Connection, reason) })
+        }
         _ => Ok(bytes.freeze()),
     }
 }

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::storage::ReadClass;
+
 /// Why there is no image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
+    pub(super) class: ReadClass,
     /// In words that are the same for all images that fail in this way.
     pub(super) reason: String,
     /// Whether it may come if it is asked for again.
@@ -31,13 +34,13 @@ pub(super) enum FailureKind {
 
 impl Failure {
     /// A host's word, which is its last.
-    pub(super) fn answered(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_passing: false, wait: None, kind: FailureKind::Answered }
+    pub(super) fn answered(class: ReadClass, reason: impl Into<String>) -> Self {
+        Self { class, reason: reason.into(), is_passing: false, wait: None, kind: FailureKind::Answered }
     }
 
     /// This process's own word.
-    pub(super) fn refused(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Refused, ..Self::answered(reason) }
+    pub(super) fn refused(class: ReadClass, reason: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Refused, ..Self::answered(class, reason) }
     }
 
     /// What the client says of a request or of the body that it got.
@@ -45,12 +48,12 @@ impl Failure {
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             if let Some(private) = source.downcast_ref::<PrivateAddress>() {
-                return Self::refused(private.to_string());
+                return Self::refused(ReadClass::NotAllowed, private.to_string());
             }
             if let Some(NoHost(reason)) = source.downcast_ref::<NoHost>() {
                 // A name that nobody has is not given to somebody within a second.
                 let reason = format!("its host isn't found: {reason}");
-                return Self { kind: FailureKind::Unreachable, ..Self::answered(reason) };
+                return Self { kind: FailureKind::Unreachable, ..Self::answered(ReadClass::Connection, reason) };
             }
             cause = source;
         }
@@ -62,14 +65,17 @@ impl Failure {
         match (error.is_connect(), error.is_timeout()) {
             (true, true) => Self {
                 kind: FailureKind::Unreachable,
-                ..Self::answered("cannot connect to its host: nobody answered in time")
+                ..Self::answered(ReadClass::Timeout, "cannot connect to its host: nobody answered in time")
             },
             (true, false) => Self {
                 kind: FailureKind::Unreachable,
                 is_passing: true,
-                ..Self::answered(format!("cannot connect to its host: {cause}"))
+                ..Self::answered(ReadClass::Connection, format!("cannot connect to its host: {cause}"))
             },
-            _ => Self { is_passing: true, ..Self::answered(format!("the connection broke: {cause}")) },
+            _ => Self {
+                is_passing: true,
+                ..Self::answered(ReadClass::Connection, format!("the connection broke: {cause}"))
+            },
         }
     }
 
@@ -77,7 +83,8 @@ impl Failure {
     pub(super) fn timed_out(seconds: u64, has_answered: bool) -> Self {
         let kind = if has_answered { FailureKind::Answered } else { FailureKind::Unreachable };
         // Who is silent for so long is not asked again.
-        Self { kind, is_passing: has_answered, ..Self::answered(format!("timed out after {seconds} seconds")) }
+        let failure = Self::answered(ReadClass::Timeout, format!("timed out after {seconds} seconds"));
+        Self { kind, is_passing: has_answered, ..failure }
     }
 }
 

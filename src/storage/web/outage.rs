@@ -73,9 +73,10 @@ fn domain(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::ReadClass;
 
     fn unreachable(reason: &str) -> std::result::Result<(), Failure> {
-        Err(Failure { kind: FailureKind::Unreachable, ..Failure::answered(reason) })
+        Err(Failure { kind: FailureKind::Unreachable, ..Failure::answered(ReadClass::Connection, reason) })
     }
 
     fn counted(results: impl Iterator<Item = (String, std::result::Result<(), Failure>)>) -> Option<String> {
@@ -97,7 +98,7 @@ mod tests {
         let url = |number: usize| format!("https://www.host{number}.com/a.jpg");
         // Somebody answers now and then, if only that there is nothing.
         let gone = |number: usize| match number % 90 {
-            0 => Err(Failure::answered("404 Not Found")),
+            0 => Err(Failure::answered(ReadClass::Http, "404 Not Found")),
             _ => unreachable("no such host"),
         };
         assert_eq!(counted((0..5000).map(|number| (url(number), gone(number)))), None);

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use super::options::WebOptions;
 use super::outage::Outage;
 use crate::storage::objects::Content;
-use crate::storage::{AllowList, Stores};
+use crate::storage::{AllowList, Stores, Unread};
 
 /// Images of a call that are on their way at the same time.
 const AT_ONCE: usize = 256;
@@ -47,5 +47,5 @@ pub(crate) fn read_web(
     got.sort_by_key(|(index, ..)| *index);
     // In the order of the list: hosts that are gone are known sooner than others answer.
     got.iter().try_for_each(|(_, url, got)| outage.count(url, got))?;
-    Ok(got.into_iter().map(|(.., got)| got.map_err(|failure| failure.reason)).collect())
+    Ok(got.into_iter().map(|(.., got)| got.map_err(|failure| Unread::new(failure.class, failure.reason))).collect())
 }

@@ -25,6 +25,9 @@ pub enum Error {
         /// Its size, and the limit.
         what: String,
     },
+    /// The deadline has passed.
+    #[error("too slow: its time is over")]
+    TooSlow,
     /// A JPEG of a kind that isn't decoded.
     #[error("not supported: {what}")]
     Unsupported {

@@ -1,9 +1,12 @@
 //! Why an image can't be decoded: its class, which is one of a closed list, and the reason in words.
 
 use std::error::Error;
+use std::time::Duration;
 use std::{fmt, io};
 
 use image::ImageError;
+
+use super::limits::too_slow;
 
 /// What is wrong with an image file. There are no others, so that one can count and choose by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +102,11 @@ impl BadImage {
         Self::new(ImageErrorClass::TooLarge, format!("too large: {what}"))
     }
 
+    pub(crate) fn too_slow(limit: Duration) -> Self {
+        let reason = format!("too slow: decoding took longer than the limit of {} seconds", limit.as_secs_f64());
+        Self::new(ImageErrorClass::TooSlow, reason)
+    }
+
     pub(crate) fn codec_panic(codec: &str, message: &str) -> Self {
         Self::new(ImageErrorClass::CodecPanic, format!("the {codec} panicked: {message}"))
     }
@@ -113,20 +121,21 @@ impl BadImage {
         match error {
             ImageError::Unsupported(_) => Self::unsupported(format, error),
             ImageError::Limits(_) => Self::too_large(error),
-            _ if is_end_of_file(error) => Self::truncated(format, error),
+            _ if is_of_reading(error, io::ErrorKind::TimedOut) => too_slow(),
+            _ if is_of_reading(error, io::ErrorKind::UnexpectedEof) => Self::truncated(format, error),
             _ => Self::broken(format, error),
         }
     }
 }
 
-/// Whether an error comes of a file that ended too early.
-fn is_end_of_file(error: &ImageError) -> bool {
+/// Whether an error comes of reading that failed in this way.
+fn is_of_reading(error: &ImageError, kind: io::ErrorKind) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = match error {
         ImageError::IoError(error) => Some(error),
         error => error.source(),
     };
     while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == kind) {
             return true;
         }
         cause = error.source();

@@ -1,7 +1,5 @@
 //! From the bytes of an image file to pixels: the format is told by content, never by name.
 
-use std::io::Cursor;
-
 use image::metadata::Orientation;
 use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
@@ -11,10 +9,12 @@ use super::arguments::Choice;
 use super::bad_image::BadImage;
 use super::format::{Format, sniff};
 use super::guard::guarded;
+use super::header::frames;
 use super::jpeg::{Dct, JpegCodec};
+use super::limits::{TimedContent, check_frames, check_image, limits, timed};
 use super::orientation::orientation;
 use super::partial::Part;
-use super::pixels::{MAX_VALUES, Mode, Pixels, checked_size};
+use super::pixels::{Mode, Pixels, checked_size};
 use super::step::AnyTransform;
 use super::tiff::Tiff;
 use super::work::decoding;
@@ -74,10 +74,11 @@ pub(crate) fn decode(
         if format == Format::Jpeg {
             return decode_jpeg(content, options, next, jpeg, buffer);
         }
+        check_frames(|| frames(content, format))?;
         let pixels = decode_other(content, format)?;
         Ok(Decoded::whole(upright(pixels, content, format, options.exif)?.into_mode(options.mode)))
     };
-    decoding(|| guarded("decoder", decode))
+    decoding(|| timed(|| guarded("decoder", decode)))
 }
 
 /// Decodes what there is of an image that can't be decoded as a whole, the rest grey, and tells how many of a hundred rows are there;
@@ -86,6 +87,7 @@ pub(crate) fn decode_partly(content: &[u8], options: DecodeOptions, jpeg: &mut J
     let format = sniff(content).ok()?;
     let mut percent = 0;
     let decode = || {
+        check_frames(|| frames(content, format))?;
         let part = match format {
             Format::Jpeg => jpeg.decode_partly(content, options.mode, options.dct)?,
             Format::Png => png::decode_partly(content)?.into_gray(),
@@ -99,7 +101,7 @@ pub(crate) fn decode_partly(content: &[u8], options: DecodeOptions, jpeg: &mut J
         percent = rows;
         Ok(Decoded::whole(upright(pixels, content, format, options.exif)?.into_mode(options.mode)))
     };
-    let decoded = decoding(|| guarded("decoder", decode)).ok()?;
+    let decoded = decoding(|| timed(|| guarded("decoder", decode))).ok()?;
     Some((decoded, percent))
 }
 
@@ -157,13 +159,13 @@ fn decode_other(content: &[u8], format: Format) -> Result<Pixels, BadImage> {
 
 fn decode_with_image(content: &[u8], library: ImageFormat, format: Format) -> Result<Pixels, BadImage> {
     let bad = |error| BadImage::of_decoder(format.name(), &error);
-    let mut limits = Limits::default();
-    // Decoders hold the image, in 16 bits where the file does, and some scratch memory beside it.
-    limits.max_alloc = Some(3 * MAX_VALUES);
-    let mut reader = ImageReader::with_format(Cursor::new(content), library);
-    reader.limits(limits);
+    let mut codec_limits = Limits::default();
+    codec_limits.max_alloc = Some(limits().decode_bytes);
+    let mut reader = ImageReader::with_format(TimedContent::new(content), library);
+    reader.limits(codec_limits);
     let decoder = reader.into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
+    check_image(width, height, decoder.total_bytes())?;
     checked_size(width, height, decoder.color_type().channel_count())?;
     from_image(DynamicImage::from_decoder(decoder).map_err(bad)?)
 }

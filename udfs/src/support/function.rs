@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 };
 
 use super::arguments::{Parameter, Values, check_constants, coerce, signature};
+use super::limits::{limits_of, within_limits};
 
 /// A SQL function; its value holds a call's options.
 pub(crate) trait Function: Debug + Default + Send + Sync + 'static {
@@ -152,7 +153,7 @@ impl<F: Scalar> ScalarUDFImpl for Udf<F> {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        F::invoke(&args)
+        within_limits(limits_of(&args.config_options), || F::invoke(&args))
     }
 
     fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {

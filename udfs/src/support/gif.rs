@@ -3,6 +3,7 @@
 use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, MemoryLimit};
 
 use super::bad_image::BadImage;
+use super::limits::{TimedContent, check_image, too_slow};
 use super::partial::Part;
 use super::pixels::{Pixels, checked_size};
 
@@ -28,14 +29,14 @@ pub(crate) fn size(content: &[u8]) -> Result<(u32, u32), BadImage> {
     }
 }
 
-fn decoder(content: &[u8]) -> Result<Decoder<&[u8]>, BadImage> {
+fn decoder(content: &[u8]) -> Result<Decoder<TimedContent<'_>>, BadImage> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.set_memory_limit(MemoryLimit::Unlimited);
-    options.read_info(content).map_err(bad)
+    options.read_info(TimedContent::new(content)).map_err(bad)
 }
 
-fn screen(decoder: &Decoder<&[u8]>) -> (u32, u32) {
+fn screen(decoder: &Decoder<TimedContent<'_>>) -> (u32, u32) {
     let (width, height) = (u32::from(decoder.width()), u32::from(decoder.height()));
     let covered = decoder.current_frame_info().map_or((0, 0), |frame| {
         (u32::from(frame.left) + u32::from(frame.width), u32::from(frame.top) + u32::from(frame.height))
@@ -50,6 +51,7 @@ fn decode_with_palette(content: &[u8]) -> Result<Part, BadImage> {
     }
     let (width, height) = screen(&decoder);
     let count = checked_size(width, height, 4)?;
+    check_image(width, height, count as u64)?;
     let palette: Vec<[u8; 3]> = decoder.palette().map_err(bad)?.as_chunks::<3>().0.to_vec();
     let Some(frame) = decoder.current_frame_info().cloned() else {
         return Err(BadImage::broken("gif", "it has no image"));
@@ -103,6 +105,7 @@ fn with_gray_palette(content: &[u8]) -> Vec<u8> {
 
 fn bad(error: DecodingError) -> BadImage {
     match &error {
+        DecodingError::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => too_slow(),
         DecodingError::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
             BadImage::truncated("gif", error)
         }

@@ -92,7 +92,7 @@ fn tiff_header(content: &[u8]) -> Result<Header, BadImage> {
         channels: tiff.samples as u8,
         bit_depth: tiff.bits as u8,
         orientation: 1,
-        frames: Tiff::frames(content).max(1),
+        frames: frames(content, Format::Tiff),
         is_progressive: false,
     })
 }
@@ -113,7 +113,6 @@ fn qoi_header(content: &[u8]) -> Result<Header, BadImage> {
 
 fn gif_header(content: &[u8]) -> Result<Header, BadImage> {
     let (width, height) = gif::size(content)?;
-    let frames = gif_frames(content).max(1);
     Ok(Header {
         format: "gif",
         width,
@@ -121,20 +120,20 @@ fn gif_header(content: &[u8]) -> Result<Header, BadImage> {
         channels: 4,
         bit_depth: 8,
         orientation: 1,
-        frames,
+        frames: frames(content, Format::Gif),
         is_progressive: false,
     })
 }
 
 fn other_header(content: &[u8], format: Format) -> Result<Header, BadImage> {
     let bad = |error| BadImage::of_decoder(format.name(), &error);
-    let (library, frames) = match format {
-        Format::Png => (ImageFormat::Png, png_frames(content)),
-        Format::WebP => (ImageFormat::WebP, webp_frames(content)),
-        Format::Bmp => (ImageFormat::Bmp, 1),
-        Format::Pnm => (ImageFormat::Pnm, 1),
-        Format::Tga => (ImageFormat::Tga, 1),
-        _ => (ImageFormat::Ico, 1),
+    let library = match format {
+        Format::Png => ImageFormat::Png,
+        Format::WebP => ImageFormat::WebP,
+        Format::Bmp => ImageFormat::Bmp,
+        Format::Pnm => ImageFormat::Pnm,
+        Format::Tga => ImageFormat::Tga,
+        _ => ImageFormat::Ico,
     };
     let decoder = ImageReader::with_format(Cursor::new(content), library).into_decoder().map_err(bad)?;
     let (width, height) = decoder.dimensions();
@@ -147,10 +146,22 @@ fn other_header(content: &[u8], format: Format) -> Result<Header, BadImage> {
         channels,
         bit_depth: (color.bits_per_pixel() / u16::from(channels)) as u8,
         orientation: 1,
-        frames: frames.max(1),
+        frames: frames(content, format),
         // Byte 28 of a PNG is the interlace method of its IHDR chunk.
         is_progressive: format == Format::Png && content.get(28) == Some(&1),
     })
+}
+
+/// How many images a file has, as far as its format has any number of them; 1 at least.
+pub(crate) fn frames(content: &[u8], format: Format) -> u32 {
+    let frames = match format {
+        Format::Gif => gif_frames(content),
+        Format::Png => png_frames(content),
+        Format::WebP => webp_frames(content),
+        Format::Tiff => Tiff::frames(content),
+        _ => 1,
+    };
+    frames.max(1)
 }
 
 /// Image descriptors among a GIF's blocks (GIF89a, section 15 ff.).

@@ -2,13 +2,14 @@
 
 use fast_image_resize::Resizer;
 pub(crate) use pixmill_jpeg::Dct;
-use pixmill_jpeg::{Channels, Decoder, Decoding, Encoder, Error, Image, PixelLayout, Rows, Window};
+use pixmill_jpeg::{Channels, Decoder, Decoding, Encoder, Error, Header, Image, PixelLayout, Rows, Window};
 
 use super::arguments::Choice;
 use super::bad_image::BadImage;
 use super::decode::Decoded;
 use super::encode::Encoding;
 use super::four_taps::{self, FourTaps};
+use super::limits::{check_header, check_memory, deadline, too_slow};
 use super::pixels::{Mode, Pixels, PixelsRef, checked_size};
 use super::resize::{Part, PartRows, Reduced, Resizing, Scale, convolve, convolved_part, reduction, tensorflow_window};
 use super::step::AnyTransform;
@@ -45,13 +46,15 @@ impl JpegCodec {
         let image = self.decoder.read(jpeg).map_err(bad)?;
         let header = image.header();
         let size = (header.width, header.height);
+        check_header(size.0, size.1)?;
+        check_memory(decode_bytes(header))?;
         // By the channels of the file, too, as they are limited for every format.
         checked_size(size.0, size.1, header.components)?;
         let channels = match (mode, header.components) {
             (Mode::Gray, _) | (Mode::Native, 1) => Channels::Gray,
             _ => Channels::Rgb,
         };
-        let decoding = Decoding { dct, channels, ..Decoding::default() };
+        let decoding = Decoding { dct, channels, deadline: deadline(), ..Decoding::default() };
         let count = image.channels(channels);
         checked_size(size.0, size.1, count)?;
         let in_file = size.0 as usize * size.1 as usize;
@@ -97,6 +100,8 @@ impl JpegCodec {
     ) -> Result<Option<(Pixels, usize)>, BadImage> {
         let image = self.decoder.read(jpeg).map_err(bad)?;
         let (width, height, components) = (image.header().width, image.header().height, image.header().components);
+        check_header(width, height)?;
+        check_memory(decode_bytes(image.header()))?;
         checked_size(width, height, components)?;
         let channels = match (mode, components) {
             (Mode::Gray, _) | (Mode::Native, 1) => Channels::Gray,
@@ -104,7 +109,8 @@ impl JpegCodec {
         };
         let count = image.channels(channels);
         let mut values = Vec::new();
-        let rows = image.decode_partly(&Decoding { dct, channels, ..Decoding::default() }, &mut values).map_err(bad)?;
+        let decoding = Decoding { dct, channels, deadline: deadline(), ..Decoding::default() };
+        let rows = image.decode_partly(&decoding, &mut values).map_err(bad)?;
         let percent = 100 * rows / height as usize;
         Ok((rows > 0).then_some((Pixels { width, height, channels: count, values }, percent)))
     }
@@ -254,12 +260,19 @@ impl Rows for ResizedRows<'_> {
     }
 }
 
+/// The memory that decoding takes: pixels, and for files of several scans all coefficients.
+fn decode_bytes(header: &Header) -> u64 {
+    let values = u64::from(header.width) * u64::from(header.height) * u64::from(header.components);
+    if header.is_progressive { 3 * values } else { values }
+}
+
 pub(crate) fn bad(error: Error) -> BadImage {
     match error {
         Error::Truncated { bytes } => {
             BadImage::truncated("jpeg", format!("the data ends before the image does ({bytes} bytes)"))
         }
         Error::Unsupported { what } => BadImage::unsupported("jpeg", what),
+        Error::TooSlow => too_slow(),
         Error::TooLarge { what } => BadImage::too_large(what),
         Error::Broken { what } => BadImage::broken("jpeg", what),
         other => BadImage::broken("jpeg", other),

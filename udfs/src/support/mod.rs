@@ -19,6 +19,7 @@ pub(crate) mod jpeg;
 pub(crate) mod jpeg_segments;
 pub(crate) mod kernels;
 pub(crate) mod least_squares;
+pub(crate) mod limits;
 pub(crate) mod linear_model;
 pub(crate) mod moments;
 pub(crate) mod orientation;

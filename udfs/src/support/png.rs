@@ -1,12 +1,13 @@
 //! PNG: whole, with all checksums over its pixels, or the rows before the damage.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 
 use png::{DecodeOptions, Decoder, DecodingError, Limits, Reader, Transformations};
 
 use super::bad_image::BadImage;
+use super::limits::{TimedContent, check_image, limits, too_slow};
 use super::partial::Part;
-use super::pixels::{MAX_VALUES, Pixels, checked_size};
+use super::pixels::{Pixels, checked_size};
 
 /// Decodes the image; of an animation the one that stands for it.
 pub(crate) fn decode(content: &[u8]) -> Result<Pixels, BadImage> {
@@ -42,21 +43,24 @@ pub(crate) fn decode_partly(content: &[u8]) -> Result<Part, BadImage> {
 }
 
 /// Reads the header, and makes room for 8-bit pixels.
-fn start(content: &[u8], mut options: DecodeOptions) -> Result<(Reader<Cursor<&[u8]>>, Pixels), BadImage> {
+fn start(content: &[u8], mut options: DecodeOptions) -> Result<(Reader<TimedContent<'_>>, Pixels), BadImage> {
     options.set_ignore_text_chunk(true);
     options.set_ignore_iccp_chunk(true);
-    let mut decoder = Decoder::new_with_options(Cursor::new(content), options);
-    decoder.set_limits(Limits { bytes: 3 * MAX_VALUES as usize });
+    let mut decoder = Decoder::new_with_options(TimedContent::new(content), options);
+    decoder.set_limits(Limits { bytes: limits().decode_bytes as usize });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let reader = decoder.read_info().map_err(bad)?;
     let (width, height) = reader.info().size();
     let channels = reader.output_color_type().0.samples() as u8;
-    let values = vec![0; checked_size(width, height, channels)?];
+    let count = checked_size(width, height, channels)?;
+    check_image(width, height, count as u64)?;
+    let values = vec![0; count];
     Ok((reader, Pixels { width, height, channels, values }))
 }
 
 fn bad(error: DecodingError) -> BadImage {
     match &error {
+        DecodingError::IoError(cause) if cause.kind() == ErrorKind::TimedOut => too_slow(),
         DecodingError::IoError(cause) if cause.kind() == ErrorKind::UnexpectedEof => BadImage::truncated("png", error),
         DecodingError::LimitsExceeded => BadImage::too_large(error),
         _ => BadImage::broken("png", error),

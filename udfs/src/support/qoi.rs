@@ -1,6 +1,7 @@
 //! QOI, the "quite OK image format" (version 1.0 of its specification).
 
 use super::bad_image::BadImage;
+use super::limits::{check_image, check_time};
 use super::partial::Part;
 use super::pixels::{Pixels, checked_size};
 
@@ -25,15 +26,24 @@ pub(crate) fn header(content: &[u8]) -> Result<Header, BadImage> {
     }
 }
 
+/// Chunks after which somebody looks at the clock.
+const STEPS_BETWEEN_LOOKS: u32 = 4096;
+
 pub(crate) fn decode(content: &[u8]) -> Result<Part, BadImage> {
     let Header { width, height, channels } = header(content)?;
     let count = checked_size(width, height, channels)?;
+    check_image(width, height, count as u64)?;
     let of_pixel = usize::from(channels);
     let mut values = Vec::with_capacity(count);
     let mut rest = content.get(14..).unwrap_or_default();
     let mut pixel = [0, 0, 0, 255_u8];
     let mut seen = [[0_u8; 4]; 64];
+    let mut steps = 0_u32;
     while values.len() < count {
+        steps = steps.wrapping_add(1);
+        if steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
+            check_time()?;
+        }
         let mut run = 1;
         let next = match rest {
             [0xfe, red, green, blue, tail @ ..] => Some(([*red, *green, *blue, pixel[3]], tail)),

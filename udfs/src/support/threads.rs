@@ -6,6 +6,7 @@ use std::thread;
 use datafusion::common::Result;
 
 use super::kernels::Kernels;
+use super::limits::{limits, within_limits};
 use super::work::{add, measure};
 
 /// How many threads may work on images at a time; 0: as many as there are cores.
@@ -57,19 +58,22 @@ impl Helpers {
         make: impl Fn(usize, &mut Kernels) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let limits = limits();
         let work = || {
-            let mut kernels = Kernels::default();
-            let mut made = Vec::new();
-            while !is_over.load(Ordering::Relaxed) {
-                let row = next.fetch_add(1, Ordering::Relaxed);
-                if row >= rows {
-                    break;
+            within_limits(limits, || {
+                let mut kernels = Kernels::default();
+                let mut made = Vec::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    let row = next.fetch_add(1, Ordering::Relaxed);
+                    if row >= rows {
+                        break;
+                    }
+                    let result = make(row, &mut kernels);
+                    is_over.fetch_or(result.is_err(), Ordering::Relaxed);
+                    made.push((row, result));
                 }
-                let result = make(row, &mut kernels);
-                is_over.fetch_or(result.is_err(), Ordering::Relaxed);
-                made.push((row, result));
-            }
-            made
+                made
+            })
         };
         let mut made = thread::scope(|scope| {
             let start =

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{ListColumns, USUAL_BYTES};
 use crate::storage::{
-    AllowList, Content, Failures, Outage, Stores, Wanted, WebOptions, check_object, check_object_url, is_object_url,
-    is_web_url, local_path, named_in_lists, read_file, read_objects, read_web,
+    AllowList, Content, Failures, Outage, ReadClass, Stores, Unread, Wanted, WebOptions, check_object,
+    check_object_url, is_object_url, is_web_url, local_path, named_in_lists, read_file, read_objects, read_web,
 };
 
 /// Objects of unknown lengths that are read at once.
@@ -42,6 +42,8 @@ pub(in crate::source::images) struct Tools<'a> {
     pub(in crate::source::images) allow: &'a Arc<AllowList>,
     pub(in crate::source::images) stores: Option<&'a Stores>,
     pub(in crate::source::images) failures: &'a Failures,
+    /// Most bytes of a file or an object.
+    pub(in crate::source::images) most_of_file: usize,
     /// Bytes after which no further image is begun.
     pub(in crate::source::images) most_bytes: usize,
 }
@@ -112,10 +114,10 @@ impl ListLoader {
                         rows = row;
                         break;
                     }
-                    load_local(place)
+                    load_local(place, tools.most_of_file)
                 }
-                (Kind::Unusable(reason), None) => Err(reason.clone()),
-                (Kind::Object(_) | Kind::Web(_), None) => Err("it wasn't asked for".to_string()),
+                (Kind::Unusable(unread), None) => Err(unread.clone()),
+                (Kind::Object(_) | Kind::Web(_), None) => Err(Unread::new(ReadClass::ReadError, "it wasn't asked for")),
             };
             bytes += content.as_ref().map_or(0, Bytes::len);
             contents[row] = Some(content);
@@ -129,8 +131,8 @@ impl ListLoader {
         let is_web = |kind: &Kind<'_>| matches!(kind, Kind::Web(_));
         let wanted: Vec<usize> = (0..kinds.len()).filter(|row| is_web(&kinds[*row])).collect();
         let Some(stores) = tools.stores else {
-            let reason = || Kind::Unusable("this session has no connections to the web".to_string());
-            wanted.iter().for_each(|row| kinds[*row] = reason());
+            let none = || unusable(ReadClass::NotAllowed, "this session has no connections to the web");
+            wanted.iter().for_each(|row| kinds[*row] = none());
             return Ok(kinds.len());
         };
         if wanted.is_empty() {
@@ -160,27 +162,33 @@ enum Kind<'a> {
     Object(&'a str),
     Web(&'a str),
     /// It can't be anywhere, and why.
-    Unusable(String),
+    Unusable(Unread),
+}
+
+fn unusable<'a>(class: ReadClass, reason: impl Into<String>) -> Kind<'a> {
+    Kind::Unusable(Unread::new(class, reason))
 }
 
 fn kind<'a>(place: Option<&'a str>, tools: &Tools<'_>) -> Kind<'a> {
     let Some(place) = place.filter(|place| !place.is_empty()) else {
-        return Kind::Unusable("the list says no place".to_string());
+        return unusable(ReadClass::NoPlace, "the list says no place");
     };
-    let outside = || Kind::Unusable("it is outside of what this process may reach (--allow)".to_string());
+    let outside = || unusable(ReadClass::NotAllowed, "it is outside of what this process may reach (--allow)");
     if is_web_url(place) {
         return Kind::Web(place);
     }
     if is_object_url(place) {
         return match (check_object_url(place).and_then(|()| check_object(place)), tools.stores) {
-            (Err(error), _) => Kind::Unusable(error.strip_backtrace().replace("Error during planning: ", "")),
-            (Ok(()), None) => Kind::Unusable("this session has no object stores".to_string()),
+            (Err(error), _) => {
+                unusable(ReadClass::NoPlace, error.strip_backtrace().replace("Error during planning: ", ""))
+            }
+            (Ok(()), None) => unusable(ReadClass::NotAllowed, "this session has no object stores"),
             (Ok(()), Some(_)) if tools.allow.check(place).is_err() => outside(),
             (Ok(()), Some(_)) => Kind::Object(place),
         };
     }
     match local_path(place) {
-        None => Kind::Unusable("it is neither a path nor a URL of a store or of the web".to_string()),
+        None => unusable(ReadClass::NoPlace, "it is neither a path nor a URL of a store or of the web"),
         Some(_) if tools.allow.check(place).is_err() => outside(),
         Some(_) => Kind::Local(place),
     }
@@ -204,7 +212,9 @@ fn load_objects(
         _ => None,
     });
     let (rows, wanted): (Vec<usize>, Vec<Wanted<'_>>) = objects
-        .map(|(row, url)| (row, Wanted { url, listed: length(lengths, row), beginning: None, most: MOST_BYTES }))
+        .map(|(row, url)| {
+            (row, Wanted { url, listed: length(lengths, row), beginning: None, most: tools.most_of_file })
+        })
         .unzip();
     if wanted.is_empty() {
         return Ok(());
@@ -215,13 +225,10 @@ fn load_objects(
     Ok(())
 }
 
-/// Most bytes of an object: those of a batch.
-const MOST_BYTES: usize = i32::MAX as usize;
-
-fn load_local(place: &str) -> Content {
+fn load_local(place: &str, most: usize) -> Content {
     let mut bytes = Vec::new();
-    match read_file(place, &mut bytes, MOST_BYTES) {
+    match read_file(place, &mut bytes, most) {
         Ok(()) => Ok(bytes.into()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Unread::of_file(&error)),
     }
 }

@@ -17,6 +17,7 @@ mod transform;
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Instant;
 
 pub use markers::Warnings;
 use markers::{ColorSpace, Frame, Reader, Scan};
@@ -93,6 +94,8 @@ pub struct Decoding {
     pub scale: Scale,
     /// What is wanted of the image, as large as it becomes; `None`: all of it.
     pub window: Option<Window>,
+    /// When decoding is given up; looked at before each row of blocks of each scan.
+    pub deadline: Option<Instant>,
 }
 
 /// A part of an image, in pixels. Rows keep the image's width, but what they hold outside of the window is left open.
@@ -271,11 +274,11 @@ impl Image<'_> {
     pub fn decode_partly(self, decoding: &Decoding, pixels: &mut Vec<u8>) -> Result<usize, Error> {
         let (width, height) = self.size(decoding.scale);
         let row = width as usize * usize::from(self.channels(decoding.channels));
-        let coefficients = scans::read_partly(self.reader.source.bytes())?;
+        let coefficients = scans::read_partly(self.reader.source.bytes(), decoding.deadline)?;
         let rows = coefficients.rows().div_ceil(decoding.scale.denominator() as usize);
         pixels.clear();
         pixels.resize(row * height as usize, 0);
-        self.give_buffered(coefficients, decoding, &mut WholeImage { pixels, row });
+        self.give_buffered(coefficients, decoding, &mut WholeImage { pixels, row })?;
         Ok(rows)
     }
 
@@ -302,6 +305,7 @@ impl Image<'_> {
             mcus,
             restart_interval: usize::from(self.reader.tables.restart_interval),
             components: &components,
+            deadline: decoding.deadline,
             wanted: strips.wanted_mcus(),
             used: strips.used,
         };
@@ -334,11 +338,16 @@ impl Image<'_> {
 
     /// The way of all others: all coefficients first, with libjpeg's recovery from what is broken.
     fn decode_buffered(self, decoding: &Decoding, rows: &mut dyn Rows) -> Result<Warnings, Error> {
-        let coefficients = scans::read(self.reader.source.bytes())?;
-        Ok(self.give_buffered(coefficients, decoding, rows))
+        let coefficients = scans::read(self.reader.source.bytes(), decoding.deadline)?;
+        self.give_buffered(coefficients, decoding, rows)
     }
 
-    fn give_buffered(self, mut coefficients: Coefficients, decoding: &Decoding, rows: &mut dyn Rows) -> Warnings {
+    fn give_buffered(
+        self,
+        mut coefficients: Coefficients,
+        decoding: &Decoding,
+        rows: &mut dyn Rows,
+    ) -> Result<Warnings, Error> {
         coefficients.smooth();
         let samplings = samplings(&coefficients.frame, decoding.scale);
         let used = self.color.components(decoding.channels);
@@ -350,6 +359,7 @@ impl Image<'_> {
         };
         let transforms: Vec<Transform> = samplings.iter().zip(&coefficients.planes).map(transform).collect();
         for row in 0..strips.mcus.1 {
+            check_time(decoding.deadline)?;
             let components = coefficients.planes.iter().zip(&samplings).zip(&transforms);
             for (plane, ((blocks, sampling), transform)) in planes.iter_mut().zip(components).take(used) {
                 buffered::transform(blocks, row, sampling, plane, transform);
@@ -357,7 +367,15 @@ impl Image<'_> {
             strips.give(planes, row, upsampler, rows);
             planes.iter_mut().for_each(Plane::advance);
         }
-        coefficients.warnings
+        Ok(coefficients.warnings)
+    }
+}
+
+/// Gives up what takes too long.
+fn check_time(deadline: Option<Instant>) -> Result<(), Error> {
+    match deadline {
+        Some(deadline) if Instant::now() > deadline => Err(Error::TooSlow),
+        _ => Ok(()),
     }
 }
 

@@ -3,9 +3,11 @@
 //! Here is no recovery from anything: what is irregular is left to [`super::scans`], which follows libjpeg in that.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use super::bits::{Bits, ScanData};
 use super::block::BlockPair;
+use super::check_time;
 use super::lookup::{Class, Lookup};
 use super::planes::{Plane, Sampling};
 use super::transform::Transform;
@@ -38,6 +40,8 @@ pub(super) struct OrdinaryScan<'a> {
     pub(super) restart_interval: usize,
     /// One or three.
     pub(super) components: &'a [ScanComponent],
+    /// When decoding is given up.
+    pub(super) deadline: Option<Instant>,
     /// The MCUs whose samples are wanted, across and down; the others are only walked through.
     pub(super) wanted: (Range<usize>, Range<usize>),
     /// How many of the components are wanted.
@@ -96,6 +100,9 @@ impl ScanDecoder {
         }
         let mut entropy = Entropy::start(data, scan).ok_or(Irregular)?;
         for row in 0..scan.mcus.1 {
+            if check_time(scan.deadline).is_err() {
+                return Err(Irregular);
+            }
             decode_row(scan, row, (dc, ac), pairs, planes, &mut entropy).ok_or(Irregular)?;
             each(planes, row);
             planes.iter_mut().for_each(Plane::advance);

@@ -119,7 +119,7 @@ proptest! {
             one.min(other)..one.max(other) + 1
         };
         let window = Window { columns: range(ends[0], ends[1], wide), rows: range(ends[2], ends[3], high) };
-        let decoding = Decoding { dct, channels, scale, window: None };
+        let decoding = Decoding { dct, channels, scale, window: None, deadline: None };
         let whole = decoded(&jpeg, &decoding);
         let windowed = decoded(&jpeg, &Decoding { window: Some(window.clone()), ..decoding });
         let (row, channels) = (whole.len() / high as usize, match channels { Channels::Rgb => 3, Channels::Gray => 1, _ => 4 });

@@ -11,6 +11,7 @@ mod tests;
 use image::metadata::Orientation;
 
 use super::bad_image::BadImage;
+use super::limits::{check_image, check_time};
 use super::partial::Part;
 use super::pixels::{MAX_VALUES, checked_size};
 use chunk::Compression;
@@ -138,6 +139,8 @@ impl<'a> Tiff<'a> {
 
     /// Decodes the image, or as many rows as there are.
     pub(crate) fn decode(&self) -> Result<Part, BadImage> {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        check_image(self.width, self.height, pixels * u64::from(self.samples) * u64::from(self.bits.div_ceil(8)))?;
         let (samples, fault) = self.samples()?;
         // A small file may say that it is large.
         if let Some((0, fault)) = fault {
@@ -159,6 +162,7 @@ impl<'a> Tiff<'a> {
         let planes = if self.is_planar { self.photometric.used_samples() } else { 1 };
         for plane in 0..planes {
             for index in 0..across * down {
+                check_time()?;
                 let (column, row) = (index % across, index / across);
                 let at = (column * self.chunks.width, row * self.chunks.height);
                 if let Err((rows, fault)) = self.chunk(plane * across * down + index, plane, at, &mut samples) {

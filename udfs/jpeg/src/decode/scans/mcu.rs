@@ -1,7 +1,10 @@
 //! The order of a scan's blocks: by MCUs, row by row (ITU-T T.81, A.2).
 
+use std::time::Instant;
+
 use super::{CoefficientPlane, Done, Truncation};
 use crate::Error;
+use crate::decode::check_time;
 use crate::decode::markers::{Blocks, Frame, Scan};
 
 /// Decodes the MCUs of a scan, in order.
@@ -93,10 +96,12 @@ pub(super) struct Layout {
     places: Vec<Place>,
     /// How many rows of MCUs are one of those in which all components are interleaved.
     rows_in_interleaved: usize,
+    /// When decoding is given up.
+    deadline: Option<Instant>,
 }
 
 impl Layout {
-    pub(super) fn new(frame: &Frame, scan: &Scan) -> Self {
+    pub(super) fn new(frame: &Frame, scan: &Scan, deadline: Option<Instant>) -> Self {
         let components = || scan.components.iter().filter_map(|component| frame.components.get(component.index));
         // A component alone has no blocks but the image's, one at a time.
         if let (1, Some(component)) = (scan.components.len(), components().next()) {
@@ -108,7 +113,7 @@ impl Layout {
                 row: 0,
             };
             let rows_in_interleaved = usize::from(component.vertical);
-            return Self { mcus: frame.blocks(component), places: vec![place], rows_in_interleaved };
+            return Self { mcus: frame.blocks(component), places: vec![place], rows_in_interleaved, deadline };
         }
         let mut places = Vec::new();
         for (number, (component, scanned)) in components().zip(&scan.components).enumerate() {
@@ -119,7 +124,7 @@ impl Layout {
                 }
             }
         }
-        Self { mcus: frame.mcus(), places, rows_in_interleaved: 1 }
+        Self { mcus: frame.mcus(), places, rows_in_interleaved: 1, deadline }
     }
 
     /// Decodes a scan.
@@ -133,6 +138,7 @@ impl Layout {
     ) -> Result<Done, Error> {
         let mut last_row = 0;
         for row in 0..self.mcus.high {
+            check_time(self.deadline)?;
             let mut mcu = Mcu { planes, places: &self.places, column: 0, row };
             for column in 0..self.mcus.wide {
                 if !decoder.is_exhausted() {

@@ -12,6 +12,8 @@ mod progressive;
 mod sequential;
 mod smooth;
 
+use std::time::Instant;
+
 use super::markers::{Frame, Reader, Scan, Source, Warnings};
 use crate::Error;
 use crate::zigzag::ZIGZAG;
@@ -59,13 +61,13 @@ pub(crate) struct CoefficientPlane {
     pub(crate) quantization: [u16; 64],
 }
 
-/// Decodes the coefficients of a file that is whole.
+/// Decodes the coefficients of a file that is whole, until a deadline.
 ///
 /// # Errors
 ///
 /// What libjpeg-turbo refuses; besides: files that break off, lossless and 12-bit images, and more than 500 scans.
-pub(crate) fn read(jpeg: &[u8]) -> Result<Coefficients, Error> {
-    read_file(jpeg, Truncation::Refused)
+pub(crate) fn read(jpeg: &[u8], deadline: Option<Instant>) -> Result<Coefficients, Error> {
+    read_file(jpeg, Truncation::Refused, deadline)
 }
 
 /// Decodes the coefficients of a file as far as it goes: what it lacks is grey, or coarse if it is progressive.
@@ -73,8 +75,8 @@ pub(crate) fn read(jpeg: &[u8]) -> Result<Coefficients, Error> {
 /// # Errors
 ///
 /// As [`read`], but for files that break off in the coded data, or have something wrong behind their first scan.
-pub(crate) fn read_partly(jpeg: &[u8]) -> Result<Coefficients, Error> {
-    read_file(jpeg, Truncation::Accepted)
+pub(crate) fn read_partly(jpeg: &[u8], deadline: Option<Instant>) -> Result<Coefficients, Error> {
+    read_file(jpeg, Truncation::Accepted, deadline)
 }
 
 /// What becomes of a file that breaks off.
@@ -84,14 +86,18 @@ enum Truncation {
     Accepted,
 }
 
-fn read_file(jpeg: &[u8], truncation: Truncation) -> Result<Coefficients, Error> {
+fn read_file(jpeg: &[u8], truncation: Truncation, deadline: Option<Instant>) -> Result<Coefficients, Error> {
     let mut reader = Reader::try_new(jpeg)?;
-    let result = read_scans(&mut reader, truncation);
+    let result = read_scans(&mut reader, truncation, deadline);
     let is_refused = result.is_err() || truncation == Truncation::Refused;
     if reader.is_truncated() && is_refused { Err(Error::Truncated { bytes: jpeg.len() }) } else { result }
 }
 
-fn read_scans(reader: &mut Reader<'_>, truncation: Truncation) -> Result<Coefficients, Error> {
+fn read_scans(
+    reader: &mut Reader<'_>,
+    truncation: Truncation,
+    deadline: Option<Instant>,
+) -> Result<Coefficients, Error> {
     let mut next = reader.next_scan()?;
     let Some(frame) = reader.frame().cloned() else { return Err(Error::broken("there is no image")) };
     let mut planes: Vec<CoefficientPlane> = frame
@@ -115,7 +121,7 @@ fn read_scans(reader: &mut Reader<'_>, truncation: Truncation) -> Result<Coeffic
             if let Some(progression) = &mut progression {
                 progression.add(&scan, &mut reader.source.warnings)?;
             }
-            decode_scan(reader, &frame, &scan, &mut planes, truncation)
+            decode_scan(reader, (&frame, &scan), &mut planes, truncation, deadline)
         });
         let is_usable = truncation == Truncation::Accepted && complete_rows.iter().all(|rows| *rows > 0);
         let done = match decoded {
@@ -183,13 +189,13 @@ struct Done {
 
 fn decode_scan(
     reader: &mut Reader<'_>,
-    frame: &Frame,
-    scan: &Scan,
+    (frame, scan): (&Frame, &Scan),
     planes: &mut [CoefficientPlane],
     truncation: Truncation,
+    deadline: Option<Instant>,
 ) -> Result<Done, Error> {
     let (source, tables) = (&mut reader.source, &reader.tables);
-    let layout = Layout::new(frame, scan);
+    let layout = Layout::new(frame, scan, deadline);
     match (frame.is_arithmetic, frame.is_progressive) {
         (false, false) => layout.decode(planes, &mut Sequential::try_new(source, tables, scan)?, truncation),
         (false, true) => layout.decode(planes, &mut Progressive::try_new(source, tables, scan)?, truncation),

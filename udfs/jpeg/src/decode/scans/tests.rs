@@ -72,7 +72,7 @@ fn sequential_scan() -> Vec<u8> {
 }
 
 fn coefficients_of(jpeg: &[u8]) -> Coefficients {
-    read(jpeg).expect("a jpeg")
+    read(jpeg, None).expect("a jpeg")
 }
 
 /// The first coefficients of each block of a component, in natural order.
@@ -82,7 +82,7 @@ fn starts<const COUNT: usize>(coefficients: &Coefficients, component: usize) -> 
 }
 
 fn error_of(jpeg: &[u8]) -> String {
-    read(jpeg).expect_err("a broken jpeg").to_string()
+    read(jpeg, None).expect_err("a broken jpeg").to_string()
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn data_that_end_too_early_are_zero_bits_and_then_grey() {
 #[test]
 fn a_file_that_breaks_off_is_refused_unless_it_may() {
     let jpeg = gray(SOF0, 2, &[sequential_scan(), bits(BLOCK)]);
-    assert_eq!(read(&jpeg).expect_err("no end"), Error::Truncated { bytes: jpeg.len() });
-    let coefficients = read_partly(&jpeg).expect("a part");
+    assert_eq!(read(&jpeg, None).expect_err("no end"), Error::Truncated { bytes: jpeg.len() });
+    let coefficients = read_partly(&jpeg, None).expect("a part");
     assert!(coefficients.is_truncated);
     assert_eq!(starts::<2>(&coefficients, 0), [[2, 1], [2, -1]]);
     assert_eq!(coefficients.warnings.count, 2);
@@ -115,8 +115,8 @@ fn a_file_that_breaks_off_is_refused_unless_it_may() {
 #[test]
 fn a_missing_end_marker_is_a_file_that_breaks_off() {
     let whole = gray(SOF0, 1, &[sequential_scan(), bits(BLOCK), END.to_vec()]);
-    assert!(read(&whole).is_ok());
-    assert_eq!(read(&whole[..whole.len() - 2]).expect_err("no end"), Error::Truncated { bytes: whole.len() - 2 });
+    assert!(read(&whole, None).is_ok());
+    assert_eq!(read(&whole[..whole.len() - 2], None).expect_err("no end"), Error::Truncated { bytes: whole.len() - 2 });
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn any_bytes_are_decoded_or_refused() {
             jpeg[place] = random(256) as u8;
         }
         jpeg.truncate(jpeg.len() - random(8));
-        if let Ok(mut coefficients) = read_partly(&jpeg) {
+        if let Ok(mut coefficients) = read_partly(&jpeg, None) {
             coefficients.smooth();
         }
     }
