@@ -60,7 +60,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("format", &["words"]),
     ("storage", &["error", "words"]),
     ("source", &["config", "error", "exec", "format", "storage", "words"]),
-    ("sink", &["config", "error", "exec", "format", "storage", "words"]),
+    ("sink", &["config", "error", "exec", "format", "storage"]),
     ("plan", &["config", "error", "exec", "format", "sink", "source", "storage", "words"]),
     ("session", &["config", "exec", "plan", "sink", "source", "storage"]),
     ("cluster", &["config", "error", "exec", "plan", "session", "sink", "source", "storage", "words"]),
@@ -176,8 +176,9 @@ fn folders_of_sources_and_sinks_make_no_circle() {
 
 #[test]
 fn functions_know_no_files() {
-    let none: [PathBuf; 0] = [];
-    assert_eq!(that_say("udfs/src", "std::fs"), none);
+    // Whose tests read the page that tells of damaged files.
+    let test = root().join("udfs/src/support/damage.rs");
+    assert_eq!(that_say("udfs/src", "std::fs"), [test]);
 }
 
 #[test]

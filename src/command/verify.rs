@@ -25,7 +25,7 @@ use crate::words::counted;
 ///
 /// Exits with 1 when there is a fault.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pixmill verify out/flowers\n  pixmill verify --images data/flowers")]
+#[command(after_help = "Example:\n  pixmill verify out/flowers\n  pixmill verify --images data/flowers")]
 pub(crate) struct Verify {
     /// Shards, or with --images folders of images: directories, files or globs, local or in stores
     #[arg(value_name = "GLOB", required = true)]

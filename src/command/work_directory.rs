@@ -91,7 +91,9 @@ mod tests {
         let other = WorkDirectory::below(all.path()).expect("a directory");
         let process = std::process::id();
         let [first, second] = [format!("{PREFIX}{process}"), format!("{PREFIX}{process}-1")];
-        assert_eq!(names(all.path()), ["pixmill-executor-2", &first, &second, "somebody-elses"]);
+        let mut expected = ["pixmill-executor-2", &first, &second, "somebody-elses"];
+        expected.sort_unstable();
+        assert_eq!(names(all.path()), expected);
         assert_eq!((&own.path, &other.path), (&all.path().join(first), &all.path().join(second)));
         drop((own, other, alive));
         assert_eq!(names(all.path()), ["pixmill-executor-2", "somebody-elses"]);

@@ -141,7 +141,7 @@ pub const KINDS: [Kind; 36] = [
     kind("turned by EXIF", IMAGE, Make::Damaged(turned)),
     kind("PNG under a wrong name", IMAGE, Make::Encoded(|image| written(image, ImageFormat::Png))),
     kind("BMP under a wrong name", IMAGE, Make::Encoded(|image| written(image, ImageFormat::Bmp))),
-    kind("TIFF under a wrong name", IMAGE, Make::Encoded(|image| written(image, ImageFormat::Tiff))),
+    kind("TIFF under a wrong name", IMAGE, Make::Encoded(|image| Ok(tiff(&image)))),
     kind("WebP under a wrong name", IMAGE, Make::Encoded(|image| written(image, ImageFormat::WebP))),
     kind("animated GIF", IMAGE, Make::Encoded(animated)),
     kind(
@@ -235,6 +235,38 @@ fn written(image: impl Into<DynamicImage>, format: ImageFormat) -> Result<Vec<u8
     let mut file = Cursor::new(Vec::new());
     image.into().write_to(&mut file, format).map_err(Error::other)?;
     Ok(file.into_inner())
+}
+
+/// A TIFF of one strip that isn't compressed (revision 6.0, section 6: RGB full colour images).
+fn tiff(image: &RgbImage) -> Vec<u8> {
+    const HEADER: u32 = 8;
+    let pixels = image.as_raw();
+    let bytes = pixels.len() as u32;
+    // What numbers point at begins at even places.
+    let padding = bytes as usize % 2;
+    let depths = HEADER + bytes + padding as u32;
+    let mut file = [&b"II*\0"[..], &(depths + 6).to_le_bytes(), pixels, &[0][..padding], &[8, 0, 8, 0, 8, 0]].concat();
+    // Width, height, bits of a sample, no compression, RGB, the strip, samples, rows of the strip, its bytes.
+    let entries: [(u16, u16, u32, u32); 9] = [
+        (256, 4, 1, image.width()),
+        (257, 4, 1, image.height()),
+        (258, 3, 3, depths),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, HEADER),
+        (277, 3, 1, 3),
+        (278, 4, 1, image.height()),
+        (279, 4, 1, bytes),
+    ];
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        file.extend(tag.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend(count.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 4]);
+    file
 }
 
 fn animated(image: RgbImage) -> Result<Vec<u8>> {
