@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use support::cluster::{Cluster, eventually, send};
+use support::site::Site;
 use support::{Finished, Workspace};
 
 /// The main job, small, into a directory.
@@ -198,6 +199,34 @@ fn a_process_that_may_open_too_few_files_fails_and_loses_no_image() {
         }
     }
     assert!(failed > 0);
+}
+
+#[test]
+fn a_process_that_may_open_too_few_connections_fails_and_loses_no_image() {
+    let site = Site::new();
+    let photos = Workspace::with_photos(60, 3);
+    for (name, bytes) in photos.files("photos") {
+        site.server.put("photos", &format!("set/{name}"), bytes);
+    }
+    let sql = "SELECT count(*), count(image_decode(content)) FROM read_images('s3://photos/set/')";
+    let (mut failed, mut whole) = (0, 0);
+    for most in [16, 20, 24, 28, 40, 60, 120] {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {most}; exec \"$0\" sql --format csv -c \"$1\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_pixmill"), sql]);
+        for (name, value) in site.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            command.env(name, value);
+        }
+        let run = finish(&mut command);
+        if run.code == 0 {
+            whole += 1;
+            assert!(run.stdout.ends_with("\n60,60\n"), "{most}: {run:?}");
+        } else {
+            failed += 1;
+            assert!(run.code == 1 && run.stderr.contains("Too many open files"), "{most}: {run:?}");
+        }
+    }
+    assert!(failed > 0 && whole > 0, "{failed} {whole}");
 }
 
 #[test]

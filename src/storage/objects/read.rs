@@ -124,6 +124,12 @@ impl Failures {
     }
 }
 
+/// What the system has said, among the causes of an error.
+fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a io::Error> {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>())
+}
+
 /// Whether the system refuses this to a process that has too much open already, or has no memory left.
 fn is_of_process(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -183,6 +189,7 @@ pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::res
             Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. })) => {
                 return Err(Fault::OfStore(error));
             }
+            Err(error) if causes(&error).any(is_of_process) => return Err(Fault::OfStore(error)),
             Err(error) => Unread::new(ReadClass::ReadError, of_store(&error)),
         };
         if attempt == ATTEMPTS {

@@ -222,7 +222,7 @@ mod tests {
 
     use super::*;
     use crate::support::bad_image::ImageErrorClass;
-    use crate::support::testing::{file, gif, jpeg};
+    use crate::support::testing::{file, gif, jpeg, tiff};
     use crate::{image_error, measure};
 
     fn error_within(limits: ImageLimits, content: &[u8]) -> Option<(ImageErrorClass, String)> {
@@ -230,12 +230,12 @@ mod tests {
     }
 
     /// One file of each format.
-    fn files() -> [Vec<u8>; 6] {
+    fn files() -> [Vec<u8>; 7] {
         let noise =
             |x: u32, y: u32| image::Rgb([x * y * 31, x * x * 7 + y, y * y * 13 + x].map(|value| (value >> 3) as u8));
         let of = |format| file(DynamicImage::from(RgbImage::from_fn(200, 150, noise)), format);
-        let [png, tiff, bmp, webp] = [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::Bmp, ImageFormat::WebP].map(of);
-        [jpeg(200, 150), png, gif(200, 150, 2), tiff, bmp, webp]
+        let [png, bmp, webp, pnm] = [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Pnm].map(of);
+        [jpeg(200, 150), png, gif(200, 150, 2), tiff(200, 150), bmp, webp, pnm]
     }
 
     /// A progressive grey JPEG of `side` x `side` pixels: a scan of averages, then `scans` that say again that there is nothing else.

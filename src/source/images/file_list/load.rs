@@ -114,7 +114,7 @@ impl ListLoader {
                         rows = row;
                         break;
                     }
-                    load_local(place, tools.most_of_file)
+                    load_local(place, tools.most_of_file, tools.failures)?
                 }
                 (Kind::Unusable(unread), None) => Err(unread.clone()),
                 (Kind::Object(_) | Kind::Web(_), None) => Err(Unread::new(ReadClass::ReadError, "it wasn't asked for")),
@@ -225,10 +225,12 @@ fn load_objects(
     Ok(())
 }
 
-fn load_local(place: &str, most: usize) -> Content {
+fn load_local(place: &str, most: usize, failures: &Failures) -> Result<Content> {
     let mut bytes = Vec::new();
-    match read_file(place, &mut bytes, most) {
+    let read = read_file(place, &mut bytes, most);
+    failures.of_file(place, &read)?;
+    Ok(match read {
         Ok(()) => Ok(bytes.into()),
         Err(error) => Err(Unread::of_file(&error)),
-    }
+    })
 }
