@@ -145,13 +145,13 @@ fn what_may_not_be_read_or_written_is_named() {
         finish(&mut command)
     };
     let photo = workspace.path("photos").join(&workspace.names("photos")[0]);
-    fs::set_permissions(&photo, Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&photo, Permissions::from_mode(0o000)).expect("permissions");
     let said = run(&copy("theirs/out"));
     assert!(said.stderr.contains("1 rejected"), "{}", said.stderr);
     said.success();
     let rejects = workspace.read("theirs/out/_rejects.csv");
     assert!(rejects.contains(&workspace.names("photos")[0]) && rejects.contains("Permission denied"), "{rejects}");
-    fs::set_permissions(workspace.path("photos/dandelion"), Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(workspace.path("photos/dandelion"), Permissions::from_mode(0o000)).expect("permissions");
     let said = run(&copy("theirs/other"));
     assert!(
         said.stderr.contains("left out 'photos/dandelion', which can't be read: Permission denied"),

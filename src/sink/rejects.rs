@@ -242,7 +242,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let directory = Directory::Local(directory.path().to_path_buf());
         let reject = |number: u32| Reject {
-            path: (number % 5 > 0).then(|| format!("photos/{:05}.jpg", number.wrapping_mul(7919) % 3000)),
+            path: (!number.is_multiple_of(5)).then(|| format!("photos/{:05}.jpg", number.wrapping_mul(7919) % 3000)),
             stage: "decode".into(),
             class: "broken".into(),
             reason: "a line\nand another".repeat(number as usize % 3),

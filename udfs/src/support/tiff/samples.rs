@@ -124,7 +124,7 @@ impl Samples {
             (Values::Bytes(values), Depth::Unsigned(bits @ (8 | 16 | 32 | 64))) => {
                 let bytes = bits / 8;
                 let targets = values[start..].iter_mut().step_by(step);
-                for (target, sample) in targets.zip(row.chunks_exact(bytes)).take(wanted).map(|(t, s)| (t, s)) {
+                for (target, sample) in targets.zip(row.chunks_exact(bytes)).take(wanted) {
                     *target = sample[if is_big_endian { 0 } else { bytes - 1 }];
                 }
             }
