@@ -115,8 +115,10 @@ impl Decode {
     ) -> Result<Option<Decoded>> {
         match kernels.decode(content, self.options, next) {
             Ok(decoded) => Ok(Some(decoded)),
-            Err(_) if self.on_error == OnError::Null => Ok(None),
-            Err(_) if self.on_error == OnError::Partial => Ok(kernels.decode_partly(content, self.options)),
+            Err(reason) if self.on_error == OnError::Partial && reason.may_have_rows() => {
+                Ok(kernels.decode_partly(content, self.options))
+            }
+            Err(_) if self.on_error != OnError::Raise => Ok(None),
             Err(reason) => exec_err!(
                 "image_decode: {reason}; use on_error => 'null' to keep the row and image_error(content) to find it"
             ),

@@ -68,7 +68,8 @@ impl Scalar for ImageError {
 /// ```
 pub fn image_error(content: &[u8]) -> Option<BadImage> {
     let error = fault(content)?;
-    Some(match decode_partly(content, OPTIONS, &mut JpegCodec::default()) {
+    let part = error.may_have_rows().then(|| decode_partly(content, OPTIONS, &mut JpegCodec::default())).flatten();
+    Some(match part {
         Some((_, percent)) => error.with_rows(percent),
         None => error,
     })

@@ -130,6 +130,7 @@ fn serve(shared: &Shared, call: &Call, now: DateTime<Utc>) -> Result<Answer, Ref
         now,
         minimum_part_bytes: options.minimum_part_bytes,
         ignores_start_after: options.ignores_start_after,
+        lists_trees: options.lists_trees,
     };
     s3::serve(&mut lock(&shared.store), call, &setting)
 }

@@ -32,7 +32,10 @@ pub(crate) fn list(store: &Store, call: &Call, setting: &Setting) -> Result<Answ
         (None, Some(key)) if key >= prefix => Bound::Excluded(key.to_string()),
         _ => Bound::Included(prefix.to_string()),
     };
-    let page = Page::of(bucket, &Folding { prefix, delimiter, start_after }, start, most);
+    let page = match setting.lists_trees && delimiter.is_none() {
+        true => Page::of_tree(bucket, prefix, &start, most),
+        false => Page::of(bucket, &Folding { prefix, delimiter, start_after }, start, most),
+    };
     let encoding = asked("encoding-type").filter(|encoding| *encoding == "url");
     let name_of = |key: &str| match encoding {
         Some(_) => utf8_percent_encode(key, &URL_ENCODED).to_string(),
@@ -95,6 +98,21 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
+    /// A page of keys in the order of a tree of files.
+    fn of_tree(bucket: &'a Bucket, prefix: &str, start: &Bound<String>, most: usize) -> Self {
+        let mut keys: Vec<_> = bucket.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
+        keys.sort_by(|(left, _), (right, _)| names(left).cmp(names(right)));
+        let is_behind = |key: &str| match start {
+            Bound::Excluded(start) => names(key).gt(names(start)),
+            Bound::Included(start) => key == start || names(key).ge(names(start)) || start == prefix,
+            Bound::Unbounded => true,
+        };
+        let mut behind = keys.into_iter().filter(|(key, _)| is_behind(key));
+        let objects: Vec<_> = behind.by_ref().take(most).map(|(key, object)| (key.as_str(), object)).collect();
+        let next = behind.next().and_then(|_| Some(Bound::Excluded(objects.last()?.0.to_string())));
+        Self { objects, common_prefixes: Vec::new(), next }
+    }
+
     fn of(bucket: &'a Bucket, folding: &Folding<'_>, mut start: Bound<String>, most: usize) -> Self {
         let mut page = Self { objects: Vec::new(), common_prefixes: Vec::new(), next: None };
         loop {
@@ -128,6 +146,11 @@ impl<'a> Page<'a> {
             }
         }
     }
+}
+
+/// By what keys are sorted where they are paths in a tree of files.
+fn names(key: &str) -> impl Iterator<Item = &str> {
+    key.split('/')
 }
 
 /// The first text behind all that begin with a prefix; none where there isn't any.

@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) minimum_part_bytes: usize,
     /// Whether lists begin with the first key always.
     pub(crate) ignores_start_after: bool,
+    /// Whether lists go through folders by the names in them.
+    pub(crate) lists_trees: bool,
 }
 
 /// Serves a request.

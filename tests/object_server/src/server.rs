@@ -54,6 +54,8 @@ pub struct Options {
     pub minimum_part_bytes: usize,
     /// Whether lists begin with the first key, whatever they are asked to start after: as those of some stores do.
     pub ignores_start_after: bool,
+    /// Whether lists without a delimiter go through folders by the names in them, as stores do that keep trees of files: `a/1` before `a.jpg`.
+    pub lists_trees: bool,
     /// How far the server's clock is ahead, or, where it is negative, behind.
     pub clock_ahead_seconds: i64,
 }
@@ -69,6 +71,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             minimum_part_bytes: 0,
             ignores_start_after: false,
+            lists_trees: false,
             clock_ahead_seconds: 0,
         }
     }

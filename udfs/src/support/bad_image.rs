@@ -111,6 +111,11 @@ impl BadImage {
         Self::new(ImageErrorClass::CodecPanic, format!("the {codec} panicked: {message}"))
     }
 
+    /// Whether there may be rows before the fault. What was given up, or is too much, isn't tried again.
+    pub(crate) fn may_have_rows(&self) -> bool {
+        matches!(self.class, ImageErrorClass::Truncated | ImageErrorClass::Broken)
+    }
+
     /// The same of an image of which so many of a hundred rows could be decoded.
     pub(crate) fn with_rows(self, percent: usize) -> Self {
         Self { reason: format!("{}; {percent} % of the rows are there", self.reason), ..self }

@@ -1,11 +1,13 @@
 //! Listing in ranges of keys. A range that turns out long is cut at a key in the middle of what is left of it, as often as a slot is free.
 //!
 //! No object is lost or comes twice: a range ends with a key that the store has given, and the next one is there once the store has
-//! given what comes behind that key.
+//! given what comes behind that key. Some stores list keys as the paths of a tree of files, `a/1` before `a.jpg`: there a range goes on
+//! until that very key comes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use datafusion::common::{DataFusionError, exec_datafusion_err};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::ObjectMeta;
@@ -34,6 +36,16 @@ pub(super) async fn list(folder: Folder, slots: usize, pages: &Sender) -> Option
     let work = Work { folder: folder.clone(), slots, pages: pages.clone(), is_whole: AtomicBool::new(false) };
     let all = Range { listing: Pages::new(folder), bounds: Arc::default(), first: None, slot: None };
     all.list(Arc::new(work)).await
+}
+
+/// Lists a folder as a range that ends with a key, as if the rest had been cut off.
+#[cfg(test)]
+pub(super) async fn list_until(folder: Folder, last: &str, pages: &Sender) -> Option<Odd> {
+    let slots = Arc::new(Semaphore::new(0));
+    let work = Work { folder: folder.clone(), slots, pages: pages.clone(), is_whole: AtomicBool::new(false) };
+    let bounds = Bounds { last: Some(last.to_string()), ..Bounds::default() };
+    let range = Range { listing: Pages::new(folder), bounds: Arc::new(Mutex::new(bounds)), first: None, slot: None };
+    range.list(Arc::new(work)).await
 }
 
 /// Whether keys of a bucket begin with a slash: paths lose it, and so don't tell where such keys stand.
@@ -70,6 +82,8 @@ struct Bounds {
     at: Option<String>,
     /// The key that it ends with; else it goes on to the folder's end.
     last: Option<String>,
+    /// Whether that key alone ends it: the store has given greater ones before it.
+    is_out_of_order: bool,
     /// A text that no key is behind but the last, as far as is known.
     top: Option<String>,
     is_over: bool,
@@ -98,11 +112,17 @@ impl Range {
                 };
                 match page {
                     Page::Objects(mut objects) => {
+                        let keys = objects.iter().map(|meta| meta.location.as_ref());
+                        self.check_order(keys, self.listing.is_over, &work).await?;
                         lock(&self.bounds).take(&mut objects, &self.listing);
                         give(objects, &work.pages).await?;
                     }
-                    Page::Odd(key) if lock(&self.bounds).takes_odd(&key) => odd.add(key),
-                    Page::Odd(_) => {}
+                    Page::Odd(key) => {
+                        self.check_order([key.as_str()].into_iter(), false, &work).await?;
+                        if lock(&self.bounds).takes_odd(&key) {
+                            odd.add(key);
+                        }
+                    }
                 }
                 if lock(&self.bounds).is_over {
                     break;
@@ -121,11 +141,33 @@ impl Range {
         .boxed()
     }
 
+    /// Looks whether keys have come past the one that this range ends with, though that is there: then the store's order is another
+    /// than that of keys, and only the key itself says where the next range begins. `None` where it doesn't come at all, which is told.
+    async fn check_order(&self, keys: impl Iterator<Item = &str> + Clone, is_over: bool, work: &Work) -> Option<()> {
+        let Some(last) = lock(&self.bounds).passed(keys.clone(), is_over) else { return Some(()) };
+        let is_there = work.has(&last).await?;
+        let is_out_of_order = {
+            let mut bounds = lock(&self.bounds);
+            bounds.is_out_of_order |= is_there;
+            bounds.is_out_of_order
+        };
+        if is_out_of_order && is_over && !keys.clone().any(|key| key == last) {
+            let error = exec_datafusion_err!(
+                "the store lists keys in an order of its own, and '{last}' not at all; list it with --store-requests 1"
+            );
+            // Nobody may listen any more.
+            let _ = work.pages.send(Err(error)).await;
+            return None;
+        }
+        Some(())
+    }
+
     /// A slot for the rest of this range, where it is to be cut.
     fn free_slot(&self, work: &Work) -> Option<OwnedSemaphorePermit> {
         let mut bounds = lock(&self.bounds);
         bounds.pause = bounds.pause.saturating_sub(1);
-        let can_be_cut = bounds.pause == 0 && !bounds.is_being_cut && self.listing.is_ordered;
+        let can_be_cut =
+            bounds.pause == 0 && !bounds.is_being_cut && self.listing.is_ordered && !bounds.is_out_of_order;
         if !can_be_cut || work.is_whole.load(Ordering::Relaxed) {
             return None;
         }
@@ -136,11 +178,22 @@ impl Range {
 }
 
 impl Bounds {
+    /// The key that the range ends with, where greater ones come before it, or the listing ends without it.
+    fn passed<'k>(&self, mut keys: impl Iterator<Item = &'k str>, is_over: bool) -> Option<String> {
+        let last = self.last.as_ref()?;
+        let is_passed = match self.is_out_of_order {
+            true => is_over && !keys.any(|key| key == last),
+            false => keys.find(|key| *key >= last.as_str()).map_or(is_over, |key| key != last),
+        };
+        is_passed.then(|| last.clone())
+    }
+
     /// Takes a page, and of it what is in the range.
     fn take(&mut self, objects: &mut Vec<ObjectMeta>, listing: &Pages) {
         self.at.clone_from(&listing.after);
+        let is_end = |key: &str, last: &str| if self.is_out_of_order { key == last } else { key >= last };
         let end = self.last.as_ref().and_then(|last| {
-            let at = objects.iter().position(|meta| meta.location.as_ref() >= last.as_str())?;
+            let at = objects.iter().position(|meta| is_end(meta.location.as_ref(), last))?;
             Some(at + usize::from(objects[at].location.as_ref() == last.as_str()))
         });
         objects.truncate(end.unwrap_or(objects.len()));
@@ -149,7 +202,7 @@ impl Bounds {
 
     /// Takes a key that is no path, if it is in the range.
     fn takes_odd(&mut self, key: &str) -> bool {
-        self.is_over = self.last.as_ref().is_some_and(|last| key > last.as_str());
+        self.is_over = !self.is_out_of_order && self.last.as_ref().is_some_and(|last| key > last.as_str());
         self.at = Some(key.to_string());
         !self.is_over
     }
@@ -183,7 +236,8 @@ async fn second_half(work: &Work, bounds: &Mutex<Bounds>) -> Option<Range> {
         return None;
     }
     let mut bounds = lock(bounds);
-    if objects.is_empty() || bounds.is_over || bounds.at.as_ref().is_none_or(|at| *at >= key) {
+    if objects.is_empty() || bounds.is_over || bounds.is_out_of_order || bounds.at.as_ref().is_none_or(|at| *at >= key)
+    {
         return None;
     }
     bounds.is_being_cut = false;
@@ -203,6 +257,19 @@ enum Behind {
 }
 
 impl Work {
+    /// Whether there is an object of this key; `None` where the store doesn't say, which is told.
+    async fn has(&self, key: &str) -> Option<bool> {
+        let named = Folder { prefix: key.to_string(), ..self.folder.clone() };
+        match named.asked(PaginatedListOptions::default()).await {
+            Ok(page) => Some(page.result.objects.iter().any(|meta| meta.location.as_ref() == key)),
+            Err(error) => {
+                // Nobody may listen any more.
+                let _ = self.pages.send(Err(DataFusionError::from(error))).await;
+                None
+            }
+        }
+    }
+
     /// What comes behind a text; `None` where that can't be known.
     async fn behind(&self, text: &str) -> Option<Behind> {
         let options = PaginatedListOptions {

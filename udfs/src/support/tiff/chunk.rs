@@ -7,6 +7,10 @@ use pixmill_jpeg::{Channels, Dct, Decoder, Decoding};
 use weezl::BitOrder;
 use weezl::decode::Decoder as Lzw;
 
+use super::super::bad_image::BadImage;
+use super::super::jpeg::bad;
+use super::super::limits::deadline;
+use super::broken;
 use super::fax::Scheme;
 
 /// How strips and tiles are compressed.
@@ -104,10 +108,16 @@ pub(super) struct JpegSamples {
     pub(super) channels: usize,
 }
 
-/// Decodes a JPEG, whose tables may stand beside it. What its samples mean, the TIFF says, not the JPEG's own segments.
-pub(super) fn jpeg(data: &[u8], tables: Option<&[u8]>, is_ycbcr: bool) -> Result<JpegSamples, pixmill_jpeg::Error> {
+/// Decodes a JPEG of at most this size, whose tables may stand beside it. What its samples mean, the TIFF says, not the JPEG's own
+/// segments.
+pub(super) fn jpeg(
+    data: &[u8],
+    tables: Option<&[u8]>,
+    is_ycbcr: bool,
+    (most_width, most_height): (usize, usize),
+) -> Result<JpegSamples, BadImage> {
     if !data.starts_with(&[0xff, 0xd8]) {
-        return Err(pixmill_jpeg::Error::NotJpeg);
+        return Err(bad(pixmill_jpeg::Error::NotJpeg));
     }
     let mut file = vec![0xff, 0xd8];
     if let Some(tables) = tables {
@@ -118,11 +128,17 @@ pub(super) fn jpeg(data: &[u8], tables: Option<&[u8]>, is_ycbcr: bool) -> Result
     file.push(u8::from(is_ycbcr));
     append_without_applications(data.get(2..).unwrap_or_default(), &mut file);
     let mut decoder = Decoder::default();
-    let image = decoder.read(&file)?;
-    let decoding = Decoding { dct: Dct::Accurate, channels: Channels::Native, ..Decoding::default() };
-    let (width, channels) = (image.header().width as usize, usize::from(image.channels(Channels::Native)));
+    let image = decoder.read(&file).map_err(bad)?;
+    let (width, height) = (image.header().width as usize, image.header().height as usize);
+    // What it says of itself is no reason to take memory for it.
+    if width > most_width || height > most_height {
+        return Err(broken(format!("a jpeg of {width}x{height} pixels in a place of {most_width}x{most_height}")));
+    }
+    let channels = usize::from(image.channels(Channels::Native));
+    let decoding =
+        Decoding { dct: Dct::Accurate, channels: Channels::Native, deadline: deadline(), ..Decoding::default() };
     let mut values = Vec::new();
-    image.decode(&decoding, &mut values)?;
+    image.decode(&decoding, &mut values).map_err(bad)?;
     Ok(JpegSamples { values, width, channels })
 }
 

@@ -262,7 +262,10 @@ impl<'a> Tiff<'a> {
         samples: &mut Samples,
     ) -> Result<(), BadImage> {
         let of_pixel = if self.is_planar { 1 } else { usize::from(self.samples) };
-        let decoded = chunk::jpeg(data, self.tables, self.photometric.is_ycbcr()).map_err(super::jpeg::bad)?;
+        // A JPEG may be padded to whole MCUs; one of the old kind is the whole image.
+        let most = |chunk: usize, image: u32| chunk.max(image as usize).next_multiple_of(16);
+        let most = (most(self.chunks.width, self.width), most(self.chunks.height, self.height));
+        let decoded = chunk::jpeg(data, self.tables, self.photometric.is_ycbcr(), most)?;
         if decoded.channels != of_pixel {
             return Err(broken(format!("a jpeg of {} samples for {of_pixel}", decoded.channels)));
         }

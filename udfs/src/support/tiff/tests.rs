@@ -78,3 +78,11 @@ fn tiles_larger_than_memory_are_refused() {
     let tags = [(256, 4), (257, 2), (258, 8), (262, 1), (322, 1 << 28), (323, 1 << 28), (324, 8), (325, 8)];
     assert_eq!(fault(&tiff_of(&tags, &[0; 8])).0, "too_large");
 }
+
+#[test]
+fn a_jpeg_in_a_strip_is_no_larger_than_its_place() {
+    let tags = [(256, 4), (257, 2), (258, 8), (259, 7), (262, 2), (277, 3), (278, 2)];
+    let reason = "broken tiff: a jpeg of 40x40 pixels in a place of 16x16";
+    assert_eq!(fault(&tiff_of(&tags, &crate::support::testing::jpeg(40, 40))), ("broken", reason.to_string()));
+    assert_eq!(values(&tiff_of(&tags, &crate::support::testing::jpeg(4, 2))).len(), 4 * 2 * 3);
+}
