@@ -324,6 +324,25 @@ fn a_file_of_three_gigabytes_among_small_ones_is_a_reject_and_takes_no_memory() 
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn filters_over_large_images_hold_few_of_them() {
+    const IMAGES: u64 = 400;
+    const BYTES: u64 = 6 << 20;
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path("photos")).expect("a directory");
+    // It takes no room on the disk.
+    File::create(workspace.path("large")).and_then(|file| file.set_len(BYTES)).expect("a file");
+    for number in 0..IMAGES {
+        symlink(workspace.path("large"), workspace.path(&format!("photos/{number}.jpg"))).expect("a link");
+    }
+    let sql = "SELECT count(*), sum(octet_length(content)) FROM read_images('photos') WHERE octet_length(content) > 9";
+    let (said, peak) = with_peak(&mut command(&workspace, &["sql", "--format", "csv", "-c", sql]));
+    assert!(said.success().ends_with(&format!("\n{IMAGES},{}\n", IMAGES * BYTES)));
+    // All of them together are 2,400 MiB.
+    assert!((1..900 << 20).contains(&peak), "{peak}");
+}
+
+#[test]
 fn clocks_that_jump_are_no_reason_to_lose_anything() {
     let workspace = Workspace::with_photos(6, 2);
     workspace.sql(&copy("expected")).success();

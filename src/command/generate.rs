@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Args;
@@ -95,7 +95,7 @@ fn write_files(set: &HostileSet, directory: &Path, threads: usize) -> Result<()>
         }
         fs::rename(&unfinished, directory)
     };
-    write_all(set, directory, threads, &make_folders, &write, &move_there).inspect_err(|_| {
+    write_all(set, directory, (threads, threads), &make_folders, &write, &move_there).inspect_err(|_| {
         // What is half there would be taken for the whole by the next reader.
         let _ = fs::remove_dir_all(&unfinished);
     })
@@ -111,8 +111,7 @@ fn write_objects(set: &HostileSet, url: &str, threads: usize, stores: &StoreArgs
             return Err(taken(url.as_ref()));
         }
         let write = |name: &str, bytes| directory.write(name, bytes);
-        // Most of them wait for an answer.
-        let threads = threads.max(WRITERS);
+        let threads = (threads, threads.max(WRITERS));
         write_all(set, url.as_ref(), threads, &|| Ok(()), &write, &|| Ok(())).inspect_err(|_| {
             let names: Vec<String> = (0..set.photos.images).map(|index| set.path(index)).collect();
             let _ = directory.remove(&names);
@@ -122,18 +121,35 @@ fn write_objects(set: &HostileSet, url: &str, threads: usize, stores: &StoreArgs
     written
 }
 
-/// Threads that make photos and wait for a store.
+/// Threads that write photos to a store, and mostly wait for its answers.
 const WRITERS: usize = 32;
+
+/// How many threads may make a photo just now, which takes memory for all its pixels.
+struct Turns {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Turns {
+    fn take<T>(&self, work: impl FnOnce() -> T) -> T {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner) -= 1;
+        let done = work();
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.freed.notify_one();
+        done
+    }
+}
 
 fn taken(directory: &Path) -> Error {
     Error::Usage(format!("'{}' is not empty; choose another directory", directory.display()))
 }
 
-/// Makes every file of the set and writes it, and tells how far that is and at last how it went.
+/// Makes every file of the set with so many threads, writes them with so many, and tells how far that is and at last how it went.
 fn write_all(
     set: &HostileSet,
     directory: &Path,
-    threads: usize,
+    (makers, writers): (usize, usize),
     before: &dyn Fn() -> std::io::Result<()>,
     write: &(dyn Fn(&str, Vec<u8>) -> std::io::Result<()> + Sync),
     after: &dyn Fn() -> std::io::Result<()>,
@@ -142,8 +158,9 @@ fn write_all(
     let files = set.photos.images as u64;
     let (files_written, bytes_written) = (AtomicU64::new(0), AtomicU64::new(0));
     let display = Mutex::new(ProgressDisplay::new());
+    let turns = Turns { free: Mutex::new(makers), freed: Condvar::new() };
     let write_one = |index: usize| {
-        let bytes = set.file(index)?;
+        let bytes = turns.take(|| set.file(index))?;
         let size = bytes.len() as u64;
         let path = set.path(index);
         write(&path, bytes).map_err(|error| std::io::Error::new(error.kind(), format!("'{path}': {error}")))?;
@@ -156,7 +173,7 @@ fn write_all(
         }
         Ok(())
     };
-    let all = || side_by_side(set.photos.images, threads, &write_one);
+    let all = || side_by_side(set.photos.images, writers, &write_one);
     let written = set.check().and_then(|()| before()).and_then(|()| all()).and_then(|()| after());
     drop(display);
     written.map_err(|source| match source.kind() {

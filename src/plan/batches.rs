@@ -87,7 +87,7 @@ impl Fitting {
         let mut rows = options.execution.batch_size.get();
         plan.apply(|node| {
             if let Some(scan) = node.downcast_ref::<ReadExec>() {
-                rows = rows.min(scan.rows_within(bytes as u64));
+                rows = scan.rows_within(bytes as u64, rows);
             }
             Ok(TreeNodeRecursion::Continue)
         })?;

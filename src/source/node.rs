@@ -57,9 +57,9 @@ pub(crate) trait Reader: fmt::Debug + Send + Sync + 'static {
     /// The rows of each partition, where they are known without reading.
     fn rows(&self, items: &Items) -> Option<Vec<usize>>;
 
-    /// How many rows have so many bytes of content at most, whichever they are; the largest one counts as if it were within.
-    fn rows_within(&self, _items: &Items, _bytes: u64) -> usize {
-        usize::MAX
+    /// How many rows, up to `most`, have so many bytes of content at most, whichever they are, or the bytes of two as large as the largest.
+    fn rows_within(&self, _items: &Items, _bytes: u64, most: usize) -> usize {
+        most
     }
 
     /// Whether these numbers of rows may be taken for granted, `count(*)` included.
@@ -186,9 +186,9 @@ impl ReadExec {
         Some(rows.get(asked)?.iter().map(|rows| rows.min(&most)).sum())
     }
 
-    /// How many rows have so many bytes of content at most, whichever they are.
-    pub(crate) fn rows_within(&self, bytes: u64) -> usize {
-        self.reader.rows_within(self.items(), bytes)
+    /// How many rows, up to `most`, have so many bytes of content at most, whichever they are.
+    pub(crate) fn rows_within(&self, bytes: u64, most: usize) -> usize {
+        self.reader.rows_within(self.items(), bytes, most)
     }
 
     /// What a remote process needs to do the same, and the most rows of each partition.

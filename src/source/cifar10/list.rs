@@ -56,6 +56,7 @@ impl Request {
             rows,
             bytes: rows as u64 * RECORD_BYTES,
             cores: self.cores,
+            // Its images are small, wherever they are read.
             is_local: false,
             reads_content: self.reads == Reads::Images,
         };

@@ -117,29 +117,27 @@ impl Reader for ImageReader {
         })
     }
 
-    fn rows_within(&self, items: &Items, bytes: u64) -> usize {
-        // Lengths that a list doesn't tell are those of its rows, which are read in batches of their own.
+    fn rows_within(&self, items: &Items, bytes: u64, most: usize) -> usize {
+        // The lengths of a list's images may not be known before they are read, in batches of their own.
         if self.list.is_some() || !self.reads_content() {
-            return usize::MAX;
+            return most;
         }
         let mut largest = BinaryHeap::new();
         for length in items.iter().flatten().flat_map(|batch| expected(batch, self.extent)) {
             largest.push(Reverse(length));
-            if largest.len() > MOST_ROWS_TOLD {
+            if largest.len() > most {
                 largest.pop();
             }
         }
         let largest: Vec<u64> = largest.into_sorted_vec().into_iter().map(|Reverse(length)| length).collect();
-        // A single file may have more.
-        let most = bytes.max(largest.first().map_or(0, |first| 2 * first));
+        let bytes = bytes.max(largest.first().map_or(0, |first| 2 * first));
         let mut sum = 0_u64;
         let fits = |length: &&u64| {
             sum = sum.saturating_add(**length);
-            sum <= most
+            sum <= bytes
         };
         match largest.iter().take_while(fits).count() {
-            MOST_ROWS_TOLD => usize::MAX,
-            rows if rows == largest.len() => usize::MAX,
+            rows if rows == largest.len() => most,
             rows => rows.max(1),
         }
     }
@@ -400,9 +398,6 @@ impl Loader {
 
 /// Most bytes of a batch: Arrow's offsets in a binary column are 32-bit.
 pub(super) const MOST_BYTES: usize = i32::MAX as usize;
-
-/// Batches of more rows than that aren't bounded by what rows may have.
-const MOST_ROWS_TOLD: usize = 64;
 
 /// The contents of some files, in one buffer, and the reasons where there is none.
 struct Loaded {
