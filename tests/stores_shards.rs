@@ -186,6 +186,39 @@ fn a_cluster_writes_a_whole_dataset_where_the_store_misbehaves() {
     is_whole_where_the_store_misbehaves(&site, |sql| site.on(&cluster, sql));
 }
 
+/// Puts photos where broken files are, in the bucket and the directory.
+fn mend(site: &Site) {
+    let photo = std::fs::read(site.workspace.path("photos/daisy/000000.jpg")).expect("a photo");
+    site.workspace.write("photos/daisy/broken.jpg", &photo);
+    site.server.put("photos", "set/daisy/broken.jpg", photo);
+}
+
+#[test]
+fn rejected_rows_of_a_bucket_that_come_through_are_added_as_on_a_disk() {
+    for rest in [TFRECORD, "STORED AS PARQUET OPTIONS (huggingface true, shards 2)"] {
+        let site = Site::with_photos(40);
+        let statements = [copy("photos", "out", rest), copy("s3://photos/set/", "s3://photos/out", rest)];
+        for sql in &statements {
+            site.sql(sql).success();
+        }
+        mend(&site);
+        for sql in &statements {
+            site.run(site.command(&["sql", "--retry-rejects", "-c"]), sql).success();
+        }
+        assert_same(&objects(&site, "out"), &files(&site, "out"));
+        let manifest = |text: Vec<u8>| -> (u64, u64, usize) {
+            let manifest: serde_json::Value = serde_json::from_slice(&text).expect("a manifest");
+            let number = |name: &str| manifest[name].as_u64().expect("a number");
+            (number("records"), number("rejected"), manifest["retries"].as_array().map_or(0, Vec::len))
+        };
+        let there = site.server.get("photos", "out/_manifest.json").expect("a manifest").to_vec();
+        let here = std::fs::read(site.workspace.path("out/_manifest.json")).expect("a manifest");
+        assert_eq!(manifest(there), manifest(here.clone()));
+        assert_eq!(manifest(here), (41, 0, 1));
+        assert!(site.server.uploads().is_empty() && site.server.get("photos", "out/_rejects.csv").is_none());
+    }
+}
+
 #[test]
 fn what_fails_leaves_no_dataset_and_resumes() {
     let site = Site::with_photos(24);

@@ -25,6 +25,7 @@ mod progress;
 mod push_filters;
 mod quoted_qualifiers;
 mod refuse;
+mod retry_rejects;
 mod rewrite_copy;
 mod rules;
 mod single_union;

@@ -54,12 +54,17 @@ impl Workspace {
         fs::read_to_string(self.path(below)).expect("a text file")
     }
 
-    /// Runs the binary here.
-    pub(crate) fn pixmill(&self, args: &[&str]) -> Finished {
+    /// The binary, to be run here.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
         command.current_dir(self.directory.path()).env_remove("PIXMILL_LOG").args(args);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Finished::of(&command.output().expect("the binary starts"))
+        command
+    }
+
+    /// Runs the binary here.
+    pub(crate) fn pixmill(&self, args: &[&str]) -> Finished {
+        Finished::of(&self.command(args).output().expect("the binary starts"))
     }
 
     /// Runs one SQL text here.
