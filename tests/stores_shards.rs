@@ -126,6 +126,8 @@ fn misbehave(site: &Site) {
     ] {
         site.server.script(Rule::new(action).fraction(share, 11));
     }
+    // Answers that are cut are those to lists, copies and deletions, too, which have been done.
+    site.server.script(Rule::new(Action::CutBody(20)).fraction(0.02, 5));
     for (action, share) in [(Action::CutBody(100), 0.02), (Action::ShortFrame(50), 0.02)] {
         site.server.script(Rule::new(action).operation(Operation::Get).key_contains("set/").fraction(share, 3));
     }

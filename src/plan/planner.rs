@@ -1,5 +1,6 @@
 //! From logical to physical: the sink and its commit.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::config::PixmillOptions;
 use crate::exec::{boxed_create_physical_plan, boxed_plan_extension};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, token};
-use crate::source::ReadExec;
+use crate::source::{ReadExec, check_arrow_files};
 use crate::storage::{self, AllowList, Directory, check_object_url, while_others_go_on};
 
 /// DataFusion's planner, and this crate's nodes.
@@ -52,6 +53,7 @@ impl PixmillQueryPlanner {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;
+        while_others_go_on(|| check_arrow(&plan))?;
         let plan = if has_images { with_fitting_filters(plan, session.config_options())? } else { plan };
         measure_image_work(plan)
     }
@@ -207,6 +209,20 @@ fn target(
         resume: false,
         retry: dataset.map(|dataset| dataset.retries.len() + 1),
     })
+}
+
+/// Checks the files of Arrow that a plan reads: they may be others than those whose columns are known.
+fn check_arrow(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    plan.apply(|plan| {
+        let scan =
+            plan.downcast_ref::<DataSourceExec>().and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>());
+        if let Some(scan) = scan.filter(|scan| scan.file_source().file_type().starts_with("arrow")) {
+            let files = scan.file_groups.iter().flat_map(|group| group.files());
+            check_arrow_files(files.map(|file| &file.object_meta.location).collect::<BTreeSet<_>>().into_iter())?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 /// Refuses to replace a dataset by what is read from it: it would be gone before it is read.

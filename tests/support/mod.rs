@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod cluster;
+pub(crate) mod faulty_way;
 pub(crate) mod network;
 pub(crate) mod pty;
 pub(crate) mod queries;

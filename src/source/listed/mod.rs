@@ -14,6 +14,7 @@ use datafusion::execution::context::SessionState;
 use futures::TryStreamExt;
 
 pub(crate) use factory::ListedTableFactory;
+pub(crate) use schema::check_arrow_files;
 pub(crate) use table::{FilesTable, with_files_of_now};
 
 use crate::format::listed::ListedFormat;

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use object_store::client::{
     ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
-use reqwest::StatusCode;
 use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -103,7 +103,19 @@ impl Shared {
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let is_metadata = host.starts_with("169.254.") || host.starts_with("metadata.google.internal");
         let _permit = self.limit.permit().await;
-        let sent = self.client.call(request);
+        let (is_of_contents, is_deletion) = (is_of_contents(&request), is_deletion(&request));
+        let sent = async {
+            let answer = self.client.call(request).await;
+            let answer = match answer {
+                Ok(answer) if !(is_of_contents && answer.status().is_success()) => whole(answer).await,
+                answer => answer,
+            };
+            match answer {
+                // What is gone stays gone when it is deleted again.
+                Err(error) if is_deletion && is_lost(&error) => Err(HttpError::new(HttpErrorKind::Request, error)),
+                answer => answer,
+            }
+        };
         let answer = match is_metadata {
             true => tokio::time::timeout(METADATA_SILENCE, sent)
                 .await
@@ -135,6 +147,35 @@ impl Shared {
         }
         answer
     }
+}
+
+/// Whether an answer is what an object holds, which may be large, and is read in pieces by who asked for it.
+fn is_of_contents(request: &HttpRequest) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let is_of_list = |part: &str| ["list-type=", "comp=", "uploads"].iter().any(|of_list| part.starts_with(of_list));
+    request.method() == Method::GET && !query.split('&').any(is_of_list)
+}
+
+/// Whether a request deletes objects: of S3, or of Azure, where nothing else is done by batches.
+fn is_deletion(request: &HttpRequest) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let is_of_many = query.split('&').any(|part| matches!(part, "delete" | "delete=" | "comp=batch"));
+    request.method() == Method::DELETE || (request.method() == Method::POST && is_of_many)
+}
+
+/// An answer with all of its body: one whose body is cut counts as none, and is asked for again.
+async fn whole(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (head, body) = answer.into_parts();
+    match body.bytes().await {
+        Ok(body) => Ok(HttpResponse::from_parts(head, body.into())),
+        Err(error) if error.kind() == HttpErrorKind::Timeout => Err(error),
+        Err(error) => Err(HttpError::new(HttpErrorKind::Request, error)),
+    }
+}
+
+/// Whether a request was sent, and nobody knows what became of it.
+fn is_lost(error: &HttpError) -> bool {
+    matches!(error.kind(), HttpErrorKind::Timeout | HttpErrorKind::Interrupted)
 }
 
 #[derive(Debug, Error)]
