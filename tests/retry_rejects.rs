@@ -8,11 +8,10 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
 use pixmill::format::manifest::{Manifest, Retry};
 use support::cluster::{Cluster, send};
-use support::{Finished, Workspace};
+use support::{Finished, Workspace, interruptions, moment};
 
 const COPY: &str = "COPY (SELECT image_encode(image_decode(content)) AS image, label, class, path AS name FROM read_images('photos') \
                     WHERE label <> 'none') TO 'out' STORED AS TFRECORD OPTIONS (shards 4, prefix 'p', index true)";
@@ -262,11 +261,6 @@ fn a_retry_that_dies_before_or_behind_the_manifest_leaves_a_whole_dataset_and_is
     check(&workspace, COPY, "read_tfrecord('@')");
 }
 
-/// How often runs are interrupted; more by `PIXMILL_INTERRUPTIONS`.
-fn interruptions() -> u64 {
-    std::env::var("PIXMILL_INTERRUPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
-}
-
 #[test]
 fn a_retry_that_is_interrupted_at_any_moment_leaves_a_whole_dataset_and_is_run_to_its_end() {
     for number in 0..interruptions() {
@@ -275,7 +269,7 @@ fn a_retry_that_is_interrupted_at_any_moment_leaves_a_whole_dataset_and_is_run_t
         mend(&workspace, &BROKEN[..4]);
         let mut command = workspace.command(&["sql", "--retry-rejects", "-c", COPY]);
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
-        std::thread::sleep(Duration::from_millis(30 + number * 2_654_435_761 % 300));
+        std::thread::sleep(moment(number, 30..330));
         send(run.id(), ["KILL", "INT", "TERM"][number as usize % 3]);
         run.wait().expect("ended");
         let left = manifest(&workspace);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pixmill_object_server::{Action, Dialect, Operation, Options, Rule, Server};
 use support::cluster::{eventually, send};
 use support::site::Site;
-use support::{Finished, Workspace};
+use support::{Finished, Workspace, interruptions, moment};
 
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -247,11 +247,6 @@ fn what_fails_leaves_no_dataset_and_resumes() {
     }
 }
 
-/// How often runs are interrupted; more by `PIXMILL_INTERRUPTIONS`.
-fn interruptions() -> u64 {
-    std::env::var("PIXMILL_INTERRUPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
-}
-
 /// Two statements and what they write, in directories of their names.
 fn statements(site: &Site) -> [(&'static str, String); 2] {
     let large = "COPY (SELECT value, text FROM '@rows.parquet' ORDER BY value) TO '@' STORED AS TFRECORD OPTIONS (shards 4, index true)";
@@ -275,11 +270,6 @@ fn check_left(site: &Site, to: &str, name: &str) -> bool {
     is_finished
 }
 
-/// Over all of a run's time, whatever that is.
-fn moment(number: u64) -> Duration {
-    Duration::from_millis(100 + number * 2_654_435_761 % 1300)
-}
-
 #[test]
 fn runs_that_are_interrupted_leave_no_wrong_dataset_and_resume_and_leave_nothing_behind() {
     let site = Site::with_photos(60);
@@ -291,7 +281,7 @@ fn runs_that_are_interrupted_leave_no_wrong_dataset_and_resume_and_leave_nothing
         let sql = sql.replace('@', &format!("s3://photos/{to}"));
         let mut command = site.command(&["sql", "-c"]);
         let mut run = command.arg(&sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
-        std::thread::sleep(moment(number));
+        std::thread::sleep(moment(number, 100..1400));
         send(run.id(), ["KILL", "INT", "TERM"][number as usize % 3]);
         run.wait().expect("ended");
         let is_finished = check_left(&site, &to, name);
@@ -315,7 +305,7 @@ fn a_cluster_that_loses_executors_and_clients_leaves_no_wrong_dataset_in_a_bucke
         let to = format!("runs/{number}-{name}");
         let sql = sql.replace('@', &format!("s3://photos/{to}"));
         let client = cluster.start_client(&["sql", "--cluster", &cluster.address, "--store", &site.rule(), "-c", &sql]);
-        std::thread::sleep(moment(number));
+        std::thread::sleep(moment(number, 100..1400));
         match number % 3 {
             0 => {
                 cluster.kill(number as usize);

@@ -14,8 +14,10 @@ pub(crate) mod web;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use pixmill::synthetic::PhotoSet;
 use tempfile::TempDir;
@@ -150,4 +152,14 @@ impl Finished {
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self.stderr
     }
+}
+
+/// How often a test interrupts runs; more by `PIXMILL_INTERRUPTIONS`.
+pub(crate) fn interruptions() -> u64 {
+    std::env::var("PIXMILL_INTERRUPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
+}
+
+/// How long a run goes on before it is interrupted for the so-manieth time: over all of its milliseconds.
+pub(crate) fn moment(number: u64, milliseconds: Range<u64>) -> Duration {
+    Duration::from_millis(milliseconds.start + number * 2_654_435_761 % (milliseconds.end - milliseconds.start))
 }
