@@ -1,11 +1,13 @@
 //! The engine that a command's arguments ask for, and work with it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 use etcetera::BaseStrategy;
 
 use crate::cluster::client::HostPort;
@@ -47,12 +49,32 @@ pub(crate) struct EngineArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StoreArgs {
     /// What is special about a store, such as 's3://bucket,region=eu-west-1,endpoint=http://127.0.0.1:9000'; may be given several times
-    #[arg(long = "store", value_name = "STORE")]
+    #[arg(long = "store", value_name = "STORE", value_parser = RuleParser)]
     pub(crate) rules: Vec<StoreRule>,
 
     /// Requests to object stores that wait for an answer at the same time; 64 by default
     #[arg(long = "store-requests", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) requests: Option<u16>,
+}
+
+/// Reads rules; an error doesn't show the whole of one, which may hold a secret.
+#[derive(Clone)]
+struct RuleParser;
+
+impl TypedValueParser for RuleParser {
+    type Value = StoreRule;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> std::result::Result<StoreRule, clap::Error> {
+        let rule = value.to_str().ok_or_else(|| "a store's name is text".to_string());
+        rule.and_then(|rule| rule.parse::<StoreRule>().map_err(|reason| reason.to_string())).map_err(|reason| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--store: {reason}\n")).with_cmd(command)
+        })
+    }
 }
 
 impl StoreArgs {

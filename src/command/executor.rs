@@ -101,10 +101,8 @@ impl Executor {
             }
             run.await.map(|()| End::Stopped)
         });
-        if matches!(ended, Ok(End::GivenUp)) {
-            // Its tasks end with this process's program, wherever they are.
-            runtime.shutdown_background();
-        }
+        // Tasks of one that was given up end with this process's program, wherever they are; one that was told to stop has none.
+        runtime.shutdown_background();
         drop(temporary);
         match ended? {
             End::Stopped => Ok(()),

@@ -21,7 +21,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::batches::{will_have_images, with_fitting_filters, with_image_batches};
+use super::batches::{will_have_images, with_fitting_filters, with_fitting_sorts, with_image_batches};
 use super::carried::{self, Features, carried};
 use super::check_locations;
 use super::image_work::measure_image_work;
@@ -54,6 +54,7 @@ impl PixmillQueryPlanner {
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;
         while_others_go_on(|| check_arrow(&plan))?;
+        let plan = with_fitting_sorts(plan, session.config())?;
         let plan = if has_images { with_fitting_filters(plan, session.config_options())? } else { plan };
         measure_image_work(plan)
     }

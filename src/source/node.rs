@@ -225,6 +225,21 @@ impl ReadExec {
         self.with(&leaf, None).map(Some)
     }
 
+    /// The same source in so many partitions at most, each of several that followed each other; `None` where it has no more.
+    ///
+    /// # Errors
+    /// None in practice: work items stay what they are.
+    pub(crate) fn gathered(&self, most: usize) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let items = self.items();
+        if items.len() <= most.max(1) {
+            return Ok(None);
+        }
+        let parts = cut(items.len(), most.max(1)).map(|(start, count)| items[start..start + count].concat());
+        let parts: Vec<Vec<RecordBatch>> = parts.collect();
+        let leaf: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&parts, self.reader.items_schema(), None)?;
+        self.with(&leaf, self.fetch).map(Some)
+    }
+
     /// What a remote process needs to do the same, and the most rows of each partition.
     pub(crate) fn to_message(&self) -> (ReaderMessage, Option<usize>) {
         (self.reader.to_message(), self.fetch)

@@ -21,11 +21,6 @@ pub(crate) fn of_store(error: &Error) -> String {
     }
 }
 
-/// Whether an error is what a store answered, and not that there was no whole answer.
-pub(crate) fn is_answer(error: &Error) -> bool {
-    answer(&chain(error)).is_some()
-}
-
 /// An error with what it came from, each said once.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -23,7 +23,7 @@ const LEAST_REQUESTS: usize = 2;
 /// Answers without a complaint after which a request more is sent.
 const ANSWERS_FOR_ONE_MORE: usize = 32;
 /// How long connecting may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
+const CONNECT_TIME: Duration = Duration::from_millis(3500);
 /// How long a server may be silent, in the middle of an answer, too.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long a connection waits for the next request: S3 closes those that wait longer.
@@ -131,13 +131,14 @@ impl Shared {
                 self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
                 self.limit.learn(answer.status());
             }
-            Err(error) if is_metadata && error.kind() == HttpErrorKind::Connect => {
+            Err(error) if is_metadata && is_of_connection(error) => {
                 return Err(HttpError::new(HttpErrorKind::Unknown, NoMetadata));
             }
-            Err(error) if error.kind() == HttpErrorKind::Connect => {
+            Err(error) if is_of_connection(error) => {
                 let is_known = self.answered.lock().unwrap_or_else(PoisonError::into_inner).contains(&host);
                 let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
-                if !is_known && failed >= ATTEMPTS_AT_NOBODY {
+                // Where not even a refusal comes, it doesn't come the next time either.
+                if !is_known && (failed >= ATTEMPTS_AT_NOBODY || error.kind() == HttpErrorKind::Timeout) {
                     // Of this kind it isn't tried again.
                     let reason = chain(error);
                     return Err(HttpError::new(HttpErrorKind::Unknown, Unreachable { host, reason }));
@@ -173,6 +174,12 @@ async fn whole(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
     }
 }
 
+/// Whether there is no connection; one that takes too long is told as any time-out.
+fn is_of_connection(error: &HttpError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<reqwest::Error>());
+    error.kind() == HttpErrorKind::Connect || source.is_some_and(reqwest::Error::is_connect)
+}
+
 /// Whether a request was sent, and nobody knows what became of it.
 fn is_lost(error: &HttpError) -> bool {
     matches!(error.kind(), HttpErrorKind::Timeout | HttpErrorKind::Interrupted)
@@ -180,7 +187,7 @@ fn is_lost(error: &HttpError) -> bool {
 
 #[derive(Debug, Error)]
 #[error("cannot connect to {host}: {reason}")]
-struct Unreachable {
+pub(super) struct Unreachable {
     host: String,
     reason: String,
 }

@@ -12,6 +12,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{Error, GetOptions, GetRange, ObjectStore};
 use prost::bytes::Bytes;
 
+use super::connector::Unreachable;
 use super::find::{etag, url};
 use super::split;
 use super::stores::Stores;
@@ -130,6 +131,12 @@ fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Ite
     causes.filter_map(|cause| cause.downcast_ref::<io::Error>())
 }
 
+/// Whether nobody has answered.
+fn is_unreachable(error: &Error) -> bool {
+    let error: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(error), |error| (*error).source()).any(|cause| cause.is::<Unreachable>())
+}
+
 /// Whether the system refuses this to a process that has too much open already, or has no memory left.
 fn is_of_process(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -190,7 +197,8 @@ pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::res
                 return Err(Fault::OfStore(error));
             }
             Err(error) if causes(&error).any(is_of_process) => return Err(Fault::OfStore(error)),
-            Err(error) => Unread::new(ReadClass::ReadError, of_store(&error)),
+            // It was sent again for as long as it pays.
+            Err(error) => return Err(Fault::OfObject(Unread::new(ReadClass::ReadError, of_store(&error)))),
         };
         if attempt == ATTEMPTS {
             return Err(Fault::OfObject(unread));
@@ -201,6 +209,9 @@ pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::res
 
 /// Why there is no answer to a request for an object's head: that to one for a byte has a text, which says why.
 pub(crate) async fn reason_for_no_head(store: &dyn ObjectStore, path: &ObjectPath, error: Error) -> Error {
+    if is_unreachable(&error) {
+        return error;
+    }
     let byte = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
     store.get_opts(path, byte).await.err().unwrap_or(error)
 }
@@ -214,7 +225,11 @@ async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Resul
         return Ok(Err(Unread::new(ReadClass::TooLarge, reason)));
     }
     let (size, etag) = (result.meta.size, result.meta.e_tag.as_deref().map(etag));
-    let bytes = result.bytes().await?;
+    let bytes = match result.bytes().await {
+        Ok(bytes) => bytes,
+        Err(error) if causes(&error).any(is_of_process) => return Err(error),
+        Err(error) => return Ok(Err(Unread::new(ReadClass::ReadError, of_store(&error)))),
+    };
     let length = bytes.len() as u64;
     let listed = request.listed.unwrap_or(size);
     if request.range.is_some() && size != listed {

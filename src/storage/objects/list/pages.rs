@@ -6,12 +6,8 @@ use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedLis
 use object_store::path::Error as PathError;
 use object_store::{Error, ObjectMeta};
 
-use crate::words::is_answer;
-
 /// Objects of a page, as stores have them.
 pub(in crate::storage::objects) const PAGE: usize = 1000;
-/// How often a page is asked for that doesn't come whole.
-const ATTEMPTS: usize = 4;
 
 /// What is listed.
 #[derive(Clone)]
@@ -28,17 +24,11 @@ impl Folder {
         Self { store, prefix, page: PAGE }
     }
 
-    /// What the store answers, and again where that doesn't come whole.
+    /// What the store answers. The connector asks again where that doesn't come whole.
     pub(super) async fn asked(&self, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult> {
         let options = PaginatedListOptions { max_keys: options.max_keys.filter(|most| *most < PAGE), ..options };
         let prefix = Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty());
-        let mut attempt = 1;
-        loop {
-            match self.store.list_paginated(prefix, options.clone()).await {
-                Err(error @ Error::Generic { .. }) if attempt < ATTEMPTS && !is_answer(&error) => attempt += 1,
-                answer => return answer,
-            }
-        }
+        self.store.list_paginated(prefix, options).await
     }
 }
 
