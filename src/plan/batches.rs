@@ -121,13 +121,18 @@ impl Fitting {
             false if sorts(plan)? => most.min(LEAST_BATCH),
             false => most.min((ALL_BATCHES / partitions).max(LEAST_BATCH)),
         };
-        let mut rows = options.execution.batch_size.get();
+        let most_rows = options.execution.batch_size.get();
+        let mut rows = most_rows;
         plan.apply(|node| {
             if let Some(scan) = node.downcast_ref::<ReadExec>() {
                 rows = scan.rows_within(bytes as u64, rows);
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
+        // Where two large images would be a batch, one is: sorts copy them, and hold several copies.
+        if rows < most_rows && sorts(plan)? {
+            rows = (rows / 2).max(1);
+        }
         Ok(Self { rows, bytes })
     }
 }

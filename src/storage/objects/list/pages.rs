@@ -104,17 +104,26 @@ impl Pages {
                     self.most = (self.most / 8).max(1);
                 }
                 Err(Error::InvalidPath { source }) => {
-                    let Some(key) = odd_key(&source)
-                        .filter(|key| self.is_ordered && self.after.as_ref().is_none_or(|after| key > after))
-                    else {
-                        return Err(Error::InvalidPath { source });
-                    };
+                    let Some(key) = odd_key(&source) else { return Err(Error::InvalidPath { source }) };
+                    if !self.is_ordered || self.after.as_ref().is_some_and(|after| key <= *after) {
+                        return Err(self.no_way_around(&key));
+                    }
                     (self.after, self.token, self.has_odd) = (Some(key.clone()), None, true);
                     return Ok(Page::Odd(key));
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Behind a key that is no path a listing goes on by its name, which says nothing where keys have another order.
+    fn no_way_around(&self, key: &str) -> Error {
+        let source = format!(
+            "below '{}' the key {key:?} is no path, and the store lists keys in an order of its own, so that nothing behind it can be \
+             listed; give it another name",
+            self.folder.prefix
+        );
+        Error::Generic { store: "object store", source: source.into() }
     }
 
     fn took(&mut self, page: PaginatedListResult) -> Vec<ObjectMeta> {
