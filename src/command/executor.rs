@@ -95,7 +95,12 @@ impl Executor {
             let run = executor::run(options, cluster, report);
             tokio::pin!(run);
             tokio::select! {
-                ended = &mut run => return ended.map(|()| End::GivenUp),
+                ended = &mut run => {
+                    ended?;
+                    // Ballista may have heard the signal first.
+                    let is_told = tokio::time::timeout(HEARING, &mut stopped).await.is_ok();
+                    return Ok(if is_told { End::Stopped } else { End::GivenUp });
+                }
                 // Ballista has heard the signal, too, and ends when its tasks have; it doesn't hear of a parent's end.
                 () = &mut stopped => terminate(std::process::id()),
             }
@@ -110,6 +115,9 @@ impl Executor {
         }
     }
 }
+
+/// How long after its end an executor still hears that it was told to stop.
+const HEARING: Duration = Duration::from_millis(200);
 
 /// Why an executor came to its end.
 enum End {
