@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datafusion::common::{Result, human_readable_size, resources_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
-/// A pool of which those who can write what they hold to files have half, in equal shares.
+/// How DataFusion calls the merge of one partition's files.
+const MERGE: &str = "ExternalSorterMerge";
+
+/// A pool of which those who can write what they hold to files have half, in equal shares, and their merges three quarters.
 ///
 /// From a pool that is given to who asks first, one sort takes all, and the others have no room to begin. DataFusion's `FairSpillPool`
 /// makes shares, too, but none for merging: what a sort merges, at its end or before it is written, counts as memory that nobody can
-/// write to files, and what all shares together leave of it is nothing.
+/// write to files. It merges as many of its files at a time as there is memory for, and leaves none to the others and to the merge of
+/// all.
 #[derive(Debug)]
 pub(super) struct SharesPool {
     pool: Arc<dyn MemoryPool>,
@@ -27,10 +31,14 @@ impl SharesPool {
         Self { pool, sharing: AtomicUsize::new(0), shares: AtomicUsize::new(1) }
     }
 
-    fn share(&self) -> usize {
-        match self.pool.memory_limit() {
-            MemoryLimit::Finite(bytes) => bytes / 2 / self.shares.load(Ordering::Relaxed),
-            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+    /// The most that a consumer may have.
+    fn share(&self, consumer: &MemoryConsumer) -> usize {
+        let MemoryLimit::Finite(bytes) = self.pool.memory_limit() else { return usize::MAX };
+        let shares = self.shares.load(Ordering::Relaxed);
+        match consumer.can_spill() {
+            true => bytes / 2 / shares,
+            false if consumer.name().starts_with(MERGE) => bytes / 4 * 3 / shares,
+            false => bytes,
         }
     }
 }
@@ -68,8 +76,8 @@ impl MemoryPool for SharesPool {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        let share = self.share();
-        if reservation.consumer().can_spill() && reservation.size().saturating_add(additional) > share {
+        let share = self.share(reservation.consumer());
+        if reservation.size().saturating_add(additional) > share {
             return Err(resources_datafusion_err!(
                 "Failed to allocate additional {} for {}, which has {} of a share of {} of the memory",
                 human_readable_size(additional),
@@ -105,10 +113,13 @@ mod tests {
         let message = one.try_grow(1).expect_err("more than its share").to_string();
         assert!(message.contains("for one, which has 250.0 B of a share of 250.0 B"), "{message}");
         two.try_grow(250).expect("its share");
-        let merge = MemoryConsumer::new("merge").register(&pool);
-        merge.try_grow(500).expect("the other half");
-        merge.try_grow(1).expect_err("no more than there is");
-        drop((two, merge));
+        let merge = MemoryConsumer::new("ExternalSorterMerge[1]").register(&pool);
+        merge.try_grow(375).expect("its share");
+        merge.try_grow(1).expect_err("more than its share");
+        let other = MemoryConsumer::new("another").register(&pool);
+        other.try_grow(125).expect("the rest");
+        other.try_grow(1).expect_err("no more than there is");
+        drop((two, merge, other));
         one.try_grow(1).expect_err("a share stays what it is");
         assert_eq!(pool.reserved(), 250);
     }

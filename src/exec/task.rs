@@ -71,9 +71,6 @@ pub(crate) fn with_config(context: &TaskContext, config: SessionConfig) -> Arc<T
     with(context, config, context.runtime_env())
 }
 
-/// Sorted files that one partition merges at a time: otherwise as many as there is memory for, which others need for theirs.
-const MERGED_AT_ONCE: usize = 3;
-
 /// The context of a statement that sorts images in several partitions at the same time: each has its share of the memory.
 ///
 /// # Errors
@@ -81,10 +78,7 @@ const MERGED_AT_ONCE: usize = 3;
 pub(crate) fn with_shares(context: &TaskContext) -> Result<Arc<TaskContext>> {
     let runtime = context.runtime_env();
     let pool = SharesPool::of(Arc::clone(&runtime.memory_pool));
-    let runtime = RuntimeEnvBuilder::from_runtime_env(&runtime)
-        .with_memory_pool(Arc::new(pool))
-        .with_max_spill_merge_fan_in(MERGED_AT_ONCE)
-        .build_arc()?;
+    let runtime = RuntimeEnvBuilder::from_runtime_env(&runtime).with_memory_pool(Arc::new(pool)).build_arc()?;
     Ok(with(context, context.session_config().clone(), runtime))
 }
 

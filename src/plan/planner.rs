@@ -54,8 +54,10 @@ impl PixmillQueryPlanner {
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;
         while_others_go_on(|| check_arrow(&plan))?;
-        let plan = with_fitting_sorts(plan, session.config())?;
-        let plan = if has_images { with_fitting_filters(plan, session.config_options())? } else { plan };
+        let plan = match has_images {
+            true => with_fitting_filters(with_fitting_sorts(plan, session.config())?, session.config_options())?,
+            false => plan,
+        };
         measure_image_work(plan)
     }
 }
