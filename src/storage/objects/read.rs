@@ -197,8 +197,7 @@ pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::res
                 return Err(Fault::OfStore(error));
             }
             Err(error) if causes(&error).any(is_of_process) => return Err(Fault::OfStore(error)),
-            // It was sent again for as long as it pays.
-            Err(error) => return Err(Fault::OfObject(Unread::new(ReadClass::ReadError, of_store(&error)))),
+            Err(error) => Unread::new(ReadClass::ReadError, of_store(&error)),
         };
         if attempt == ATTEMPTS {
             return Err(Fault::OfObject(unread));
