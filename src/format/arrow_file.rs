@@ -58,8 +58,7 @@ impl<R: Read + Seek> Checked<R> {
             let [Ok(at), Ok(head), Ok(body)] = parts.map(u64::try_from) else { return broken("a batch is nowhere") };
             self.check_within(at, head.saturating_add(body))?;
             let bytes = self.bytes(at, head)?;
-            let start =
-                if bytes.first_chunk().is_some_and(|bytes| i32::from_le_bytes(*bytes) == CONTINUATION) { 8 } else { 4 };
+            let start = if number(&bytes) == CONTINUATION { 8 } else { 4 };
             let Ok(message) = root_as_message(bytes.get(start..).unwrap_or_default()) else {
                 return broken("the head of a batch is damaged");
             };

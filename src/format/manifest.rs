@@ -109,18 +109,21 @@ impl Manifest {
         shards.extend(added);
         shards.sort_by(|left, right| left.path.cmp(&right.path));
         retries.push(retry);
-        let sums = |part: fn(&Shard) -> u64| shards.iter().map(part).sum();
-        let (records, bytes) = (sums(|shard| shard.records), sums(|shard| shard.bytes));
-        Self { records, bytes, rejected, shards, retries, sidecars, ..self }
+        Self { rejected, shards, retries, sidecars, ..self }.counted()
     }
 
     /// The manifest as it was before the last [`Retry`]; `None` where there was none.
     pub(crate) fn before_last_retry(mut self) -> Option<Self> {
         let Retry { rejected_before, shards, .. } = self.retries.pop()?;
         self.shards.retain(|shard| !shards.contains(&shard.path));
-        let sums = |part: fn(&Shard) -> u64| self.shards.iter().map(part).sum();
-        let (records, bytes) = (sums(|shard| shard.records), sums(|shard| shard.bytes));
-        Some(Self { records, bytes, rejected: rejected_before, ..self })
+        Some(Self { rejected: rejected_before, ..self }.counted())
+    }
+
+    /// The manifest with the records and bytes of its shards.
+    fn counted(self) -> Self {
+        let sum = |part: fn(&Shard) -> u64| self.shards.iter().map(part).sum();
+        let (records, bytes) = (sum(|shard| shard.records), sum(|shard| shard.bytes));
+        Self { records, bytes, ..self }
     }
 
     /// The manifest that a text is.

@@ -100,7 +100,7 @@ impl SinkPlanner {
         {
             return Ok(Some(rows));
         }
-        let dataset = if adds { Some(while_others_go_on(|| rejecting_dataset(&directory, &statement))?) } else { None };
+        let dataset = adds.then(|| while_others_go_on(|| rejecting_dataset(&directory, &statement))).transpose()?;
         if let Some(dataset) = dataset.as_ref().filter(|dataset| dataset.rejected == 0) {
             tracing::info!("no row of '{directory}' is rejected");
             return finished_plan(dataset).map(Some);
@@ -110,6 +110,13 @@ impl SinkPlanner {
         let target = Arc::new(Target { resume, ..target });
         let unknown = |error| exec_datafusion_err!("cannot look into '{}': {error}", node.target);
         if let Some(name) = while_others_go_on(|| target.foreign_file(dataset.as_ref())).map_err(unknown)? {
+            // A commit that came to its end just now has given names, and has no mark any more.
+            if while_others_go_on(|| target.directory.stamp(MANIFEST)).map_err(unknown)? != target.replaces {
+                return exec_err!(
+                    "'{}': another run has finished there meanwhile; look at what it has written",
+                    node.target
+                );
+            }
             return exec_err!(
                 "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
                 node.target

@@ -12,7 +12,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 
 use crate::exec::with_children;
 use crate::format::manifest::{MANIFEST, Manifest, Reject, Shard};
-use crate::sink::{Target, has_scalar_subquery, listed_rejects};
+use crate::sink::{RejectsOf, Target, has_scalar_subquery};
 use crate::source::ReadExec;
 use crate::storage::Directory;
 
@@ -76,7 +76,8 @@ pub(super) fn again(plan: &Arc<dyn ExecutionPlan>, target: &Target, dataset: &Ma
     }
     // Of each place, how often it was rejected, and how often it is found.
     let mut places: HashMap<String, (u64, u64)> = HashMap::new();
-    listed_rejects(directory, dataset.rejected, &mut |reject| {
+    let list = RejectsOf::find(directory, dataset.rejected)?;
+    list.each(&mut |reject| {
         if let Some(path) = reject.path {
             places.entry(path).or_default().0 += 1;
         }
@@ -99,7 +100,7 @@ pub(super) fn again(plan: &Arc<dyn ExecutionPlan>, target: &Target, dataset: &Ma
         );
     }
     let mut still_rejected = Vec::new();
-    listed_rejects(directory, dataset.rejected, &mut |reject| {
+    list.each(&mut |reject| {
         let found = reject.path.as_ref().and_then(|path| places.get_mut(path)).map(|(_, found)| found);
         match found.filter(|found| **found > 0) {
             Some(found) => *found -= 1,

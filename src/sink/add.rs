@@ -2,7 +2,8 @@
 
 use std::io;
 
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
+use datafusion::error::DataFusionError;
 
 use super::Target;
 use super::commit::{another_was_first, cannot_finish};
@@ -67,26 +68,43 @@ impl Target {
     }
 }
 
-/// Goes through the list of the rows that a dataset counts as rejected, in its order.
-///
-/// # Errors
-/// A list that can't be read, or isn't there, or is another dataset's.
-pub(crate) fn listed_rejects(
-    directory: &Directory,
-    count: u64,
-    each: &mut dyn FnMut(Reject) -> Result<()>,
-) -> Result<()> {
-    let failed = |error: io::Error| exec_datafusion_err!("cannot read '{directory}/{REJECTS}': {error}");
-    // A run that was interrupted behind its manifest has left the list beside its place.
-    for name in [REJECTS, NEXT_REJECTS] {
-        if count_listed(directory, name).map_err(failed)? != Some(count) {
-            continue;
+/// The list of the rows that a dataset counts as rejected.
+pub(crate) struct RejectsOf<'a> {
+    directory: &'a Directory,
+    name: &'static str,
+}
+
+impl<'a> RejectsOf<'a> {
+    /// Finds the list of so many rows.
+    ///
+    /// # Errors
+    /// There is none, or it can't be read.
+    pub(crate) fn find(directory: &'a Directory, count: u64) -> Result<Self> {
+        // A run that was interrupted behind its manifest has left the list beside its place.
+        for name in [REJECTS, NEXT_REJECTS] {
+            let list = Self { directory, name };
+            if count_listed(directory, name).map_err(|error| list.unreadable(&error))? == Some(count) {
+                return Ok(list);
+            }
         }
-        let Some(list) = open_list(directory, name).map_err(failed)? else { continue };
-        return rejects(list).try_for_each(|reject| each(reject.map_err(failed)?));
+        exec_err!(
+            "'{directory}' has {count} rejected rows, and '{REJECTS}' doesn't list as many; write the dataset anew, with OPTIONS \
+             (overwrite true)"
+        )
     }
-    Err(exec_datafusion_err!(
-        "'{directory}' has {count} rejected rows, and '{REJECTS}' doesn't list as many; write the dataset anew, with OPTIONS \
-         (overwrite true)"
-    ))
+
+    /// Goes through its rows, in their order.
+    ///
+    /// # Errors
+    /// A list that can't be read, or was written by a version that told no classes, and what `each` says.
+    pub(crate) fn each(&self, each: &mut dyn FnMut(Reject) -> Result<()>) -> Result<()> {
+        let unreadable = |error| self.unreadable(&error);
+        let list = open_list(self.directory, self.name).map_err(unreadable)?;
+        let rows = list.into_iter().flat_map(rejects);
+        rows.map(|reject| reject.map_err(unreadable)).try_for_each(|reject| each(reject?))
+    }
+
+    fn unreadable(&self, error: &io::Error) -> DataFusionError {
+        exec_datafusion_err!("cannot read '{}/{}': {error}", self.directory, self.name)
+    }
 }

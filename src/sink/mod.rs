@@ -57,7 +57,7 @@ pub use node::WriteShardsNode;
 pub use options::{OnReject, SinkOptions};
 pub use write::ShardSinkExec;
 
-pub(crate) use add::listed_rejects;
+pub(crate) use add::RejectsOf;
 pub(crate) use commit::{finished_rows, result_schema};
 pub(crate) use fingerprint::{Fingerprint, has_scalar_subquery};
 pub(crate) use hidden::token;

@@ -150,7 +150,8 @@ pub(super) fn count_listed(directory: &Directory, name: &str) -> io::Result<Opti
 /// A list of rejected rows, where there is one.
 pub(super) fn open_list<'a>(directory: &'a Directory, name: &'a str) -> io::Result<Option<impl Read + 'a>> {
     let bytes = directory.length(name)?;
-    Ok(bytes.map(|bytes| BufReader::new(Pieces { directory, name, bytes, at: 0 })))
+    // Of an object each piece is a request.
+    Ok(bytes.map(|bytes| BufReader::with_capacity(MOST_PIECE, Pieces { directory, name, bytes, at: 0 })))
 }
 
 impl Target {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -35,7 +35,6 @@ enum Fault {
 pub(crate) struct FaultyWay {
     pub(crate) port: u16,
     faults: Arc<AtomicUsize>,
-    permille: Arc<AtomicU64>,
 }
 
 impl FaultyWay {
@@ -43,14 +42,14 @@ impl FaultyWay {
     pub(crate) fn to(server: u16, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let (faults, permille) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(1000)));
+        let faults = Arc::new(AtomicUsize::new(0));
         let random = Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(seed)));
-        let (counted, drawn) = (Arc::clone(&faults), Arc::clone(&permille));
+        let counted = Arc::clone(&faults);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (random, counted, drawn) = (Arc::clone(&random), Arc::clone(&counted), Arc::clone(&drawn));
+                let (random, counted) = (Arc::clone(&random), Arc::clone(&counted));
                 thread::spawn(move || {
-                    let number = random.lock().expect("a lock").next_u64() % drawn.load(Ordering::SeqCst);
+                    let number = random.lock().expect("a lock").next_u64() % 1000;
                     let fault = fault(number);
                     counted.fetch_add(usize::from(fault.is_some()), Ordering::SeqCst);
                     // Either side may go at any time.
@@ -58,17 +57,12 @@ impl FaultyWay {
                 });
             }
         });
-        Self { port, faults, permille }
+        Self { port, faults }
     }
 
     /// How many requests went wrong.
     pub(crate) fn faults(&self) -> usize {
         self.faults.load(Ordering::SeqCst)
-    }
-
-    /// Nothing goes wrong any more.
-    pub(crate) fn mend(&self) {
-        self.permille.store(u64::MAX, Ordering::SeqCst);
     }
 }
 

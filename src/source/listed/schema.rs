@@ -8,12 +8,10 @@ use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
-use datafusion::object_store::local::LocalFileSystem;
-use datafusion::object_store::path::Path as StorePath;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::format::arrow_file;
+use super::check_arrow_files;
 use crate::storage::while_others_go_on;
 
 /// The columns of all files together.
@@ -44,19 +42,6 @@ pub(super) async fn infer(
         Ok(schema) => Ok(schema),
         Err(error) => Err(conflict(options.format.as_ref(), session, &store, &files, location).await.unwrap_or(error)),
     }
-}
-
-/// Checks that local files of Arrow have what they say: their readers make room for all of it before they look.
-///
-/// # Errors
-/// Names the first that hasn't, or can't be read.
-pub(crate) fn check_arrow_files<'a>(files: impl Iterator<Item = &'a StorePath>) -> Result<()> {
-    let local = LocalFileSystem::new();
-    for file in files {
-        let path = local.path_to_filesystem(file)?;
-        arrow_file::check(&path).map_err(|error| plan_datafusion_err!("'{}': {error}", path.display()))?;
-    }
-    Ok(())
 }
 
 /// Files that are looked at at the same time: of an object that is a request.

@@ -224,11 +224,7 @@ async fn once(store: &dyn ObjectStore, request: &Request) -> object_store::Resul
         return Ok(Err(Unread::new(ReadClass::TooLarge, reason)));
     }
     let (size, etag) = (result.meta.size, result.meta.e_tag.as_deref().map(etag));
-    let bytes = match result.bytes().await {
-        Ok(bytes) => bytes,
-        Err(error) if causes(&error).any(is_of_process) => return Err(error),
-        Err(error) => return Ok(Err(Unread::new(ReadClass::ReadError, of_store(&error)))),
-    };
+    let bytes = result.bytes().await?;
     let length = bytes.len() as u64;
     let listed = request.listed.unwrap_or(size);
     if request.range.is_some() && size != listed {
