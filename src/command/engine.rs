@@ -81,9 +81,12 @@ impl StoreArgs {
     /// The settings of the arguments, and behind them those of the file `pixmill/stores` among the user's configuration.
     ///
     /// # Errors
-    /// A file that holds something else.
+    /// A file that holds something else, and none where one is named.
     pub(crate) fn settings(&self) -> Result<StoreSettings> {
-        let named = std::env::var_os("PIXMILL_STORES").map(PathBuf::from);
+        let named = std::env::var_os("PIXMILL_STORES").filter(|name| !name.is_empty()).map(PathBuf::from);
+        if let Some(absent) = named.as_ref().filter(|file| !file.exists()) {
+            return Err(Error::Usage(format!("there is no file '{}', which PIXMILL_STORES names", absent.display())));
+        }
         let usual = || Some(etcetera::choose_base_strategy().ok()?.config_dir().join("pixmill/stores"));
         let settings = match named.or_else(usual) {
             Some(file) => StoreSettings::with_file(self.rules.clone(), &file)?,

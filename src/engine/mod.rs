@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod nesting;
 mod planned;
 mod running;
 mod statement;

@@ -31,7 +31,9 @@ use super::statement::fingerprint;
 use crate::config::PixmillOptions;
 use crate::exec::{boxed_create_physical_plan, boxed_plan_extension};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
-use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, token};
+use crate::sink::{
+    CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, sweep_behind_manifest, token,
+};
 use crate::source::{ReadExec, check_arrow_files};
 use crate::storage::{self, AllowList, Directory, check_object_url, while_others_go_on};
 
@@ -150,6 +152,9 @@ fn finished(directory: &Directory, statement: &str) -> Result<Option<Arc<dyn Exe
     let is_there = |shard: &Shard| directory.length(&shard.path).is_ok_and(|length| length == Some(shard.bytes));
     if manifest.statement.as_deref() != Some(statement) || !manifest.shards.iter().all(is_there) {
         return Ok(None);
+    }
+    if let Err(error) = sweep_behind_manifest(directory, statement) {
+        tracing::warn!("'{directory}' is finished, and what its run has left there can't be removed: {error}");
     }
     tracing::info!("'{directory}' is finished already");
     finished_plan(&manifest).map(Some)

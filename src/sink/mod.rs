@@ -63,6 +63,7 @@ pub(crate) use fingerprint::{Fingerprint, has_scalar_subquery};
 pub(crate) use hidden::token;
 pub(crate) use node::ShardFormatFactory;
 pub(crate) use options::is_asked_for;
+pub(crate) use sweep::sweep_behind_manifest;
 
 use crate::format::manifest::Shard;
 use crate::storage::{AllowList, Directory, Stamp};

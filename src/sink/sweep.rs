@@ -8,10 +8,10 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{escaped, split};
-use super::run::Run;
+use super::run::{Run, runs};
 use super::{Format, NameTemplate, Target, hidden};
 use crate::format::INDEX_SUFFIX;
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, REJECTS, Shard, UNFINISHED};
+use crate::format::manifest::{MANIFEST, Manifest, NEXT_REJECTS, OLD_MANIFEST, REJECTS, Shard, UNFINISHED};
 use crate::storage::Directory;
 
 /// How a run names its shards, which its mark tells.
@@ -26,6 +26,9 @@ pub(super) struct ShardNames {
     /// The series that shards which come to those of a dataset are, where names tell how many there are.
     #[serde(default)]
     series: Option<String>,
+    /// What makes a statement the same one.
+    #[serde(default)]
+    statement: Option<String>,
 }
 
 impl ShardNames {
@@ -39,6 +42,7 @@ impl ShardNames {
             partition_by: target.partition_by.clone(),
             compression: options.own().file_compression().suffix().to_string(),
             series: target.series(),
+            statement: Some(target.statement.clone()),
         }
     }
 
@@ -84,6 +88,28 @@ impl ShardNames {
         let (directory, name) = split(path);
         self.name_template.matches(&self.prefix(directory), name)
     }
+}
+
+/// Sweeps what a commit has left that was killed behind its manifest, which is the finished dataset of this statement.
+///
+/// # Errors
+/// The directory can't be looked into or changed.
+pub(crate) fn sweep_behind_manifest(directory: &Directory, statement: &str) -> io::Result<()> {
+    // A list of rejects that still gets its name is finished by who retries them.
+    if !directory.has(UNFINISHED)? || directory.has(NEXT_REJECTS)? {
+        return Ok(());
+    }
+    let is_own =
+        |names: &Option<ShardNames>| names.as_ref().is_some_and(|names| names.statement.as_deref() == Some(statement));
+    let (own, others): (Vec<Run>, Vec<Run>) = runs(directory)?.into_iter().partition(|(_, names)| is_own(names));
+    directory.remove(&own.into_iter().map(|(mark, _)| mark).collect::<Vec<_>>())?;
+    // One that isn't of this statement may be under way.
+    if !others.is_empty() {
+        return Ok(());
+    }
+    directory.remove(&[OLD_MANIFEST, UNFINISHED].map(str::to_string))?;
+    directory.remove(&directory.names(&hidden::is_left)?)?;
+    directory.abort_uploads(&hidden::is_left)
 }
 
 impl Target {

@@ -12,12 +12,11 @@ use object_store::path::Path as ObjectPath;
 use object_store::{Error, GetOptions, GetRange, ObjectStore};
 use prost::bytes::Bytes;
 
-use super::connector::Unreachable;
 use super::find::{etag, url};
 use super::split;
 use super::stores::Stores;
 use crate::storage::{AllowList, ReadClass, Unread};
-use crate::words::of_store;
+use crate::words::{Advised, of_store};
 
 /// Objects of a call that are asked for at the same time; the client bounds those of all.
 const AT_ONCE: usize = 128;
@@ -131,12 +130,6 @@ fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Ite
     causes.filter_map(|cause| cause.downcast_ref::<io::Error>())
 }
 
-/// Whether nobody has answered.
-fn is_unreachable(error: &Error) -> bool {
-    let error: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(error), |error| (*error).source()).any(|cause| cause.is::<Unreachable>())
-}
-
 /// Whether the system refuses this to a process that has too much open already, or has no memory left.
 fn is_of_process(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -208,7 +201,7 @@ pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::res
 
 /// Why there is no answer to a request for an object's head: that to one for a byte has a text, which says why.
 pub(crate) async fn reason_for_no_head(store: &dyn ObjectStore, path: &ObjectPath, error: Error) -> Error {
-    if is_unreachable(&error) {
+    if Advised::of(&error).is_some() {
         return error;
     }
     let byte = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
