@@ -154,9 +154,12 @@ fn told(error: &Error, text: &str) -> (String, Option<String>) {
         }
         _ => {}
     }
+    const NETWORK: &str = "look at the endpoint, and at the network of this machine";
     if text.contains("operation timed out") {
-        let advice = "look at the endpoint, and at the network of this machine";
-        return ("it is silent".to_string(), Some(advice.to_string()));
+        return ("it is silent".to_string(), Some(NETWORK.to_string()));
+    }
+    if let Some((_, reason)) = text.rsplit_once("HTTP error: ") {
+        return (reason.trim_end().to_string(), Some(NETWORK.to_string()));
     }
     let status = text.split_once("status code: ").map(|(_, rest)| rest.lines().next().unwrap_or_default().trim());
     let Some(status) = status else { return (text.to_string(), None) };
@@ -202,6 +205,12 @@ mod tests {
             )));
             assert_eq!(plain, format!("HEAD http://h/b/k: {status}{advice}"));
         }
+        assert_eq!(
+            of_store(&generic(
+                "Error performing GET http://h/b?x=y in 1s, after 10 retries  - HTTP error: connection reset"
+            )),
+            "GET http://h/b: connection reset; look at the endpoint, and at the network of this machine"
+        );
         assert_eq!(of_store(&generic("something else")), "an object store: Generic S3 error: something else");
     }
 

@@ -1,7 +1,7 @@
 //! Answers that say more than their status: what is told of them, with what to do.
 
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap};
 use url::Url;
 
 use crate::words::{Advised, elements, unescaped};
@@ -33,8 +33,8 @@ pub(super) fn unreachable(host: &str, reason: &str) -> Advised {
         "look at the proxy that HTTPS_PROXY names"
     } else if reason.contains("InvalidContentType") {
         "the endpoint speaks http, and not https"
-    } else if is_no_http(reason) {
-        "the endpoint speaks another protocol than http: https, say"
+    } else if breaks_off(reason) {
+        "the endpoint may speak another protocol than http: https, say"
     } else if has_proxy() {
         "look at the endpoint, at the network of this machine, and at the proxy that its environment names"
     } else {
@@ -44,9 +44,11 @@ pub(super) fn unreachable(host: &str, reason: &str) -> Advised {
     Advised { place: None, said, advice: advice.to_string() }
 }
 
-/// Whether what a host has sent is no answer in HTTP at all.
-pub(super) fn is_no_http(reason: &str) -> bool {
-    reason.contains("invalid HTTP version")
+/// Whether a host breaks off, or sends what is no answer in HTTP: where it never does anything else, it is no store.
+pub(super) fn breaks_off(reason: &str) -> bool {
+    const BREAKS: [&str; 3] =
+        ["invalid HTTP version", "Connection reset", "connection closed before message completed"];
+    BREAKS.iter().any(|text| reason.contains(text))
 }
 
 /// Whether requests may go by a proxy.
@@ -111,19 +113,36 @@ pub(super) fn no_list(body: &str) -> Option<Advised> {
     Some(Advised {
         place: None,
         said: format!("the answer is no list of a store's: it begins with {begins:?}"),
-        advice: "look at the endpoint, which may be a page for people, or a proxy's".to_string(),
+        advice: PAGE.to_string(),
     })
 }
+
+/// An answer with an object that is a page: stores give every object an ETag.
+pub(super) fn no_object(headers: &HeaderMap) -> Option<Advised> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_page = content_type.starts_with("text/html") && !headers.contains_key(ETAG);
+    is_page.then(|| Advised {
+        place: None,
+        said: "the answer is a page of HTML, and not a store's".to_string(),
+        advice: PAGE.to_string(),
+    })
+}
+
+const PAGE: &str = "look at the endpoint, which may be a page for people, or a proxy's";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(status: u16, headers: &[(&'static str, &str)], body: &str) -> Option<String> {
+    fn header_map(headers: &[(&'static str, &str)]) -> HeaderMap {
         let header = |(name, value): &(&'static str, &str)| {
             (reqwest::header::HeaderName::from_static(name), value.parse().expect("a value"))
         };
-        let headers: HeaderMap = headers.iter().map(header).collect();
+        headers.iter().map(header).collect()
+    }
+
+    fn told(status: u16, headers: &[(&'static str, &str)], body: &str) -> Option<String> {
+        let headers = header_map(headers);
         let status = StatusCode::from_u16(status).expect("a status");
         elsewhere("s3://b", (status, &headers), body).map(|advised| advised.to_string())
     }
@@ -174,6 +193,7 @@ mod tests {
             ("tunnel error: refused", "look at the proxy that HTTPS_PROXY names"),
             ("received corrupt message of type InvalidContentType", "the endpoint speaks http, and not https"),
             ("invalid HTTP version parsed", "https, say"),
+            ("connection error: Connection reset by peer (os error 104)", "https, say"),
         ] {
             let told = unreachable("h:1", reason).to_string();
             assert!(told.starts_with(&format!("cannot connect to h:1: {reason}; ")) && told.contains(advice), "{told}");
@@ -187,5 +207,14 @@ mod tests {
         let told = no_list("<!DOCTYPE html><html><body>Log in</body></html>").expect("no list").to_string();
         assert!(told.contains("it begins with \"<!DOCTYPE html>"), "{told}");
         assert!(no_list("").is_some());
+    }
+
+    #[test]
+    fn a_page_without_an_etag_is_no_object() {
+        let page = ("content-type", "text/html; charset=utf-8");
+        assert!(no_object(&header_map(&[page])).is_some());
+        assert!(no_object(&header_map(&[page, ("etag", "\"x\"")])).is_none());
+        assert!(no_object(&header_map(&[("content-type", "image/jpeg")])).is_none());
+        assert!(no_object(&HeaderMap::new()).is_none());
     }
 }

@@ -17,9 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::address::Bucket;
-use super::answer::{elsewhere, is_no_http, no_credentials, no_list, unreachable};
+use super::answer::{breaks_off, elsewhere, no_credentials, no_list, no_object, unreachable};
 use super::list::OddKeys;
-use crate::words::chain;
+use crate::words::{Advised, chain};
 
 /// However slow a store asks us to be.
 const LEAST_REQUESTS: usize = 2;
@@ -35,6 +35,8 @@ const IDLE: Duration = Duration::from_secs(10);
 const METADATA_SILENCE: Duration = Duration::from_secs(1);
 /// Attempts to connect to a host that never answered, after which it is taken for absent.
 const ATTEMPTS_AT_NOBODY: usize = 3;
+/// The same, where there is a connection that breaks off.
+const ATTEMPTS_AT_BREAKS: usize = 5;
 
 /// Hands out the process's client; the store of each bucket gets the same.
 #[derive(Clone)]
@@ -113,11 +115,8 @@ impl Shared {
         let _permit = self.limit.permit().await;
         let asked = Asked::of(&request);
         let sent = async {
-            let answer = self.client.call(request).await;
-            let answer = match answer {
-                Ok(answer) if !(asked.is_of_contents && answer.status().is_success()) => {
-                    whole(answer, &asked, bucket).await
-                }
+            let answer = match self.client.call(request).await {
+                Ok(answer) => understood(answer, &asked, bucket).await,
                 answer => answer,
             };
             match answer {
@@ -128,8 +127,6 @@ impl Shared {
                 answer => answer,
             }
         };
-        // Of this kind it isn't tried again.
-        let last = |error| HttpError::new(HttpErrorKind::Unknown, error);
         if is_metadata {
             let answer = tokio::time::timeout(METADATA_SILENCE, sent).await;
             return match answer {
@@ -145,11 +142,12 @@ impl Shared {
                 self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
                 self.limit.learn(answer.status());
             }
-            Err(error) if is_of_connection(error) || is_no_http(&chain(error)) => {
+            Err(error) if is_of_connection(error) || breaks_off(&chain(error)) => {
                 let is_known = self.answered.lock().unwrap_or_else(PoisonError::into_inner).contains(&host);
                 let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                let most = if is_of_connection(error) { ATTEMPTS_AT_NOBODY } else { ATTEMPTS_AT_BREAKS };
                 // Where not even a refusal comes, it doesn't come the next time either.
-                if !is_known && (failed >= ATTEMPTS_AT_NOBODY || error.kind() == HttpErrorKind::Timeout) {
+                if !is_known && (failed >= most || error.kind() == HttpErrorKind::Timeout) {
                     return Err(last(unreachable(&host, &chain(error))));
                 }
             }
@@ -165,6 +163,7 @@ struct Asked {
     is_of_contents: bool,
     /// Whether it deletes objects: of S3, or of Azure, where nothing else is done by batches.
     is_deletion: bool,
+    is_head: bool,
     is_of_list: bool,
     odd: Option<OddKeys>,
 }
@@ -179,6 +178,7 @@ impl Asked {
             is_of_contents: is_get
                 && !has(|part| ["list-type=", "comp=", "uploads"].iter().any(|of| part.starts_with(of))),
             is_deletion: request.method() == Method::DELETE || (request.method() == Method::POST && is_of_many),
+            is_head: request.method() == Method::HEAD,
             is_of_list: is_get
                 && has(|part| part == "comp=list" || part.starts_with("list-type=") || part.starts_with("uploads")),
             odd: request.extensions().get().cloned(),
@@ -186,8 +186,20 @@ impl Asked {
     }
 }
 
-/// An answer with all of its body: one whose body is cut counts as none, and is asked for again.
-async fn whole(answer: HttpResponse, asked: &Asked, bucket: &str) -> Result<HttpResponse, HttpError> {
+/// An error that is final: of this kind it isn't tried again.
+fn last(error: Advised) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, error)
+}
+
+/// An answer with all of its body, if that isn't what an object holds: one whose body is cut counts as none, and is asked for again. One
+/// that is no store's, or leads elsewhere, is an error.
+async fn understood(answer: HttpResponse, asked: &Asked, bucket: &str) -> Result<HttpResponse, HttpError> {
+    if answer.status().is_success() && (asked.is_of_contents || asked.is_head) {
+        return match no_object(answer.headers()) {
+            Some(advised) => Err(last(advised)),
+            None => Ok(answer),
+        };
+    }
     let (head, body) = answer.into_parts();
     let body = match body.bytes().await {
         Ok(body) => body,
@@ -200,7 +212,7 @@ async fn whole(answer: HttpResponse, asked: &Asked, bucket: &str) -> Result<Http
         false => elsewhere(bucket, (head.status, &head.headers), &String::from_utf8_lossy(&body)),
     };
     if let Some(advised) = advised {
-        return Err(HttpError::new(HttpErrorKind::Unknown, advised));
+        return Err(last(advised));
     }
     let body = match &asked.odd {
         Some(odd) if head.status.is_success() => odd.take_out(body),
