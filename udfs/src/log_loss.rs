@@ -24,11 +24,11 @@ window frames whose start moves are refused.",
     syntax_example = "log_loss(label, probabilities)",
     sql_example = r#"```sql
 > SELECT log_loss(label, {daisy: p, rose: 1 - p}) AS loss, log_loss(label = 'daisy', p) AS same FROM (VALUES ('daisy', 0.9), ('daisy', 0.6), ('rose', 0.2)) AS t(label, p);
-+---------------------+---------------------+
-| loss                | same                |
-+---------------------+---------------------+
-| 0.27977656153191516 | 0.27977656153191516 |
-+---------------------+---------------------+
++--------------------+--------------------+
+| loss               | same               |
++--------------------+--------------------+
+| 0.2797765635793423 | 0.2797765635793423 |
++--------------------+--------------------+
 ```"#,
     argument(
         name = "label",
@@ -89,7 +89,7 @@ impl Aggregate for LogLoss {
     }
 
     fn accumulator(_arguments: usize) -> Result<Box<dyn Accumulator>> {
-        Ok(Metric::new(1, update, |sums| Some(sums.sums[0].value() / sums.rows as f64)))
+        Ok(Metric::accumulator(1, update, |sums| Some(sums.sums[0].value() / sums.rows as f64)))
     }
 }
 

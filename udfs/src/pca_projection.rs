@@ -21,6 +21,14 @@ model or x is or holds NULL. Any struct with a list mean and a list of lists com
     syntax_example = "pca_projection(model, x)",
     sql_example = r#"```sql
 > WITH t AS (SELECT vector(x, y, z) AS v FROM (VALUES (1, 2, 0), (2, 4, 1), (3, 6, 0), (4, 8, 1)) AS t(x, y, z)) SELECT v, pca_projection((SELECT pca(v, 2) FROM t), v) AS projection FROM t;
++-----------------+-------------------------------------------+
+| v               | projection                                |
++-----------------+-------------------------------------------+
+| [1.0, 2.0, 0.0] | [-3.385873985490349, -0.1893603822865088] |
+| [2.0, 4.0, 1.0] | [-1.0673027509786261, 0.6007202658088505] |
+| [3.0, 6.0, 0.0] | [1.0673027509786261, -0.6007202658088505] |
+| [4.0, 8.0, 1.0] | [3.385873985490349, 0.1893603822865088]   |
++-----------------+-------------------------------------------+
 ```"#,
     argument(name = "model", description = "A struct, from `pca`."),
     argument(name = "x", description = "A list of as many numbers as the model's vectors have.")

@@ -52,7 +52,7 @@ impl Aggregate for R2Score {
     }
 
     fn accumulator(_arguments: usize) -> Result<Box<dyn Accumulator>> {
-        Ok(Metric::new(3, update, r2))
+        Ok(Metric::accumulator(3, update, r2))
     }
 }
 

@@ -51,7 +51,7 @@ impl Aggregate for Rmse {
     }
 
     fn accumulator(_arguments: usize) -> Result<Box<dyn Accumulator>> {
-        Ok(Metric::new(1, update, |sums| Some((sums.sums[0].value() / sums.rows as f64).sqrt())))
+        Ok(Metric::accumulator(1, update, |sums| Some((sums.sums[0].value() / sums.rows as f64).sqrt())))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn rows_with_null_are_left_out() {
         let rows = vec![(Some(1.0), None), (None, Some(1.0)), (Some(5.0), Some(2.0))];
-        assert_eq!(of_pairs::<Rmse>(&[rows.clone()]).expect("a number"), Some(3.0));
+        assert_eq!(of_pairs::<Rmse>(std::slice::from_ref(&rows)).expect("a number"), Some(3.0));
         assert_eq!(of_pairs::<Rmse>(&[rows[..2].to_vec()]).expect("NULL"), None);
     }
 

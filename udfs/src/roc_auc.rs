@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn equal_scores_count_half_and_rows_with_null_not() {
         let rows = vec![(Some(true), Some(0.0)), (Some(false), Some(-0.0)), (None, Some(1.0)), (Some(true), None)];
-        assert_eq!(auc(&[rows.clone()]).expect("a number"), Some(0.5));
+        assert_eq!(auc(std::slice::from_ref(&rows)).expect("a number"), Some(0.5));
         assert_eq!(auc(&[rows[1..].to_vec()]).expect("NULL"), None);
     }
 

@@ -21,15 +21,15 @@ use crate::support::vectors::Vectors;
 GROUP BY. The result is a struct: mean and std, lists in the order of the vector; n, the rows used; left_out, those whose vector is or holds NULL. \
 `standard_scores` applies it. std is that of a sample, divided by n - 1 as `stddev_samp`'s, 0 for a place that is constant and NULL if there is only \
 one row; without a row the result is NULL. Vectors of several lengths, NaN, infinite numbers and those above 1e140 in size are an error. Sums are exact: the result \
-is the same whatever the order and the partitions are. DISTINCT and window frames whose start moves are refused.",
+is the same whatever the order and the partitions are. DISTINCT is refused beside other aggregates, and so are window frames whose start moves.",
     syntax_example = "standard_scaler(x)",
     sql_example = r#"```sql
 > SELECT standard_scaler(vector(width, height)) AS scaler FROM (VALUES (640, 480), (800, 480), (960, 480)) AS t(width, height);
-+--------------------------------------------------------------------+
-| scaler                                                             |
-+--------------------------------------------------------------------+
-| {mean: [800.0, 480.0], std: [160.0, 0.0], n: 3, left_out: 0}       |
-+--------------------------------------------------------------------+
++--------------------------------------------------------------+
+| scaler                                                       |
++--------------------------------------------------------------+
+| {mean: [800.0, 480.0], std: [160.0, 0.0], n: 3, left_out: 0} |
++--------------------------------------------------------------+
 ```"#,
     argument(name = "x", description = "A list of numbers; `vector` makes one of columns.")
 )]
@@ -117,7 +117,8 @@ impl Accumulator for Scaler {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::array::{AsArray, ListArray};
+    use datafusion::arrow::datatypes::Float64Type;
 
     use super::*;
     use crate::support::testing::{aggregate, assert_close, field, flat, six_numbers, vectors};
@@ -158,11 +159,7 @@ mod tests {
     #[test]
     fn rows_with_null_are_left_out_and_counted() {
         let lists = [Some(vec![Some(1.0)]), None, Some(vec![None]), Some(vec![Some(3.0)])];
-        let column = datafusion::arrow::array::ListArray::from_iter_primitive::<
-            datafusion::arrow::datatypes::Float64Type,
-            _,
-            _,
-        >(lists);
+        let column = ListArray::from_iter_primitive::<Float64Type, _, _>(lists);
         let column: ArrayRef = Arc::new(column);
         let scaler = aggregate::<StandardScaler>(&[vec![column.slice(0, 2)], vec![column.slice(2, 2)]]);
         assert_eq!(scaler.expect("a scaler").to_string(), "{mean:[2.0],std:[1.4142135623730951],n:2,left_out:2}");

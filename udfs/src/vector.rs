@@ -1,7 +1,5 @@
 //! `vector`: numbers and lists of numbers as one list.
 
-use std::sync::Arc;
-
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
@@ -23,13 +21,13 @@ is NULL or is a list that holds NULL.",
     syntax_example = "vector(x1, x2, ...)",
     sql_example = r#"```sql
 > SELECT vector(width, height > 500, features) AS x FROM (VALUES (640, 480, [0.25, 0.75]), (800, 600, [0.5, NULL]), (800, 600, [0.5, 1])) AS t(width, height, features);
-+---------------------------+
-| x                         |
-+---------------------------+
-| [640.0, 0.0, 0.25, 0.75]  |
-|                           |
-| [800.0, 1.0, 0.5, 1.0]    |
-+---------------------------+
++--------------------------+
+| x                        |
++--------------------------+
+| [640.0, 0.0, 0.25, 0.75] |
+|                          |
+| [800.0, 1.0, 0.5, 1.0]   |
++--------------------------+
 ```"#,
     argument(
         name = "x1, x2, ...",
@@ -121,6 +119,8 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use datafusion::arrow::array::{BooleanArray, ListArray};
     use datafusion::common::ScalarValue;
 

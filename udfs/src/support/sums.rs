@@ -1,5 +1,7 @@
 //! Exact sums over rows, as an aggregate keeps and sends them.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array};
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
@@ -71,7 +73,7 @@ impl Sums {
 
 /// Numbers as a list.
 pub(crate) fn list(numbers: impl Iterator<Item = f64>) -> ScalarValue {
-    SingleRowListArrayBuilder::new(std::sync::Arc::new(Float64Array::from_iter_values(numbers))).build_list_scalar()
+    SingleRowListArrayBuilder::new(Arc::new(Float64Array::from_iter_values(numbers))).build_list_scalar()
 }
 
 /// The numbers of a list in a state.
@@ -92,8 +94,8 @@ pub(crate) struct Metric {
 }
 
 impl Metric {
-    /// A metric of so many sums.
-    pub(crate) fn new(
+    /// What takes rows for a metric of so many sums.
+    pub(crate) fn accumulator(
         count: usize,
         update: fn(&mut Sums, &[ArrayRef]) -> Result<()>,
         evaluate: fn(&Sums) -> Option<f64>,

@@ -143,7 +143,7 @@ fn variance(rows: i64, deviations: f64) -> f64 {
 
 /// Checks that sums can hold the numbers of a vector.
 fn check_numbers(function: &str, vector: &[f64]) -> Result<()> {
-    let Some(place) = vector.iter().position(|value| !(value.abs() <= LARGEST)) else { return Ok(()) };
+    let Some(place) = vector.iter().position(|value| value.is_nan() || value.abs() > LARGEST) else { return Ok(()) };
     let (number, value) = (place + 1, vector[place]);
     let first: Vec<String> = vector.iter().take(4).map(f64::to_string).collect();
     let more = if vector.len() > 4 { ", ..." } else { "" };
