@@ -69,7 +69,7 @@ fn sql(command: &sql::Sql) -> Result<()> {
         Some(statements) => command.run(&statements),
         None => {
             let (format, reads_start_up) = (command.format, !command.no_init);
-            let start = Start { format, reads_start_up, resumes: command.resume.resume };
+            let start = Start { format, reads_start_up, setting: command.earlier.setting() };
             on_engine(&command.engine, async |engine| shell::run(engine, &start).await)
         }
     }

@@ -605,6 +605,8 @@ fn a_client_that_is_killed_leaves_a_whole_dataset_or_none() {
     client.signal("KILL");
     // Nobody has cancelled it: the job goes on.
     eventually("the manifest", || workspace.path("out/_manifest.json").exists());
+    // The commit cleans up behind it.
+    eventually("the end of the commit", || !workspace.path("out/_unfinished").exists());
     same(&expected, &workspace.files("out"));
 }
 

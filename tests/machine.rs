@@ -323,21 +323,61 @@ fn a_file_of_three_gigabytes_among_small_ones_is_a_reject_and_takes_no_memory() 
     assert!((1..500 << 20).contains(&peak), "{peak}");
 }
 
+/// So many files of 6 MiB, which take no room on the disk.
+#[cfg(target_os = "linux")]
+fn large_images(images: u64) -> Workspace {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path("photos")).expect("a directory");
+    File::create(workspace.path("large")).and_then(|file| file.set_len(LARGE)).expect("a file");
+    for number in 0..images {
+        symlink(workspace.path("large"), workspace.path(&format!("photos/{number}.jpg"))).expect("a link");
+    }
+    workspace
+}
+
+#[cfg(target_os = "linux")]
+const LARGE: u64 = 6 << 20;
+
+/// The rows of a statement as CSV, without their head, and the most memory that it took.
+#[cfg(target_os = "linux")]
+fn rows_and_peak(workspace: &Workspace, sql: &str) -> (String, u64) {
+    let (said, peak) = with_peak(&mut command(workspace, &["sql", "--format", "csv", "-c", sql]));
+    let text = said.success();
+    (text.split_once('\n').map(|(_, rows)| rows.to_string()).unwrap_or_default(), peak)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn sorts_and_windows_over_large_images_go_to_files_where_memory_ends() {
+    const IMAGES: u64 = 96;
+    let workspace = large_images(IMAGES);
+    let limit = "SET pixmill.memory_limit = '512M'; ";
+    for rest in ["OVER (ORDER BY md5(path))", "OVER (PARTITION BY length(path) ORDER BY md5(path))"] {
+        let row = format!("row_number() {rest} AS row, octet_length(content) AS bytes");
+        let sql =
+            format!("{limit}SELECT count(*), sum(bytes), min(row) FROM (SELECT {row} FROM read_images('photos'))");
+        let (rows, peak) = rows_and_peak(&workspace, &sql);
+        assert_eq!(rows, format!("{IMAGES},{},1\n", IMAGES * LARGE), "{rest}");
+        assert!((1..1100 << 20).contains(&peak), "{rest}: {peak}");
+    }
+    let sql = format!(
+        "{limit}COPY (SELECT content AS image, path AS name FROM read_images('photos') ORDER BY md5(path)) TO 'out' STORED AS TFRECORD \
+         OPTIONS (shards 3)"
+    );
+    workspace.sql(&sql).success();
+    let names = |sql: &str| workspace.pixmill(&["sql", "--format", "csv", "-c", sql]).success();
+    let sorted = names("SELECT path AS name FROM read_images('photos') ORDER BY md5(path)");
+    assert_eq!(names("SELECT name FROM read_tfrecord('out', partitions => 1, text => '*')"), sorted);
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn filters_over_large_images_hold_few_of_them() {
     const IMAGES: u64 = 400;
-    const BYTES: u64 = 6 << 20;
-    let workspace = Workspace::new();
-    fs::create_dir(workspace.path("photos")).expect("a directory");
-    // It takes no room on the disk.
-    File::create(workspace.path("large")).and_then(|file| file.set_len(BYTES)).expect("a file");
-    for number in 0..IMAGES {
-        symlink(workspace.path("large"), workspace.path(&format!("photos/{number}.jpg"))).expect("a link");
-    }
+    let workspace = large_images(IMAGES);
     let sql = "SELECT count(*), sum(octet_length(content)) FROM read_images('photos') WHERE octet_length(content) > 9";
-    let (said, peak) = with_peak(&mut command(&workspace, &["sql", "--format", "csv", "-c", sql]));
-    assert!(said.success().ends_with(&format!("\n{IMAGES},{}\n", IMAGES * BYTES)));
+    let (rows, peak) = rows_and_peak(&workspace, sql);
+    assert_eq!(rows, format!("{IMAGES},{}\n", IMAGES * LARGE));
     // All of them together are 2,400 MiB.
     assert!((1..900 << 20).contains(&peak), "{peak}");
 }

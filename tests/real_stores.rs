@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
 use support::Workspace;
 use support::cluster::Cluster;
+use support::faulty_way::FaultyWay;
 
 /// Azurite's own account, which everybody knows.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -124,11 +125,19 @@ fn eventually(what: &str, mut is_done: impl FnMut() -> bool) {
 }
 
 /// The main job from bucket to bucket, and shards of several parts, in one process and on three executors: the objects are
-/// those files that a local run writes.
-fn check(workspace: &Workspace, client: &Client, bucket: &str, rule: &str) {
+/// those files that a local run writes. Then the same on a way on which requests go wrong.
+fn check(workspace: &Workspace, client: &Client, bucket: &str, rule: &dyn Fn(u16) -> String) {
     for (name, bytes) in workspace.files("photos") {
         client.put(&format!("set/{name}"), &bytes);
     }
+    check_by(workspace, client, bucket, (&rule(client.port), "plain"));
+    let way = FaultyWay::to(client.port, 5);
+    check_by(workspace, client, bucket, (&rule(way.port), "faulty"));
+    assert!(way.faults() > 20, "{}", way.faults());
+}
+
+/// As [`check`], by a rule of the store, to keys below a name.
+fn check_by(workspace: &Workspace, client: &Client, bucket: &str, (rule, below): (&str, &str)) {
     let small = |from: &str, to: &str| {
         format!(
             "COPY (SELECT image_encode(image_resize(image_decode(content), 32, 32, fit => 'cover')) AS image, class \
@@ -156,14 +165,17 @@ fn check(workspace: &Workspace, client: &Client, bucket: &str, rule: &str) {
         };
         // The second time it replaces the first.
         for _ in 0..2 {
-            run(&small(&format!("{bucket}/set/"), &format!("{bucket}/{name}/out")));
-            run(&large(&format!("{bucket}/rows.parquet"), &format!("{bucket}/{name}/large")));
+            run(&small(&format!("{bucket}/set/"), &format!("{bucket}/{below}/{name}/out")));
+            run(&large(&format!("{bucket}/rows.parquet"), &format!("{bucket}/{below}/{name}/large")));
             for place in ["out", "large"] {
                 let shards = workspace.files(place).into_iter().filter(|(file, _)| file != "_manifest.json");
                 for (file, bytes) in shards {
-                    assert!(client.get(&format!("{name}/{place}/{file}")) == bytes, "{name}/{place}/{file} differs");
+                    assert!(
+                        client.get(&format!("{below}/{name}/{place}/{file}")) == bytes,
+                        "{below}/{name}/{place}/{file} differs"
+                    );
                 }
-                client.get(&format!("{name}/{place}/_manifest.json"));
+                client.get(&format!("{below}/{name}/{place}/_manifest.json"));
             }
         }
     }
@@ -198,7 +210,7 @@ fn seaweedfs_holds_the_shards_that_a_directory_does() {
     let client = Client { port: ports[3], root: "", is_azure: false };
     eventually("a bucket", || client.send("PUT", "/photos", "", b"").is_some_and(|(status, _)| status == 200));
     eventually("an object", || client.send("PUT", "/photos/first", "", b"x").is_some_and(|(status, _)| status == 200));
-    let rule = format!("s3://photos,endpoint=http://127.0.0.1:{}", ports[3]);
+    let rule = |port: u16| format!("s3://photos,endpoint=http://127.0.0.1:{port}");
     workspace.environment =
         [("AWS_ACCESS_KEY_ID", "akakak"), ("AWS_SECRET_ACCESS_KEY", "sksksksk"), ("AWS_REGION", "us-east-1")]
             .map(|(name, value)| (name, value.to_string()))
@@ -222,7 +234,7 @@ fn azurite_holds_the_shards_that_a_directory_does() {
         let made = client.send("PUT", "/photos", "restype=container", b"");
         made.is_some_and(|(status, _)| status == 201 || status == 409)
     });
-    let rule = format!("az://photos,endpoint=http://127.0.0.1:{port}/{ACCOUNT}");
+    let rule = |port: u16| format!("az://photos,endpoint=http://127.0.0.1:{port}/{ACCOUNT}");
     workspace.environment = [("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT), ("AZURE_STORAGE_ACCOUNT_KEY", ACCOUNT_KEY)]
         .map(|(name, value)| (name, value.to_string()))
         .into();

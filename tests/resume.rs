@@ -6,8 +6,10 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
 
-use support::{Finished, Workspace};
+use support::cluster::{Cluster, eventually, send};
+use support::{Finished, Workspace, interruptions, moment};
 
 const COPY: &str = "COPY (SELECT image_encode(image_decode(content)) AS image, class FROM read_images('photos')) TO 'out' \
                     STORED AS TFRECORD OPTIONS (shards 4, prefix 'p', index true)";
@@ -68,6 +70,72 @@ fn finished_shards_are_kept_byte_for_byte() {
         assert!(workspace.files("out") == expected(&workspace, COPY));
         fs::remove_dir_all(workspace.path("out")).expect("removed");
         fs::remove_dir_all(workspace.path("expected")).expect("removed");
+    }
+}
+
+/// A statement that a run of some tenths of a second works on, and what it writes.
+fn interrupted() -> (Workspace, String, Vec<(String, Vec<u8>)>) {
+    let workspace = Workspace::with_photos(200, 4);
+    workspace.write("photos/roses/broken.jpg", b"hello");
+    let sql = COPY.replace("image_decode(content)", "image_resize(image_decode(content), 200, 200)");
+    let expected = expected(&workspace, &sql);
+    (workspace, sql, expected)
+}
+
+/// Checks what an interrupted run has left: what has its name is whole, and with a manifest the dataset is. Whether there is one.
+#[track_caller]
+fn check_left(workspace: &Workspace, expected: &[(String, Vec<u8>)]) -> bool {
+    let files = workspace.visible_files("out");
+    assert!(files.iter().all(|file| expected.contains(file)), "a file is not what it is to be");
+    let is_finished = files.iter().any(|(name, _)| name == "_manifest.json");
+    assert!(!is_finished || files == expected, "there is a manifest over a part of the dataset");
+    is_finished
+}
+
+#[test]
+fn runs_that_are_interrupted_at_any_moment_leave_no_wrong_dataset_and_resume() {
+    let (workspace, sql, expected) = interrupted();
+    for number in 0..interruptions() {
+        let mut command = workspace.command(&["sql", "-c", &sql]);
+        let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+        std::thread::sleep(moment(number, 20..900));
+        send(run.id(), ["KILL", "INT", "TERM"][number as usize % 3]);
+        run.wait().expect("ended");
+        check_left(&workspace, &expected);
+        resume(&workspace, &sql).success();
+        assert!(check_left(&workspace, &expected));
+        assert_eq!(workspace.names("out").len(), expected.len(), "{:?}", workspace.names("out"));
+        fs::remove_dir_all(workspace.path("out")).expect("removed");
+    }
+}
+
+#[test]
+fn a_cluster_that_loses_executors_and_clients_at_any_moment_leaves_no_wrong_dataset_and_resumes() {
+    let (workspace, sql, expected) = interrupted();
+    let mut cluster = Cluster::start(&workspace, 3);
+    for number in 0..interruptions() {
+        let client = cluster.start_sql(&sql);
+        std::thread::sleep(moment(number, 50..1500));
+        match number % 3 {
+            0 => {}
+            1 => client.signal("KILL"),
+            _ => client.signal("INT"),
+        }
+        cluster.kill(number as usize);
+        cluster.add_executor();
+        let done = client.finish();
+        assert!(check_left(&workspace, &expected) || done.code != 0, "{done:?}");
+        let arguments = ["sql", "--resume", "--cluster", &cluster.address, "-c", &sql];
+        // The job of a client that is gone may be under way still, and be first.
+        eventually("a dataset", || {
+            let resumed = workspace.pixmill(&arguments);
+            let was_first =
+                ["another run", "already holds a finished dataset"].map(|said| resumed.stderr.contains(said));
+            assert!(resumed.code == 0 || was_first.contains(&true), "{resumed:?}");
+            check_left(&workspace, &expected)
+        });
+        eventually("nothing else", || workspace.names("out").len() == expected.len());
+        fs::remove_dir_all(workspace.path("out")).expect("removed");
     }
 }
 

@@ -372,6 +372,12 @@ fn errors_show_no_secret() {
         assert_ne!(finished.code, 0, "{scheme} with {variables:?}");
         assert!(!error.is_empty() && !said.contains("panicked"), "{scheme} with {variables:?}: {said}");
     }
+    for rule in
+        ["s3://photos,secret_access_key=a-marked-secret".to_string(), format!("s3://photos,endpoint={with_user}")]
+    {
+        let finished = marked.site.workspace.pixmill(&["sql", "--store", &rule, "-c", "SELECT 1"]);
+        assert!(finished.code == 2 && shown_in(finished.stderr.as_bytes()).is_none(), "{}", finished.stderr);
+    }
     assert!(leaks.is_empty(), "{}", leaks.join("\n\n"));
 }
 

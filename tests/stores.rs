@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,28 @@ fn redirects_are_not_followed() {
     assert!(other.requests().is_empty(), "{:?}", other.requests());
 }
 
+/// A port that doesn't even refuse, as behind a firewall: the queue of those who want to connect is full.
+struct SilentPort {
+    port: u16,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl SilentPort {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let listener = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+            socket.listen(1).expect("a listener").into_std().expect("a listener")
+        });
+        let address = listener.local_addr().expect("an address");
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
+        let waiting = std::iter::from_fn(connect).take(16).collect();
+        Self { port: address.port(), _listener: listener, _waiting: waiting }
+    }
+}
+
 #[test]
 fn what_fails_says_what_the_store_said_and_what_to_do() {
     let site = Site::new();
@@ -137,6 +160,18 @@ fn what_fails_says_what_the_store_said_and_what_to_do() {
         command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     });
     assert!(error.contains("cannot connect to 127.0.0.1:9") && error.contains("look at the endpoint"), "{error}");
+    let silent = SilentPort::new();
+    let list = "SELECT count(*) FROM read_images('s3://photos/')";
+    let copy = "COPY (SELECT 1 AS n) TO 's3://photos/out' STORED AS TFRECORD";
+    for sql in [query, list, copy] {
+        let mut command = site.command(&["sql", "-c"]);
+        command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", silent.port));
+        let start = Instant::now();
+        let error = site.run(command, sql).failure(1);
+        assert!(error.contains("cannot connect to 127.0.0.1") && error.contains("look at the endpoint"), "{error}");
+        // It takes one attempt, and not as many as for a store that stumbles.
+        assert!(start.elapsed() < Duration::from_secs(15), "{:?}: {error}", start.elapsed());
+    }
     let error = failing(&|command| {
         command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         command.env("AWS_METADATA_ENDPOINT", "http://169.254.0.1:9");

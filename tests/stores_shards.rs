@@ -10,7 +10,7 @@ use std::time::Duration;
 use pixmill_object_server::{Action, Dialect, Operation, Options, Rule, Server};
 use support::cluster::{eventually, send};
 use support::site::Site;
-use support::{Finished, Workspace};
+use support::{Finished, Workspace, interruptions, moment};
 
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -126,6 +126,8 @@ fn misbehave(site: &Site) {
     ] {
         site.server.script(Rule::new(action).fraction(share, 11));
     }
+    // Answers that are cut are those to lists, copies and deletions, too, which have been done.
+    site.server.script(Rule::new(Action::CutBody(20)).fraction(0.02, 5));
     for (action, share) in [(Action::CutBody(100), 0.02), (Action::ShortFrame(50), 0.02)] {
         site.server.script(Rule::new(action).operation(Operation::Get).key_contains("set/").fraction(share, 3));
     }
@@ -186,6 +188,39 @@ fn a_cluster_writes_a_whole_dataset_where_the_store_misbehaves() {
     is_whole_where_the_store_misbehaves(&site, |sql| site.on(&cluster, sql));
 }
 
+/// Puts photos where broken files are, in the bucket and the directory.
+fn mend(site: &Site) {
+    let photo = std::fs::read(site.workspace.path("photos/daisy/000000.jpg")).expect("a photo");
+    site.workspace.write("photos/daisy/broken.jpg", &photo);
+    site.server.put("photos", "set/daisy/broken.jpg", photo);
+}
+
+#[test]
+fn rejected_rows_of_a_bucket_that_come_through_are_added_as_on_a_disk() {
+    for rest in [TFRECORD, "STORED AS PARQUET OPTIONS (huggingface true, shards 2)"] {
+        let site = Site::with_photos(40);
+        let statements = [copy("photos", "out", rest), copy("s3://photos/set/", "s3://photos/out", rest)];
+        for sql in &statements {
+            site.sql(sql).success();
+        }
+        mend(&site);
+        for sql in &statements {
+            site.run(site.command(&["sql", "--retry-rejects", "-c"]), sql).success();
+        }
+        assert_same(&objects(&site, "out"), &files(&site, "out"));
+        let manifest = |text: Vec<u8>| -> (u64, u64, usize) {
+            let manifest: serde_json::Value = serde_json::from_slice(&text).expect("a manifest");
+            let number = |name: &str| manifest[name].as_u64().expect("a number");
+            (number("records"), number("rejected"), manifest["retries"].as_array().map_or(0, Vec::len))
+        };
+        let there = site.server.get("photos", "out/_manifest.json").expect("a manifest").to_vec();
+        let here = std::fs::read(site.workspace.path("out/_manifest.json")).expect("a manifest");
+        assert_eq!(manifest(there), manifest(here.clone()));
+        assert_eq!(manifest(here), (41, 0, 1));
+        assert!(site.server.uploads().is_empty() && site.server.get("photos", "out/_rejects.csv").is_none());
+    }
+}
+
 #[test]
 fn what_fails_leaves_no_dataset_and_resumes() {
     let site = Site::with_photos(24);
@@ -212,11 +247,6 @@ fn what_fails_leaves_no_dataset_and_resumes() {
     }
 }
 
-/// How often runs are interrupted; more by `PIXMILL_INTERRUPTIONS`.
-fn interruptions() -> u64 {
-    std::env::var("PIXMILL_INTERRUPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
-}
-
 /// Two statements and what they write, in directories of their names.
 fn statements(site: &Site) -> [(&'static str, String); 2] {
     let large = "COPY (SELECT value, text FROM '@rows.parquet' ORDER BY value) TO '@' STORED AS TFRECORD OPTIONS (shards 4, index true)";
@@ -240,11 +270,6 @@ fn check_left(site: &Site, to: &str, name: &str) -> bool {
     is_finished
 }
 
-/// Over all of a run's time, whatever that is.
-fn moment(number: u64) -> Duration {
-    Duration::from_millis(100 + number * 2_654_435_761 % 1300)
-}
-
 #[test]
 fn runs_that_are_interrupted_leave_no_wrong_dataset_and_resume_and_leave_nothing_behind() {
     let site = Site::with_photos(60);
@@ -256,7 +281,7 @@ fn runs_that_are_interrupted_leave_no_wrong_dataset_and_resume_and_leave_nothing
         let sql = sql.replace('@', &format!("s3://photos/{to}"));
         let mut command = site.command(&["sql", "-c"]);
         let mut run = command.arg(&sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
-        std::thread::sleep(moment(number));
+        std::thread::sleep(moment(number, 100..1400));
         send(run.id(), ["KILL", "INT", "TERM"][number as usize % 3]);
         run.wait().expect("ended");
         let is_finished = check_left(&site, &to, name);
@@ -280,7 +305,7 @@ fn a_cluster_that_loses_executors_and_clients_leaves_no_wrong_dataset_in_a_bucke
         let to = format!("runs/{number}-{name}");
         let sql = sql.replace('@', &format!("s3://photos/{to}"));
         let client = cluster.start_client(&["sql", "--cluster", &cluster.address, "--store", &site.rule(), "-c", &sql]);
-        std::thread::sleep(moment(number));
+        std::thread::sleep(moment(number, 100..1400));
         match number % 3 {
             0 => {
                 cluster.kill(number as usize);

@@ -147,15 +147,26 @@ fn process_config(
     })
 }
 
+/// How long an executor that was told to stop waits behind its last task for Ballista to end, which waits for answers of the scheduler's.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// Tells the scheduler what tasks have done, now and then, until the scheduler counts on this executor no more: it says so, or it has
 /// been out of reach for so long that it must have given this executor up. What tasks would write then is written by others, too.
 async fn tell(cluster: Cluster, id: String, tasks: RunningTasks, health: ExecutorHealth) {
     let timing = Timing::from_environment();
     let mut interval = tokio::time::interval(REPORT_INTERVAL);
     let mut heard = Instant::now();
+    let mut idle_since = None;
     loop {
         interval.tick().await;
         let (reports, ended) = tasks.reports();
+        let is_done = TERMINATING.load(Ordering::Acquire) && reports.len() == ended.len();
+        if !is_done {
+            idle_since = None;
+        } else if idle_since.get_or_insert_with(Instant::now).elapsed() >= LAST_WORDS {
+            tracing::warn!("the executor has no task any more, and ends without an answer of the scheduler's");
+            return;
+        }
         if reports.is_empty() && heard.elapsed() < timing.heartbeat {
             continue;
         }

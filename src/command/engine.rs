@@ -1,11 +1,13 @@
 //! The engine that a command's arguments ask for, and work with it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 use etcetera::BaseStrategy;
 
 use crate::cluster::client::HostPort;
@@ -47,7 +49,7 @@ pub(crate) struct EngineArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StoreArgs {
     /// What is special about a store, such as 's3://bucket,region=eu-west-1,endpoint=http://127.0.0.1:9000'; may be given several times
-    #[arg(long = "store", value_name = "STORE")]
+    #[arg(long = "store", value_name = "STORE", value_parser = RuleParser)]
     pub(crate) rules: Vec<StoreRule>,
 
     /// Requests to object stores that wait for an answer at the same time; 64 by default
@@ -55,13 +57,36 @@ pub(crate) struct StoreArgs {
     pub(crate) requests: Option<u16>,
 }
 
+/// Reads rules; an error doesn't show the whole of one, which may hold a secret.
+#[derive(Clone)]
+struct RuleParser;
+
+impl TypedValueParser for RuleParser {
+    type Value = StoreRule;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> std::result::Result<StoreRule, clap::Error> {
+        let rule = value.to_str().ok_or_else(|| "a store's name is text".to_string());
+        rule.and_then(|rule| rule.parse::<StoreRule>().map_err(|reason| reason.to_string())).map_err(|reason| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--store: {reason}\n")).with_cmd(command)
+        })
+    }
+}
+
 impl StoreArgs {
     /// The settings of the arguments, and behind them those of the file `pixmill/stores` among the user's configuration.
     ///
     /// # Errors
-    /// A file that holds something else.
+    /// A file that holds something else, and none where one is named.
     pub(crate) fn settings(&self) -> Result<StoreSettings> {
-        let named = std::env::var_os("PIXMILL_STORES").map(PathBuf::from);
+        let named = std::env::var_os("PIXMILL_STORES").filter(|name| !name.is_empty()).map(PathBuf::from);
+        if let Some(absent) = named.as_ref().filter(|file| !file.exists()) {
+            return Err(Error::Usage(format!("there is no file '{}', which PIXMILL_STORES names", absent.display())));
+        }
         let usual = || Some(etcetera::choose_base_strategy().ok()?.config_dir().join("pixmill/stores"));
         let settings = match named.or_else(usual) {
             Some(file) => StoreSettings::with_file(self.rules.clone(), &file)?,

@@ -95,16 +95,19 @@ impl Executor {
             let run = executor::run(options, cluster, report);
             tokio::pin!(run);
             tokio::select! {
-                ended = &mut run => return ended.map(|()| End::GivenUp),
+                ended = &mut run => {
+                    ended?;
+                    // Ballista may have heard the signal first.
+                    let is_told = tokio::time::timeout(HEARING, &mut stopped).await.is_ok();
+                    return Ok(if is_told { End::Stopped } else { End::GivenUp });
+                }
                 // Ballista has heard the signal, too, and ends when its tasks have; it doesn't hear of a parent's end.
                 () = &mut stopped => terminate(std::process::id()),
             }
             run.await.map(|()| End::Stopped)
         });
-        if matches!(ended, Ok(End::GivenUp)) {
-            // Its tasks end with this process's program, wherever they are.
-            runtime.shutdown_background();
-        }
+        // Tasks of one that was given up end with this process's program, wherever they are; one that was told to stop has none.
+        runtime.shutdown_background();
         drop(temporary);
         match ended? {
             End::Stopped => Ok(()),
@@ -112,6 +115,9 @@ impl Executor {
         }
     }
 }
+
+/// How long after its end an executor still hears that it was told to stop.
+const HEARING: Duration = Duration::from_millis(200);
 
 /// Why an executor came to its end.
 enum End {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::engine::EngineArgs;
 use super::generate;
-use super::statements::{Resume, run_all};
+use super::statements::{EarlierRun, run_all};
 use super::template::{Template, in_file};
 use crate::error::Result;
 use crate::output::Format;
@@ -33,7 +33,7 @@ pub(crate) struct Run {
     format: Format,
 
     #[command(flatten)]
-    resume: Resume,
+    earlier: EarlierRun,
 
     #[command(flatten)]
     engine: EngineArgs,
@@ -46,6 +46,6 @@ impl Run {
             generate::make_default_input(&request, self.engine.threads.count())?;
         }
         let sql = template.sql().map_err(in_file(&self.file))?;
-        run_all(&self.engine, &sql, self.format, &self.resume)
+        run_all(&self.engine, &sql, self.format, &self.earlier)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::engine::EngineArgs;
-use super::statements::{Resume, piped_input, run_all};
+use super::statements::{EarlierRun, piped_input, run_all};
 use crate::error::{Error, Result};
 use crate::output::Format;
 
@@ -36,7 +36,7 @@ pub(crate) struct Sql {
     pub(crate) no_init: bool,
 
     #[command(flatten)]
-    pub(crate) resume: Resume,
+    pub(crate) earlier: EarlierRun,
 
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
@@ -55,6 +55,6 @@ impl Sql {
 
     /// Runs a text of statements.
     pub(crate) fn run(&self, statements: &str) -> Result<()> {
-        run_all(&self.engine, statements, self.format, &self.resume)
+        run_all(&self.engine, statements, self.format, &self.earlier)
     }
 }

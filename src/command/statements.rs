@@ -9,19 +9,31 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::output::{Format, Look, Printing, run_one};
 
-/// Whether finished shards are kept.
+/// What a COPY makes of that which an earlier run of it has written.
 #[derive(Debug, Args)]
-pub(crate) struct Resume {
+pub(crate) struct EarlierRun {
     /// Keep the finished shards that an interrupted run of the same COPY has left, and write only the others
     #[arg(long)]
-    pub(crate) resume: bool,
+    resume: bool,
+
+    /// Try the rows again that the same COPY has rejected, and add those that come through to its dataset
+    #[arg(long, conflicts_with = "resume")]
+    retry_rejects: bool,
+}
+
+impl EarlierRun {
+    /// The statement that a session begins with.
+    pub(crate) fn setting(&self) -> Option<&'static str> {
+        let resume = self.resume.then_some("SET pixmill.resume = true");
+        resume.or(self.retry_rejects.then_some("SET pixmill.retry_rejects = true"))
+    }
 }
 
 /// Runs a text of statements; Ctrl-C cancels the one under way.
-pub(super) fn run_all(engine: &EngineArgs, sql: &str, format: Format, resume: &Resume) -> Result<()> {
+pub(super) fn run_all(engine: &EngineArgs, sql: &str, format: Format, earlier: &EarlierRun) -> Result<()> {
     with_engine(engine, async |engine| {
-        if resume.resume {
-            engine.sql("SET pixmill.resume = true").await?;
+        if let Some(setting) = earlier.setting() {
+            engine.sql(setting).await?;
         }
         print_all(engine, sql, format).await
     })

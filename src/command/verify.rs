@@ -15,7 +15,7 @@ use crate::verify::{
     AlikeReport, DuplicateRule, Duplicates, FolderReport, Label, Labels, MOST_BITS, Options, Report, ShardReport,
     check_folders, verify,
 };
-use crate::words::counted;
+use crate::words::{counted, printable};
 
 /// Check shards: TFRecord, WebDataset and Parquet files, told apart by what is in them
 ///
@@ -111,7 +111,8 @@ impl Verify {
 
 fn print<T: Serialize>(format: ReportFormat, report: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
     let text = match format {
-        ReportFormat::Table => text(report),
+        // Names of files and values may be anything.
+        ReportFormat::Table => text(report).lines().map(|line| printable(line) + "\n").collect(),
         ReportFormat::Json => match serde_json::to_string_pretty(report) {
             Ok(json) => format!("{json}\n"),
             Err(error) => return Err(Error::Failed(format!("cannot print the findings: {error}"))),

@@ -23,5 +23,5 @@ pub(crate) fn settings(input: &[u8]) {
     let ours = PixmillOptions::of(&options);
     assert!((1..=1 << 30).contains(&ours.batch_bytes()) && (1..=1 << 30).contains(&ours.decoded_batch_bytes()));
     assert!((1..=1000).contains(&ours.prefetch_batches()));
-    let _ = (ours.prefetch_bytes(), ours.executor_wait(), ours.resume(), ours.memory_limit());
+    let _ = (ours.prefetch_bytes(), ours.executor_wait(), ours.resume(), ours.retry_rejects(), ours.memory_limit());
 }

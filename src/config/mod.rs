@@ -54,6 +54,9 @@ extensions_options! {
 
         /// Whether a COPY keeps the finished shards that a run of the same statement has left, and writes only the others.
         pub resume: bool, default = false
+
+        /// Whether a COPY tries the rejected rows of the dataset that it has written again, and adds those that come through.
+        pub retry_rejects: bool, default = false
     }
 }
 
@@ -138,6 +141,11 @@ impl PixmillOptions {
     /// Whether a COPY keeps finished shards.
     pub fn resume(&self) -> bool {
         self.0.resume
+    }
+
+    /// Whether a `COPY` tries the rejected rows of its dataset again.
+    pub fn retry_rejects(&self) -> bool {
+        self.0.retry_rejects
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod nesting;
 mod planned;
 mod running;
 mod statement;
@@ -25,10 +26,10 @@ use crate::cluster::query::{ClusterExec, OpenJobs};
 use crate::cluster::report::job_name;
 use crate::cluster::session::{another_cluster_session, cluster_session};
 use crate::error::{Error, Result};
-use crate::exec::with_config;
+use crate::exec::{with_config, with_shares};
 pub use crate::plan::Progress;
 pub(crate) use crate::plan::UPDATE_INTERVAL;
-use crate::plan::{has_images, with_image_batches_of};
+use crate::plan::{has_images, sorts, with_image_batches_of};
 use crate::session::{another_session, local_session};
 use crate::storage::{AllowList, Listed, StoreSettings, Stores};
 
@@ -250,6 +251,9 @@ impl Session {
         if ClusterExec::in_plan(plan).is_none() && has_images(plan)? {
             let config = with_image_batches_of(plan, task_ctx.session_config().clone())?;
             task_ctx = with_config(&task_ctx, config);
+            if sorts(plan)? {
+                task_ctx = with_shares(&task_ctx)?;
+            }
         }
         Ok(RunningStatement::start(&self.cpu, self.ctx.clone(), begun, task_ctx))
     }

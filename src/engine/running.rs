@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::plan::Progress;
 use crate::sink::{CommitExec, result_schema};
 use crate::source::stored::Store;
+use crate::storage::Stores;
 
 /// A statement under way. Dropped, it is cancelled.
 pub struct RunningStatement {
@@ -125,7 +126,8 @@ impl Drop for RunningStatement {
 
 /// Sends the rows of a plan until there are no more, or nobody takes them.
 async fn give(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, rows: mpsc::Sender<QueryResult<RecordBatch>>) {
-    let mut stream = match execute_stream(plan, context) {
+    let explain = |error| Stores::explain(context.session_config(), error);
+    let mut stream = match execute_stream(plan, Arc::clone(&context)) {
         Ok(stream) => stream,
         Err(error) => {
             // Nobody listening any more is as good as an answer.
@@ -134,7 +136,7 @@ async fn give(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, rows: mps
         }
     };
     while let Some(batch) = stream.next().await {
-        if rows.send(batch).await.is_err() {
+        if rows.send(batch.map_err(explain)).await.is_err() {
             return;
         }
     }

@@ -10,6 +10,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::nesting::too_deep;
+
 /// A statement that was parsed.
 #[derive(Debug, Clone)]
 pub struct Statement(pub(crate) Parsed);
@@ -66,6 +68,10 @@ impl Statement {
     /// A text that is no SQL, with the place where it stops being it.
     pub(crate) fn parse_all(sql: &str) -> Result<Vec<Self>> {
         let mut tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().map_err(ParserError::from)?;
+        if let Some(token) = too_deep(&tokens) {
+            let place = token.span.start;
+            return Err(ParserError::ParserError(format!("the statement is nested too deeply{place}")).into());
+        }
         number_placeholders(&mut tokens);
         let mut parser = DFParserBuilder::new(tokens).build()?;
         let mut statements = Vec::new();

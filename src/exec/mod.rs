@@ -11,12 +11,13 @@ mod boxed_methods;
 mod children;
 mod io;
 mod pass_through;
+mod shares;
 mod task;
 
 pub(crate) use children::{methods_of_nodes_without_expressions, only_child, with_children};
 pub(crate) use io::{io_runtime, most_items, with_io_runtime};
 pub(crate) use pass_through::{PassThrough, PassThroughExec};
-pub(crate) use task::{Task, Worker, with_config};
+pub(crate) use task::{Task, Worker, with_config, with_shares};
 
 pub(crate) use boxed_methods::{
     boxed_create, boxed_create_physical_plan, boxed_insert_into, boxed_plan_extension, boxed_scan,

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::common::{Result, exec_err};
 use datafusion::execution::TaskContext;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
+
+use super::shares::SharesPool;
 
 /// A task of a cluster: a part of a plan's partitions. In one process there are no tasks, and a plan is run whole.
 #[derive(Debug, Default)]
@@ -65,6 +68,21 @@ impl Worker {
 
 /// The same context with another configuration.
 pub(crate) fn with_config(context: &TaskContext, config: SessionConfig) -> Arc<TaskContext> {
+    with(context, config, context.runtime_env())
+}
+
+/// The context of a statement that sorts images in several partitions at the same time: each has its share of the memory.
+///
+/// # Errors
+/// None in practice: the rest of the runtime is there.
+pub(crate) fn with_shares(context: &TaskContext) -> Result<Arc<TaskContext>> {
+    let runtime = context.runtime_env();
+    let pool = SharesPool::of(Arc::clone(&runtime.memory_pool));
+    let runtime = RuntimeEnvBuilder::from_runtime_env(&runtime).with_memory_pool(Arc::new(pool)).build_arc()?;
+    Ok(with(context, context.session_config().clone(), runtime))
+}
+
+fn with(context: &TaskContext, config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Arc<TaskContext> {
     Arc::new(TaskContext::new(
         context.task_id(),
         context.session_id(),
@@ -73,7 +91,7 @@ pub(crate) fn with_config(context: &TaskContext, config: SessionConfig) -> Arc<T
         context.higher_order_functions().clone(),
         context.aggregate_functions().clone(),
         context.window_functions().clone(),
-        context.runtime_env(),
+        runtime,
     ))
 }
 

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub const MANIFEST: &str = "_manifest.json";
 /// The file that lists rejected rows.
 pub const REJECTS: &str = "_rejects.csv";
+/// The list that becomes [`REJECTS`] as soon as its manifest is there.
+pub(crate) const NEXT_REJECTS: &str = "_rejects.next.csv";
 /// A file that says that runs which write here haven't finished.
 pub(crate) const UNFINISHED: &str = "_unfinished";
 /// A replaced dataset's manifest, until the new one is there.
@@ -49,11 +51,25 @@ pub struct Manifest {
     /// A hash of the statement that wrote it, by which `--resume` knows that there is nothing left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
+    /// What was added by trying rejected rows again, the first time first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<Retry>,
     /// Files that describe the dataset to other tools, beside the shards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sidecars: Vec<String>,
     /// The shards, sorted by path.
     pub shards: Vec<Shard>,
+}
+
+/// What `--retry-rejects` has added to a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Rows that had been rejected before it.
+    pub rejected_before: u64,
+    /// Records of the shards that it added.
+    pub records: u64,
+    /// The paths of these shards.
+    pub shards: Vec<String>,
 }
 
 /// A finished shard, as the manifest lists it.
@@ -80,6 +96,34 @@ impl Manifest {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The manifest of the dataset with more shards, and with so many rows that are rejected still.
+    pub(crate) fn with_added(self, added: Vec<Shard>, rejected: u64, sidecars: Vec<String>) -> Self {
+        let retry = Retry {
+            rejected_before: self.rejected,
+            records: added.iter().map(|shard| shard.records).sum(),
+            shards: added.iter().map(|shard| shard.path.clone()).collect(),
+        };
+        let (mut shards, mut retries) = (self.shards, self.retries);
+        shards.extend(added);
+        shards.sort_by(|left, right| left.path.cmp(&right.path));
+        retries.push(retry);
+        Self { rejected, shards, retries, sidecars, ..self }.counted()
+    }
+
+    /// The manifest as it was before the last [`Retry`]; `None` where there was none.
+    pub(crate) fn before_last_retry(mut self) -> Option<Self> {
+        let Retry { rejected_before, shards, .. } = self.retries.pop()?;
+        self.shards.retain(|shard| !shards.contains(&shard.path));
+        Some(Self { rejected: rejected_before, ..self }.counted())
+    }
+
+    /// The manifest with the records and bytes of its shards.
+    fn counted(self) -> Self {
+        let sum = |part: fn(&Shard) -> u64| self.shards.iter().map(part).sum();
+        let (records, bytes) = (sum(|shard| shard.records), sum(|shard| shard.bytes));
+        Self { records, bytes, ..self }
     }
 
     /// The manifest that a text is.
@@ -129,9 +173,34 @@ pub(crate) fn count_rejects(list: impl io::Read) -> io::Result<u64> {
     Ok(rows)
 }
 
+/// The rows of a list of rejected rows, in its order.
+///
+/// # Errors
+/// A list that can't be read, or of a version that told no classes.
+pub(crate) fn rejects(list: impl io::Read) -> impl Iterator<Item = io::Result<Reject>> {
+    csv::Reader::from_reader(list).into_deserialize().map(|row| row.map_err(io::Error::from))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_retry_adds_can_be_taken_back() {
+        let shard =
+            |path: &str, records| Shard { path: path.into(), records, bytes: 10 * records, crc32c: String::new() };
+        let text = r#"{"format": "tfrecord", "pixmill_version": "1", "jpeg_codec": "", "records": 3, "bytes": 30, "rejected": 5,
+            "features": {}, "options": {}, "shards": [{"path": "b", "records": 3, "bytes": 30, "crc32c": ""}]}"#;
+        let before = Manifest::parse(text.as_bytes()).expect("a manifest");
+        let once = before.clone().with_added(vec![shard("c", 2)], 3, Vec::new());
+        let twice = once.clone().with_added(vec![shard("a", 1)], 2, Vec::new());
+        assert_eq!((twice.records, twice.bytes, twice.rejected), (6, 60, 2));
+        assert_eq!(twice.shards.iter().map(|shard| shard.path.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(twice.retries[1], Retry { rejected_before: 3, records: 1, shards: vec!["a".into()] });
+        assert_eq!(twice.before_last_retry(), Some(once.clone()));
+        assert_eq!(once.before_last_retry(), Some(before.clone()));
+        assert_eq!(before.before_last_retry(), None);
+    }
 
     #[test]
     fn nothing_is_above_a_bucket() {

@@ -1,5 +1,6 @@
 //! File formats, as far as sources and sinks share them.
 
+pub(crate) mod arrow_file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod hive;

@@ -12,11 +12,14 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use datafusion::prelude::SessionConfig;
+use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::image_work::calls_an_image_function;
 use crate::config::PixmillOptions;
+use crate::exec::most_items;
 use crate::sink::ShardSinkExec;
 use crate::source::ReadExec;
 
@@ -40,6 +43,38 @@ pub(crate) fn with_image_batches_of(plan: &Arc<dyn ExecutionPlan>, config: Sessi
     let Fitting { rows, bytes } = Fitting::of(plan, config.options())?;
     config.options_mut().set(&format!("{}.batch_bytes", PixmillOptions::PREFIX), &bytes.to_string())?;
     Ok(config.with_batch_size(rows))
+}
+
+/// Memory for a sort of one partition: of its half a sort has a share, in which a few images have room, twice; of the other half what is
+/// merged (see `SharesPool`).
+const SORT_MEMORY: usize = 256 << 20;
+
+/// Has no more partitions sorted at the same time than there is memory for, where all of them are in this process.
+pub(crate) fn with_fitting_sorts(
+    plan: Arc<dyn ExecutionPlan>,
+    config: &SessionConfig,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    if most_items(config).is_some() || !sorts(&plan)? {
+        return Ok(plan);
+    }
+    let limit = PixmillOptions::of(config.options()).memory_limit().to_string();
+    let most = SessionContext::parse_capacity_limit("pixmill.memory_limit", &limit)? / SORT_MEMORY;
+    let fitting = plan.transform_up(|node| match node.downcast_ref::<ReadExec>() {
+        Some(scan) => Ok(scan.gathered(most)?.map_or(Transformed::no(node), Transformed::yes)),
+        None => Ok(Transformed::no(node)),
+    })?;
+    Ok(fitting.data)
+}
+
+/// Whether all rows of a plan are sorted somewhere, or will be for the sake of a window.
+pub(crate) fn sorts(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let mut sorts = false;
+    plan.apply(|node| {
+        let is_sort = node.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_none());
+        sorts |= is_sort || node.is::<WindowAggExec>() || node.is::<BoundedWindowAggExec>();
+        Ok(if sorts { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(sorts)
 }
 
 /// Has filters gather no more rows than a batch may have bytes.
@@ -82,15 +117,22 @@ impl Fitting {
         let most = PixmillOptions::of(options).batch_bytes();
         let bytes = match written == Some(partitions) {
             true => most,
+            // A sort holds twice a batch, and takes the next one only if there is room for it.
+            false if sorts(plan)? => most.min(LEAST_BATCH),
             false => most.min((ALL_BATCHES / partitions).max(LEAST_BATCH)),
         };
-        let mut rows = options.execution.batch_size.get();
+        let most_rows = options.execution.batch_size.get();
+        let mut rows = most_rows;
         plan.apply(|node| {
             if let Some(scan) = node.downcast_ref::<ReadExec>() {
                 rows = scan.rows_within(bytes as u64, rows);
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
+        // Where two large images would be a batch, one is: sorts copy them, and hold several copies.
+        if rows < most_rows && sorts(plan)? {
+            rows = (rows / 2).max(1);
+        }
         Ok(Self { rows, bytes })
     }
 }

@@ -36,7 +36,7 @@ pub(super) const ROWS_MAGIC: u8 = 0xFE;
 /// What the plan of one task begins with.
 pub(super) const WORK_MAGIC: u8 = 0xFD;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 6;
+pub(crate) const WIRE_VERSION: u8 = 7;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {

@@ -25,6 +25,7 @@ mod progress;
 mod push_filters;
 mod quoted_qualifiers;
 mod refuse;
+mod retry_rejects;
 mod rewrite_copy;
 mod rules;
 mod single_union;
@@ -33,7 +34,7 @@ mod summarize;
 mod wire_errors;
 
 pub(crate) use amend::amend_statement;
-pub(crate) use batches::{has_images, will_have_images, with_image_batches, with_image_batches_of};
+pub(crate) use batches::{has_images, sorts, will_have_images, with_image_batches, with_image_batches_of};
 pub(crate) use check_locations::check_locations;
 pub(crate) use codec::{LogicalCodec, PhysicalCodec, WIRE_VERSION};
 pub(crate) use distribute::{DistributedPlanner, is_row_wise};

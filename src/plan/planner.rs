@@ -1,5 +1,6 @@
 //! From logical to physical: the sink and its commit.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,17 +21,20 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::batches::{will_have_images, with_fitting_filters, with_image_batches};
+use super::batches::{will_have_images, with_fitting_filters, with_fitting_sorts, with_image_batches};
 use super::carried::{self, Features, carried};
 use super::check_locations;
 use super::image_work::measure_image_work;
 use super::literal_target::with_literal_target;
+use super::retry_rejects::{Again, again, rejecting_dataset};
 use super::statement::fingerprint;
 use crate::config::PixmillOptions;
 use crate::exec::{boxed_create_physical_plan, boxed_plan_extension};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
-use crate::sink::{CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, token};
-use crate::source::ReadExec;
+use crate::sink::{
+    CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, sweep_behind_manifest, token,
+};
+use crate::source::{ReadExec, check_arrow_files};
 use crate::storage::{self, AllowList, Directory, check_object_url, while_others_go_on};
 
 /// DataFusion's planner, and this crate's nodes.
@@ -51,7 +55,11 @@ impl PixmillQueryPlanner {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SinkPlanner)]);
         let plan = planner.create_physical_plan(with_literal_target(plan)?.as_ref(), session).await?;
         while_others_go_on(|| refuse_own_source(&plan))?;
-        let plan = if has_images { with_fitting_filters(plan, session.config_options())? } else { plan };
+        while_others_go_on(|| check_arrow(&plan))?;
+        let plan = match has_images {
+            true => with_fitting_filters(with_fitting_sorts(plan, session.config())?, session.config_options())?,
+            false => plan,
+        };
         measure_image_work(plan)
     }
 }
@@ -78,7 +86,8 @@ impl SinkPlanner {
         let input = inputs.first().cloned();
         let input = input.ok_or_else(|| internal_datafusion_err!("WriteShards has one input"))?;
         let input = without_useless_limits(input)?;
-        let resume = PixmillOptions::of(session.config_options()).resume();
+        let options = PixmillOptions::of(session.config_options());
+        let (resume, adds) = (options.resume(), options.retry_rejects());
         let statement = while_others_go_on(|| fingerprint(node, session.config_options()))?;
         let Some(directory) = Directory::at(&node.target) else {
             return exec_err!(
@@ -87,23 +96,47 @@ impl SinkPlanner {
             );
         };
         let directory = directory.opened(session.config())?;
-        if resume && let Some(rows) = while_others_go_on(|| finished(&directory, &statement))? {
+        if !adds
+            && resume
+            && let Some(rows) = while_others_go_on(|| finished(&directory, &statement))?
+        {
             return Ok(Some(rows));
         }
+        let dataset = adds.then(|| while_others_go_on(|| rejecting_dataset(&directory, &statement))).transpose()?;
+        if let Some(dataset) = dataset.as_ref().filter(|dataset| dataset.rejected == 0) {
+            tracing::info!("no row of '{directory}' is rejected");
+            return finished_plan(dataset).map(Some);
+        }
         let features = carried(&input, node.visible, session).await?;
-        let target = while_others_go_on(|| target(node, &input, (directory, statement), features))?;
+        let target = while_others_go_on(|| target(node, &input, (directory, statement), (features, dataset.as_ref())))?;
         let target = Arc::new(Target { resume, ..target });
         let unknown = |error| exec_datafusion_err!("cannot look into '{}': {error}", node.target);
-        if let Some(name) = while_others_go_on(|| target.foreign_file()).map_err(unknown)? {
+        if let Some(name) = while_others_go_on(|| target.foreign_file(dataset.as_ref())).map_err(unknown)? {
+            // A commit that came to its end just now has given names, and has no mark any more.
+            if while_others_go_on(|| target.directory.stamp(MANIFEST)).map_err(unknown)? != target.replaces {
+                return exec_err!(
+                    "'{}': another run has finished there meanwhile; look at what it has written",
+                    node.target
+                );
+            }
             return exec_err!(
                 "'{}' already holds '{name}', which no manifest lists; write to another directory, or use OPTIONS (overwrite true)",
                 node.target
             );
         }
         let running = session.config().target_partitions();
-        let parts = node.options.shards.filter(|shards| !has_partitions(&input, *shards));
+        let (input, still_rejected, parts) = match &dataset {
+            Some(dataset) => {
+                let Again { input, still_rejected } = while_others_go_on(|| again(&input, &target, dataset))?;
+                (input, still_rejected, None)
+            }
+            None => {
+                let parts = node.options.shards.filter(|shards| !has_partitions(&input, *shards));
+                (input, Vec::new(), parts)
+            }
+        };
         let sink: Arc<dyn ExecutionPlan> = Arc::new(ShardSinkExec::new(input, Arc::clone(&target), running, parts));
-        Ok(Some(Arc::new(CommitExec::new(sink, target, None))))
+        Ok(Some(Arc::new(CommitExec::new(sink, target, None, still_rejected.into()))))
     }
 }
 
@@ -120,29 +153,36 @@ fn finished(directory: &Directory, statement: &str) -> Result<Option<Arc<dyn Exe
     if manifest.statement.as_deref() != Some(statement) || !manifest.shards.iter().all(is_there) {
         return Ok(None);
     }
+    if let Err(error) = sweep_behind_manifest(directory, statement) {
+        tracing::warn!("'{directory}' is finished, and what its run has left there can't be removed: {error}");
+    }
     tracing::info!("'{directory}' is finished already");
-    let rows = MemorySourceConfig::try_new_exec(&[vec![finished_rows(&manifest)?]], result_schema(), None)?;
-    Ok(Some(rows))
+    finished_plan(&manifest).map(Some)
+}
+
+/// The rows of a dataset that is finished.
+fn finished_plan(manifest: &Manifest) -> Result<Arc<dyn ExecutionPlan>> {
+    Ok(MemorySourceConfig::try_new_exec(&[vec![finished_rows(manifest)?]], result_schema(), None)?)
 }
 
 fn target(
     node: &WriteShardsNode,
     input: &Arc<dyn ExecutionPlan>,
     (directory, statement): (Directory, String),
-    carried: Features,
+    (carried, dataset): (Features, Option<&Manifest>),
 ) -> Result<Target> {
     if directory.local().is_some_and(|path| path.exists() && !path.is_dir()) {
         return exec_err!("cannot write shards to '{}': it is a file, not a directory", node.target);
     }
     let unknown = |error| exec_datafusion_err!("cannot look into '{}': {error}", node.target);
     let replaces = directory.stamp(MANIFEST).map_err(unknown)?;
-    if replaces.is_some() && !node.options.overwrite {
+    if replaces.is_some() && !node.options.overwrite && dataset.is_none() {
         return exec_err!(
             "'{}' already holds a finished dataset; write to another directory, or use OPTIONS (overwrite true)",
             node.target
         );
     }
-    if directory.has(OLD_MANIFEST).map_err(unknown)? && !node.options.overwrite {
+    if directory.has(OLD_MANIFEST).map_err(unknown)? && (dataset.is_some() || !node.options.overwrite) {
         return exec_err!(
             "'{}' holds a dataset that a run has begun to replace and not finished; write to another directory, or use OPTIONS \
              (overwrite true)",
@@ -182,7 +222,22 @@ fn target(
         run: token()?,
         statement,
         resume: false,
+        retry: dataset.map(|dataset| dataset.retries.len() + 1),
     })
+}
+
+/// Checks the files of Arrow that a plan reads: they may be others than those whose columns are known.
+fn check_arrow(plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+    plan.apply(|plan| {
+        let scan =
+            plan.downcast_ref::<DataSourceExec>().and_then(|leaf| leaf.data_source().downcast_ref::<FileScanConfig>());
+        if let Some(scan) = scan.filter(|scan| scan.file_source().file_type().starts_with("arrow")) {
+            let files = scan.file_groups.iter().flat_map(|group| group.files());
+            check_arrow_files(files.map(|file| &file.object_meta.location).collect::<BTreeSet<_>>().into_iter())?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 /// Refuses to replace a dataset by what is read from it: it would be gone before it is read.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::expose::{expose, partitioned_below, with_partitions};
 use super::hive::{copy_with_nulls, insert_with_nulls};
+use crate::config::PixmillOptions;
 use crate::sink::{Format, SinkOptions, WriteShardsNode, is_asked_for, is_of_an_image};
 use crate::source::Partitions;
 use crate::storage::{Directory, check_object_url};
@@ -35,7 +36,7 @@ impl AnalyzerRule for RewriteCopy {
             }
             LogicalPlan::Copy(copy) => match Format::of(&copy.file_type.get_ext()) {
                 Some(format) => rewrite_format(format, copy, options),
-                None => Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?))),
+                None => copy_of_datafusion(copy, options),
             },
             LogicalPlan::Dml(insert) if matches!(insert.op, WriteOp::Insert(_)) => {
                 Ok(Transformed::yes(LogicalPlan::Dml(insert_with_nulls(insert, options)?)))
@@ -50,8 +51,18 @@ fn rewrite_format(format: Format, mut copy: CopyTo, options: &ConfigOptions) -> 
     // DataFusion's own format stays it unless this crate's is asked for.
     match is_asked_for(format, &mut copy.options)? {
         true => rewrite(format, copy).map(Transformed::yes),
-        false => Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?))),
+        false => copy_of_datafusion(copy, options),
     }
+}
+
+fn copy_of_datafusion(copy: CopyTo, options: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
+    if PixmillOptions::of(options).retry_rejects() {
+        return plan_err!(
+            "retry_rejects: the COPY to '{}' rejects no rows, and would be run as a whole; run it by itself",
+            copy.output_url
+        );
+    }
+    Ok(Transformed::yes(LogicalPlan::Copy(copy_with_nulls(copy, options)?)))
 }
 
 fn rewrite(format: Format, copy: CopyTo) -> Result<LogicalPlan> {

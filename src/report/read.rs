@@ -15,7 +15,7 @@ use super::columns;
 use super::query::{QueryRows, arrow, only};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::storage::{FoundFile, ObjectParts, Reach};
+use crate::storage::{FoundFile, ObjectParts, Parts, Reach};
 use crate::words::{counted, quoted};
 
 /// A row that can be compared with others: it has all measures, and something was measured.
@@ -117,7 +117,7 @@ fn rows_of<R: ChunkReader + 'static>(
     let unreadable = |error: &dyn std::fmt::Display| bad(format!("cannot be read as Parquet: {error}"));
     // The reader is somebody else's: its panic is the file's fault.
     let read = pixmill_udfs::catch_panic(|| {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(Parts(file)).map_err(|error| unreadable(&error))?;
         let found = Arc::clone(builder.schema());
         if let Some(fault) = columns::fault(&found, version(&open, &found).as_deref()) {
             return Err(bad(fault));
@@ -142,7 +142,7 @@ fn brought_to(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 /// The version that wrote a file, if the file says so.
 fn version<R: ChunkReader + 'static>(open: impl Fn() -> Result<R>, schema: &Schema) -> Option<String> {
     let (column, _) = schema.column_with_name("version")?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(open().ok()?).ok()?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Parts(open().ok()?)).ok()?;
     let only_version = ProjectionMask::roots(builder.parquet_schema(), [column]);
     let mut reader = builder.with_projection(only_version).with_batch_size(64).build().ok()?;
     let batch = reader.next()?.ok()?;

@@ -39,8 +39,8 @@ pub(crate) struct Start {
     pub(crate) format: Format,
     /// Whether the start-up file is read.
     pub(crate) reads_start_up: bool,
-    /// Whether a `COPY` keeps the shards that an interrupted one has left.
-    pub(crate) resumes: bool,
+    /// The statement that comes before all others.
+    pub(crate) setting: Option<&'static str>,
 }
 
 /// Runs a shell until its user leaves it.
@@ -85,8 +85,8 @@ const DEEPEST: usize = 16;
 
 impl Shell {
     async fn new(engine: &Engine, start: &Start) -> Result<Self> {
-        if start.resumes {
-            engine.sql("SET pixmill.resume = true").await?;
+        if let Some(setting) = start.setting {
+            engine.sql(setting).await?;
         }
         Ok(Self {
             session: engine.session().clone(),

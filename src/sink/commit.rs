@@ -26,7 +26,7 @@ use super::rejects::Rejects;
 use super::report::Report;
 use super::{ShardSinkExec, Target, hidden};
 use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
+use crate::format::manifest::{MANIFEST, Manifest, NEXT_REJECTS, OLD_MANIFEST, Reject, Shard};
 use crate::storage::{AllowList, Directory};
 
 /// The rows that a `COPY` to shards returns: one for each shard.
@@ -46,12 +46,19 @@ pub struct CommitExec {
     target: Arc<Target>,
     /// Partitions of the sink, as far as it was below this node at some time: on an executor only its rows are.
     partitions: Option<usize>,
+    /// Of the rejected rows that are tried again, those that don't come: they stay in the list.
+    still_rejected: Arc<[Reject]>,
     properties: Arc<PlanProperties>,
 }
 
 impl CommitExec {
     /// Commits what the sink below writes; `partitions` are those of a sink that isn't below any more.
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, target: Arc<Target>, partitions: Option<usize>) -> Self {
+    pub(crate) fn new(
+        input: Arc<dyn ExecutionPlan>,
+        target: Arc<Target>,
+        partitions: Option<usize>,
+        still_rejected: Arc<[Reject]>,
+    ) -> Self {
         let partitions = partitions_below(&input).or(partitions);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(result_schema()),
@@ -59,7 +66,7 @@ impl CommitExec {
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Self { input, target, partitions, properties: Arc::new(properties) }
+        Self { input, target, partitions, still_rejected, properties: Arc::new(properties) }
     }
 }
 
@@ -80,6 +87,10 @@ impl CommitExec {
 
     pub(super) fn partitions(&self) -> Option<usize> {
         self.partitions
+    }
+
+    pub(super) fn still_rejected(&self) -> &[Reject] {
+        &self.still_rejected
     }
 }
 
@@ -127,7 +138,8 @@ impl ExecutionPlan for CommitExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = only_child(self.name(), children)?;
-        Ok(Arc::new(Self::new(input, Arc::clone(&self.target), self.partitions)))
+        let (target, still_rejected) = (Arc::clone(&self.target), Arc::clone(&self.still_rejected));
+        Ok(Arc::new(Self::new(input, target, self.partitions, still_rejected)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -138,6 +150,7 @@ impl ExecutionPlan for CommitExec {
         let partitions = partitions.ok_or_else(|| internal_datafusion_err!("CommitExec has no sink"))?;
         let runtime = io_runtime(context.session_config());
         let task = Task::of(context.session_config());
+        let still_rejected = Arc::clone(&self.still_rejected);
         let memory = MemoryConsumer::new(format!("rejects of '{}'", target.directory)).register(context.memory_pool());
         let committed = async move {
             let batches: Vec<RecordBatch> = match rows.try_collect().await {
@@ -150,7 +163,8 @@ impl ExecutionPlan for CommitExec {
             };
             task.check()?;
             let reports = reports(&batches)?;
-            let committed = runtime.spawn_blocking(move || commit(&target, (&allow, &memory), partitions, reports));
+            let committed = runtime
+                .spawn_blocking(move || commit(&target, (&allow, &memory), partitions, (reports, &still_rejected)));
             committed.await.map_err(|error| exec_datafusion_err!("the commit stopped: {error}"))?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream::once(committed).boxed())))
@@ -177,30 +191,37 @@ fn commit(
     target: &Target,
     (allow, memory): (&AllowList, &MemoryReservation),
     partitions: usize,
-    reports: BTreeMap<usize, Vec<Report>>,
+    (reports, still_rejected): (BTreeMap<usize, Vec<Report>>, &[Reject]),
 ) -> Result<RecordBatch> {
     check_whole(&target.directory, partitions, &reports)?;
     let choose = |(partition, reports)| Some((partition, choose(target, reports)?));
     let reports: BTreeMap<usize, Report> = reports.into_iter().filter_map(choose).collect();
-    let rejects = Rejects::of(&reports);
+    let old = target.retry.map(|_| target.dataset_that_is_there()).transpose()?;
+    let rejects = Rejects::of(&reports, still_rejected, old.as_ref().map_or(0, |old| old.records));
     check_rejects(target, &rejects)?;
-    let placements = target.placements(&reports);
+    let old_shards = old.as_ref().map_or(&[][..], |old| &old.shards);
+    let placements = target.placements(&reports, old_shards);
     for placement in &placements {
         target.directory.check(&placement.shard.path, allow)?;
     }
     let rows = result_rows(&reports, &placements)?;
-    let mut shards: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
+    let written: Vec<Shard> = placements.iter().map(|placement| placement.shard.clone()).collect();
+    let mut shards = [old_shards, &written].concat();
     shards.sort_by(|left, right| left.path.cmp(&right.path));
     if shards.is_empty() && rejects.count > 0 {
         return nothing_written(target, &rejects, memory);
     }
     let failed = |error| io_failure(cannot_finish(target), &error);
     let sidecars = target.sidecars(&shards).map_err(failed)?;
-    let manifest = manifest(target, shards, rejects.count, sidecars.keys().cloned().collect())?;
+    let sidecar_names = sidecars.keys().cloned().collect();
+    let manifest = match old {
+        Some(old) => old.with_added(written, rejects.count, sidecar_names),
+        None => manifest(target, shards, rejects.count, sidecar_names)?,
+    };
     let finished = finish(target, &placements, (&rejects, memory), &sidecars, &manifest);
     match finished {
         // Another commit of the same run was first.
-        Err(_) if !target.is_marked() && is_there(target, &manifest) => {}
+        Err(_) if !target.is_marked() && target.has_manifest(&manifest) => {}
         done => done?,
     }
     let mut changed_keys = ChangedKeys::default();
@@ -217,7 +238,7 @@ fn choose(target: &Target, mut reports: Vec<Report>) -> Option<Report> {
     (found < reports.len()).then(|| reports.swap_remove(found))
 }
 
-fn cannot_finish(target: &Target) -> String {
+pub(super) fn cannot_finish(target: &Target) -> String {
     format!("cannot finish '{}'", target.directory)
 }
 
@@ -263,7 +284,8 @@ fn nothing_written(target: &Target, rejects: &Rejects, memory: &MemoryReservatio
 /// A filter that reads files comes behind the cut, and may leave a part without a row.
 fn warn_about_shards(target: &Target, manifest: &Manifest) {
     let (written, records) = (manifest.shards.len(), manifest.records);
-    let Some(asked) = target.options.shards.filter(|asked| target.partition_by.is_empty() && written < *asked) else {
+    let is_whole = target.partition_by.is_empty() && target.retry.is_none();
+    let Some(asked) = target.options.shards.filter(|asked| is_whole && written < *asked) else {
         return;
     };
     if (written as u64) < records {
@@ -301,6 +323,7 @@ fn manifest(target: &Target, shards: Vec<Shard>, rejected: u64, sidecars: Vec<St
         shuffle_seed: target.shuffle_seed,
         options,
         statement: Some(target.statement.clone()),
+        retries: Vec::new(),
         sidecars,
         shards,
     })
@@ -321,7 +344,10 @@ fn finish(
     let mut runs = target.runs().map_err(failed)?;
     target.end_others(&mut runs).map_err(failed)?;
     check_mark(target)?;
-    set_manifest_aside(target, manifest)?;
+    match target.retry {
+        Some(_) => target.check_dataset(manifest)?,
+        None => set_manifest_aside(target, manifest)?,
+    }
     let mut placed = Vec::with_capacity(placements.len());
     for some in placements.chunks(directory.at_once()) {
         check_mark(target)?;
@@ -343,7 +369,11 @@ fn finish(
     target.sweep_hidden().map_err(failed)?;
     write_manifest(manifest, target)?;
     let marks: Vec<_> = runs.into_iter().map(|(mark, _)| mark).collect();
-    let cleaned = directory.remove(&[OLD_MANIFEST.to_string()]).and_then(|()| target.end(marks));
+    let cleaned = match target.retry {
+        Some(_) => target.replace_rejects(manifest.rejected),
+        None => directory.remove(&[OLD_MANIFEST, NEXT_REJECTS].map(str::to_string)),
+    };
+    let cleaned = cleaned.and_then(|()| target.end(marks));
     // An attempt that got its shard's name before the marks were gone has told nobody, and one behind them cleans up itself.
     cleaned
         .and_then(|()| target.sweep_hidden())
@@ -366,12 +396,6 @@ fn check_mark(target: &Target) -> Result<()> {
     if target.is_marked() { Ok(()) } else { target.over() }
 }
 
-/// Whether a manifest stands in its place.
-fn is_there(target: &Target, manifest: &Manifest) -> bool {
-    let there = target.directory.read(MANIFEST).ok().flatten();
-    there.and_then(|text| Manifest::parse(&text).ok()).as_ref() == Some(manifest)
-}
-
 /// Takes back the promise that a dataset being replaced is a finished one: from here on its shards are overwritten.
 fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
     let directory = &target.directory;
@@ -388,13 +412,13 @@ fn set_manifest_aside(target: &Target, new: &Manifest) -> Result<()> {
             Ok(false) => directory.rename(OLD_MANIFEST, MANIFEST).map_err(failed)?,
         }
     }
-    match is_there(target, new) {
+    match target.has_manifest(new) {
         true => Ok(()),
         false => another_was_first(target),
     }
 }
 
-fn another_was_first(target: &Target) -> Result<()> {
+pub(super) fn another_was_first<T>(target: &Target) -> Result<T> {
     exec_err!("{}: another run has finished there meanwhile", cannot_finish(target))
 }
 
@@ -403,7 +427,12 @@ fn write_manifest(manifest: &Manifest, target: &Target) -> Result<()> {
     let failed = |error| io_failure(cannot_finish(target), &error);
     let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
-    match target.directory.write_new(MANIFEST, text) {
+    let written = match target.retry {
+        Some(_) if target.has_manifest(manifest) => Ok(()),
+        Some(_) => target.replace_manifest(text),
+        None => target.directory.write_new(MANIFEST, text),
+    };
+    match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => another_was_first(target),
         written => written.and_then(|()| target.directory.sync("")).map_err(failed),
     }

@@ -72,7 +72,7 @@ fn work_items(plan: &Arc<dyn ExecutionPlan>, mut partition: usize) -> Option<&[R
         let memory = leaf.data_source().downcast_ref::<MemorySourceConfig>()?;
         return memory.partitions().get(partition).map(Vec::as_slice);
     }
-    if reads_elsewhere(plan) {
+    if has_scalar_subquery(plan) {
         return None;
     }
     let children = plan.children();
@@ -92,7 +92,7 @@ fn work_items(plan: &Arc<dyn ExecutionPlan>, mut partition: usize) -> Option<&[R
 }
 
 /// Whether a node's values come from a query of their own, whose rows are not below it.
-fn reads_elsewhere(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(crate) fn has_scalar_subquery(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let mut found = false;
     let walked = plan.apply_expressions(&mut |expr| {
         expr.apply(|expr| {

@@ -79,6 +79,11 @@ pub(crate) trait OwnOptions: fmt::Debug {
         Ok(BTreeMap::new())
     }
 
+    /// Whether readers find shards of other names than those of one series.
+    fn takes_more_shards(&self, _options: &SinkOptions) -> bool {
+        true
+    }
+
     /// Whether an index stands beside each shard.
     fn has_index(&self) -> bool {
         false

@@ -6,6 +6,7 @@ pub mod parquet;
 pub mod tfrecord;
 pub mod webdataset;
 
+mod add;
 mod attempt;
 mod cast;
 mod classes;
@@ -56,11 +57,13 @@ pub use node::WriteShardsNode;
 pub use options::{OnReject, SinkOptions};
 pub use write::ShardSinkExec;
 
+pub(crate) use add::RejectsOf;
 pub(crate) use commit::{finished_rows, result_schema};
-pub(crate) use fingerprint::Fingerprint;
+pub(crate) use fingerprint::{Fingerprint, has_scalar_subquery};
 pub(crate) use hidden::token;
 pub(crate) use node::ShardFormatFactory;
 pub(crate) use options::is_asked_for;
+pub(crate) use sweep::sweep_behind_manifest;
 
 use crate::format::manifest::Shard;
 use crate::storage::{AllowList, Directory, Stamp};
@@ -108,6 +111,8 @@ pub struct Target {
     pub(crate) statement: String,
     /// Whether shards that a run of the same statement has left are kept.
     pub(crate) resume: bool,
+    /// Where the shards come to those of the dataset that is there, for which time its rejected rows are tried again, from 1.
+    pub(crate) retry: Option<usize>,
     /// The manifest that was there when the run was planned.
     pub(crate) replaces: Option<Stamp>,
 }
@@ -131,6 +136,17 @@ impl Target {
     /// The features and their kinds, for the manifest.
     fn features(&self) -> BTreeMap<String, String> {
         self.options.own().features(self)
+    }
+
+    /// How its shards are named.
+    pub(crate) fn name_template(&self) -> &NameTemplate {
+        &self.options.name_template
+    }
+
+    /// Whether more shards can have names that readers find.
+    pub(crate) fn takes_more_shards(&self) -> bool {
+        let names = &self.options.name_template;
+        (names.has_prefix() || !names.has_number_of_shards()) && self.options.own().takes_more_shards(&self.options)
     }
 
     /// Files that describe the finished dataset to other tools.

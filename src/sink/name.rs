@@ -89,6 +89,11 @@ impl NameTemplate {
         self.pieces().iter().any(|piece| matches!(piece, Piece::Field { name: "prefix", .. }))
     }
 
+    /// Whether names hold the number of shards, and so are those of a series.
+    pub(super) fn has_number_of_shards(&self) -> bool {
+        self.pieces().iter().any(|piece| matches!(piece, Piece::Field { name: "shards", .. }))
+    }
+
     /// The name of a shard.
     pub fn name(&self, prefix: &str, shard: usize, shards: usize, records: u64) -> String {
         let mut name = String::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Target;
-use super::directory::join;
+use super::directory::{join, split};
 use super::report::{Finished, HiddenFile, Report};
 use crate::format::INDEX_SUFFIX;
 use crate::format::manifest::Shard;
@@ -19,13 +19,17 @@ pub(super) struct Placement<'a> {
 }
 
 impl Target {
-    /// The names of all shards, in the order of partitions; `{shards}` is how many there are in a directory.
-    pub(super) fn placements<'a>(&self, reports: &'a BTreeMap<usize, Report>) -> Vec<Placement<'a>> {
-        let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    /// The names of all shards, in the order of partitions; `{shards}` is how many there are in a directory. Their numbers follow
+    /// those of `old` shards, unless they are a series of their own.
+    pub(super) fn placements<'a>(&self, reports: &'a BTreeMap<usize, Report>, old: &[Shard]) -> Vec<Placement<'a>> {
+        let mut next: BTreeMap<&str, usize> = BTreeMap::new();
+        for shard in old.iter().filter(|_| self.series().is_none()) {
+            *next.entry(split(&shard.path).0).or_default() += 1;
+        }
+        let mut all = next.clone();
         for finished in reports.values().flat_map(|report| &report.shards) {
             *all.entry(&finished.directory).or_default() += 1;
         }
-        let mut next: BTreeMap<&str, usize> = BTreeMap::new();
         let mut placements = Vec::new();
         for (partition, report) in reports {
             for finished in &report.shards {

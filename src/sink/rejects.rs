@@ -6,9 +6,9 @@ use std::io::{self, BufRead, BufReader, Lines, Read};
 
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::Target;
 use super::report::{HiddenFile, Report};
-use crate::format::manifest::{REJECTS, Reject, count_rejects};
+use super::{Target, hidden};
+use crate::format::manifest::{NEXT_REJECTS, REJECTS, Reject, count_rejects};
 use crate::storage::Directory;
 
 /// Bytes of rejected rows that a partition holds before it lists them in a file.
@@ -66,24 +66,27 @@ impl RejectList {
     }
 }
 
-/// The rows that are rejected by all partitions.
+/// The rows that are rejected by all partitions, and those of a dataset that are rejected still.
 pub(super) struct Rejects<'a> {
     reports: &'a BTreeMap<usize, Report>,
+    still_rejected: &'a [Reject],
     pub(super) count: u64,
     /// Rows that have come, those that shards have taken included.
     pub(super) rows: u64,
 }
 
 impl<'a> Rejects<'a> {
-    pub(super) fn of(reports: &'a BTreeMap<usize, Report>) -> Self {
-        let count = reports.values().map(|report| report.rejected).sum();
-        let records = reports.values().flat_map(|report| &report.shards).map(|shard| shard.records).sum::<u64>();
-        Self { reports, count, rows: count + records }
+    /// Besides, a dataset to which the reports add may have `records`.
+    pub(super) fn of(reports: &'a BTreeMap<usize, Report>, still_rejected: &'a [Reject], records: u64) -> Self {
+        let count = reports.values().map(|report| report.rejected).sum::<u64>() + still_rejected.len() as u64;
+        let added = reports.values().flat_map(|report| &report.shards).map(|shard| shard.records).sum::<u64>();
+        Self { reports, still_rejected, count, rows: count + records + added }
     }
 
     /// The first of them, in words.
     pub(super) fn first(&self) -> String {
-        let first = self.reports.values().filter_map(|report| report.first_reject.as_ref()).min();
+        let of_reports = self.reports.values().filter_map(|report| report.first_reject.as_ref());
+        let first = of_reports.chain(self.still_rejected).min();
         let first = first.map(|reject| (reject.path.as_deref().unwrap_or("a row"), reject.reason.as_str()));
         first.map_or_else(String::new, |(path, reason)| format!("'{path}': {reason}"))
     }
@@ -92,13 +95,24 @@ impl<'a> Rejects<'a> {
     /// far as to sweep the partitions' lists.
     pub(super) fn write(&self, target: &Target, memory: &MemoryReservation) -> io::Result<()> {
         let directory = &target.directory;
+        // The list of a dataset to which is added is replaced behind its manifest.
+        let to = if target.retry.is_some() { NEXT_REJECTS } else { REJECTS };
         if self.count == 0 {
-            return directory.remove(&[REJECTS.to_string()]);
+            return directory.remove(&[to.to_string()]);
         }
-        let lists: Vec<&HiddenFile> = self.reports.values().flat_map(|report| &report.rejects).collect();
+        let own = match self.still_rejected {
+            [] => None,
+            rejects => {
+                let token = hidden::token().map_err(io::Error::other)?;
+                Some(target.save_rejects(hidden::rejects("0", &token), rejects)?)
+            }
+        };
+        let lists = self.reports.values().flat_map(|report| &report.rejects).chain(&own);
+        let lists: Vec<&HiddenFile> = lists.collect();
         for list in &lists {
             if directory.length(&list.name)? != Some(list.bytes) {
-                return match listed_rejects(directory)? == self.count {
+                let is_listed = |name| Ok::<_, io::Error>(count_listed(directory, name)? == Some(self.count));
+                return match is_listed(to)? || is_listed(REJECTS)? {
                     true => Ok(()),
                     false => Err(io::Error::other("a list of rejected rows is gone; run the statement again")),
                 };
@@ -110,7 +124,7 @@ impl<'a> Rejects<'a> {
             piece = LEAST_PIECE;
             memory.resize(piece * count);
         }
-        directory.write_large(REJECTS, &|out| {
+        directory.write_large(to, &|out| {
             let mut table = csv::Writer::from_writer(out);
             let mut listed = 0;
             for reject in Merged::try_new(directory, &lists, piece)? {
@@ -128,12 +142,16 @@ impl<'a> Rejects<'a> {
     }
 }
 
-/// How many rows the list of rejected rows has.
-fn listed_rejects(directory: &Directory) -> io::Result<u64> {
-    match directory.length(REJECTS)? {
-        Some(bytes) => count_rejects(BufReader::new(Pieces { directory, name: REJECTS, bytes, at: 0 })),
-        None => Ok(0),
-    }
+/// How many rows a list of rejected rows has; `None` where there is none.
+pub(super) fn count_listed(directory: &Directory, name: &str) -> io::Result<Option<u64>> {
+    open_list(directory, name)?.map(count_rejects).transpose()
+}
+
+/// A list of rejected rows, where there is one.
+pub(super) fn open_list<'a>(directory: &'a Directory, name: &'a str) -> io::Result<Option<impl Read + 'a>> {
+    let bytes = directory.length(name)?;
+    // Of an object each piece is a request.
+    Ok(bytes.map(|bytes| BufReader::with_capacity(MOST_PIECE, Pieces { directory, name, bytes, at: 0 })))
 }
 
 impl Target {

@@ -10,6 +10,7 @@ use super::failure::io_failure;
 use super::sweep::ShardNames;
 use super::{Target, hidden};
 use crate::format::manifest::{MANIFEST, UNFINISHED};
+use crate::storage::Directory;
 
 /// What a person who looks into the directory reads.
 const NOTICE: &str = "Runs that write here are under way, or have failed. The next COPY to this directory that finishes sweeps what they left.\n";
@@ -103,9 +104,7 @@ impl Target {
 
     /// The runs that have marks, with the names that they give to shards.
     pub(super) fn runs(&self) -> io::Result<Vec<Run>> {
-        let marks = self.directory.names(&hidden::is_run)?;
-        let names = |mark: &String| serde_json::from_slice(&self.directory.read(mark).ok()??).ok();
-        Ok(marks.into_iter().map(|mark| (mark.clone(), names(&mark))).collect())
+        runs(&self.directory)
     }
 
     /// Takes away the marks of this run and of those whose leftovers are swept, which ends them.
@@ -144,6 +143,13 @@ impl Target {
             self.directory.remove_empty();
         }
     }
+}
+
+/// The runs that have marks in a directory, with the names that they give to shards.
+pub(super) fn runs(directory: &Directory) -> io::Result<Vec<Run>> {
+    let marks = directory.names(&hidden::is_run)?;
+    let names = |mark: &String| serde_json::from_slice(&directory.read(mark).ok()??).ok();
+    Ok(marks.into_iter().map(|mark| (mark.clone(), names(&mark))).collect())
 }
 
 #[cfg(test)]

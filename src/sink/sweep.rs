@@ -1,5 +1,6 @@
 //! What runs leave beside the shards of a dataset, and how it is told from what isn't theirs.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Component, Path};
@@ -7,10 +8,10 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{escaped, split};
-use super::run::Run;
+use super::run::{Run, runs};
 use super::{Format, NameTemplate, Target, hidden};
 use crate::format::INDEX_SUFFIX;
-use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, REJECTS, Shard, UNFINISHED};
+use crate::format::manifest::{MANIFEST, Manifest, NEXT_REJECTS, OLD_MANIFEST, REJECTS, Shard, UNFINISHED};
 use crate::storage::Directory;
 
 /// How a run names its shards, which its mark tells.
@@ -22,6 +23,12 @@ pub(super) struct ShardNames {
     prefix_by_directory: bool,
     partition_by: Vec<String>,
     compression: String,
+    /// The series that shards which come to those of a dataset are, where names tell how many there are.
+    #[serde(default)]
+    series: Option<String>,
+    /// What makes a statement the same one.
+    #[serde(default)]
+    statement: Option<String>,
 }
 
 impl ShardNames {
@@ -34,19 +41,23 @@ impl ShardNames {
             prefix_by_directory: options.own().prefix_by_directory(),
             partition_by: target.partition_by.clone(),
             compression: options.own().file_compression().suffix().to_string(),
+            series: target.series(),
+            statement: Some(target.statement.clone()),
         }
     }
 
     fn name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
-        let name = self.name_template.name(self.prefix(directory), shard, shards, records);
+        let name = self.name_template.name(&self.prefix(directory), shard, shards, records);
         format!("{name}{}", self.compression)
     }
 
     /// What shard names of a directory begin with.
-    fn prefix<'a>(&'a self, directory: &'a str) -> &'a str {
+    fn prefix<'a>(&'a self, directory: &'a str) -> Cow<'a, str> {
         let value = directory.rsplit_once('=').map(|(_, value)| value).filter(|_| self.prefix_by_directory);
         let format = Format::of(&self.format);
-        value.filter(|value| format.is_some_and(|format| format.is_directory_prefix(value))).unwrap_or(&self.prefix)
+        let value = value.filter(|value| format.is_some_and(|format| format.is_directory_prefix(value)));
+        let prefix = value.unwrap_or(&self.prefix);
+        self.series.as_ref().map_or(prefix.into(), |series| format!("{prefix}-{series}").into())
     }
 
     /// Files that this run may have written, by their paths below the dataset's directory: only those in directories that it
@@ -75,22 +86,51 @@ impl ShardNames {
 
     fn is_shard(&self, path: &str) -> bool {
         let (directory, name) = split(path);
-        self.name_template.matches(self.prefix(directory), name)
+        self.name_template.matches(&self.prefix(directory), name)
     }
 }
 
+/// Sweeps what a commit has left that was killed behind its manifest, which is the finished dataset of this statement.
+///
+/// # Errors
+/// The directory can't be looked into or changed.
+pub(crate) fn sweep_behind_manifest(directory: &Directory, statement: &str) -> io::Result<()> {
+    // A list of rejects that still gets its name is finished by who retries them.
+    if !directory.has(UNFINISHED)? || directory.has(NEXT_REJECTS)? {
+        return Ok(());
+    }
+    let is_own =
+        |names: &Option<ShardNames>| names.as_ref().is_some_and(|names| names.statement.as_deref() == Some(statement));
+    let (own, others): (Vec<Run>, Vec<Run>) = runs(directory)?.into_iter().partition(|(_, names)| is_own(names));
+    directory.remove(&own.into_iter().map(|(mark, _)| mark).collect::<Vec<_>>())?;
+    // One that isn't of this statement may be under way.
+    if !others.is_empty() {
+        return Ok(());
+    }
+    directory.remove(&[OLD_MANIFEST, UNFINISHED].map(str::to_string))?;
+    directory.remove(&directory.names(&hidden::is_left)?)?;
+    directory.abort_uploads(&hidden::is_left)
+}
+
 impl Target {
+    /// The series that its shards are beside others of a dataset.
+    pub(super) fn series(&self) -> Option<String> {
+        let retry = self.retry.filter(|_| self.options.name_template.has_number_of_shards());
+        retry.map(|retry| format!("retry{retry}"))
+    }
+
     /// The name of a shard in a directory; `shard` and `shards` count those of this directory.
     pub(super) fn shard_name(&self, directory: &str, shard: usize, shards: usize, records: u64) -> String {
         ShardNames::of(self).name(directory, shard, shards, records)
     }
 
-    /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it.
+    /// A file of the directory that the commit would sweep or replace, though nothing says that a run of ours has left it. `dataset` is
+    /// the one to which shards are added.
     ///
     /// # Errors
     /// The directory can't be looked into.
-    pub(crate) fn foreign_file(&self) -> io::Result<Option<String>> {
-        if self.options.overwrite {
+    pub(crate) fn foreign_file(&self, dataset: Option<&Manifest>) -> io::Result<Option<String>> {
+        if self.options.overwrite && dataset.is_none() {
             return Ok(None);
         }
         let runs = self.runs()?;
@@ -98,7 +138,10 @@ impl Target {
             |path: &str| runs.iter().any(|(_, names)| names.as_ref().is_some_and(|names| names.is_shard(path)));
         let mut foreign: Vec<String> = ShardNames::of(self).files(&self.directory)?;
         foreign.retain(|path| !is_ours(path));
-        if runs.is_empty() {
+        if let Some(dataset) = dataset {
+            let parts = self.parts(&dataset.shards);
+            foreign.retain(|path| !parts.contains(path));
+        } else if runs.is_empty() {
             let mut written = vec![REJECTS.to_string()];
             written.extend(self.options.own().sidecar_names(self));
             for name in written {
@@ -108,13 +151,19 @@ impl Target {
         Ok(foreign.into_iter().min())
     }
 
-    /// Removes what runs whose commit died, or the dataset that this one replaces, left beside the shards. The runs are those
-    /// with marks.
-    pub(super) fn sweep(&self, shards: &[Shard], runs: &[Run]) -> io::Result<()> {
+    /// The files of shards, and their indexes.
+    fn parts(&self, shards: &[Shard]) -> HashSet<String> {
         let mut parts: HashSet<String> = shards.iter().map(|shard| shard.path.clone()).collect();
         if self.options.own().has_index() {
             parts.extend(shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));
         }
+        parts
+    }
+
+    /// Removes what runs whose commit died, or the dataset that this one replaces, left beside the shards. The runs are those
+    /// with marks.
+    pub(super) fn sweep(&self, shards: &[Shard], runs: &[Run]) -> io::Result<()> {
+        let parts = self.parts(shards);
         let mut left: Vec<String> = Vec::new();
         if let Some(old) = self.directory.read(OLD_MANIFEST)?.map(|old| Manifest::parse(&old)).transpose()? {
             left.extend(old.shards.iter().map(|shard| format!("{}{INDEX_SUFFIX}", shard.path)));

@@ -84,7 +84,7 @@ pub(super) async fn commit(target: &Arc<Target>, partitions: usize, reports: &[&
     let rows: Vec<RecordBatch> = reports.iter().map(|report| (*report).clone()).collect();
     let schema = rows.first().map_or_else(schema, RecordBatch::schema);
     let rows = MemorySourceConfig::try_new_exec(&[rows], schema, None).expect("a plan");
-    run(Arc::new(CommitExec::new(rows, Arc::clone(target), Some(partitions))), 0, Arc::default()).await
+    run(Arc::new(CommitExec::new(rows, Arc::clone(target), Some(partitions), Arc::default())), 0, Arc::default()).await
 }
 
 /// A new run of one statement.
@@ -103,6 +103,7 @@ pub(super) fn target(directory: &Path) -> Target {
         run: token().expect("a token"),
         statement: "one".to_string(),
         resume: false,
+        retry: None,
         replaces: Directory::Local(directory.to_path_buf()).stamp(MANIFEST).expect("a look"),
     }
 }

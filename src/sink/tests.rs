@@ -379,3 +379,43 @@ fn a_task_that_is_cancelled_while_rows_wait_leaves_nothing() {
     let names = names(directory.path());
     assert!(names.len() == 2 && names[0].starts_with(".run-") && names[1] == "_unfinished", "{names:?}");
 }
+
+#[test]
+fn what_a_commit_leaves_that_is_killed_behind_its_manifest_is_swept_and_what_others_do_is_not() {
+    let directory = directory();
+    let target = Arc::new(target(directory.path()));
+    let sweep = || super::sweep_behind_manifest(&target.directory, &target.statement).expect("swept");
+    finish(async {
+        let [one, two] = both(&target).await;
+        let killed: Vec<_> =
+            names(directory.path()).into_iter().filter(|name| !name.starts_with(".finished-")).collect();
+        let kept: Vec<_> = killed.iter().map(|name| fs::read(directory.path().join(name)).expect("a file")).collect();
+        commit(&target, 2, &[&one, &two]).await.expect("committed");
+        let killed = || {
+            killed
+                .iter()
+                .zip(&kept)
+                .for_each(|(name, text)| fs::write(directory.path().join(name), text).expect("written"))
+        };
+        killed();
+        assert_eq!(names(directory.path()).len(), SHARDS.len() + 4);
+        sweep();
+        assert_eq!(names(directory.path()), SHARDS);
+        let other = Target {
+            run: super::token().expect("a token"),
+            statement: "another".to_string(),
+            ..target.as_ref().clone()
+        };
+        let mark = super::hidden::run(&other.run);
+        killed();
+        fs::write(
+            directory.path().join(&mark),
+            serde_json::to_vec(&super::sweep::ShardNames::of(&other)).expect("JSON"),
+        )
+        .expect("written");
+        sweep();
+        let names = names(directory.path());
+        assert!(names.contains(&mark) && names.contains(&"_unfinished".to_string()), "{names:?}");
+        assert!(!names.contains(&super::hidden::run(&target.run)), "{names:?}");
+    });
+}

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{CommitExec, ShardSinkExec, SinkOptions, Target, WriteShardsNode};
+use crate::format::manifest::Reject;
 
 #[derive(Serialize, Deserialize)]
 struct SinkWire {
@@ -21,6 +22,7 @@ struct SinkWire {
 struct CommitWire {
     target: Target,
     partitions: Option<usize>,
+    still_rejected: Vec<Reject>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,7 +68,8 @@ impl CommitExec {
     /// # Errors
     /// A path that isn't UTF-8.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        to_bytes("CommitExec", &CommitWire { target: self.target().clone(), partitions: self.partitions() })
+        let (target, still_rejected) = (self.target().clone(), self.still_rejected().to_vec());
+        to_bytes("CommitExec", &CommitWire { target, partitions: self.partitions(), still_rejected })
     }
 
     /// The node with an input.
@@ -74,8 +77,8 @@ impl CommitExec {
     /// # Errors
     /// Bytes that are not those of this node.
     pub(crate) fn decode(bytes: &[u8], input: Arc<dyn ExecutionPlan>) -> Result<Self> {
-        let CommitWire { target, partitions } = from_bytes("CommitExec", bytes)?;
-        Ok(Self::new(input, Arc::new(target), partitions))
+        let CommitWire { target, partitions, still_rejected } = from_bytes("CommitExec", bytes)?;
+        Ok(Self::new(input, Arc::new(target), partitions, still_rejected.into()))
     }
 }
 
@@ -139,6 +142,7 @@ mod tests {
             carried: [("image".to_string(), serde_json::json!({ "_type": "Image" }))].into(),
             shuffle_seed: Some(u64::MAX),
             resume: true,
+            retry: Some(3),
             replaces: crate::storage::Stamp::of(&directory.path().join("a")),
             ..testing::target(directory.path())
         }
@@ -155,9 +159,17 @@ mod tests {
             }
             let sink = ShardSinkExec::new(Arc::clone(&input), Arc::clone(&target), 5, None);
             // On an executor there is no sink below the commit, which still knows how many partitions there were.
-            let commit = CommitExec::new(Arc::new(sink), Arc::clone(&target), None);
+            let reject = |path: Option<&str>| Reject {
+                path: path.map(str::to_string),
+                stage: "read".into(),
+                class: "missing".into(),
+                reason: "it isn't there".into(),
+            };
+            let rejects = [reject(None), reject(Some("a"))];
+            let commit = CommitExec::new(Arc::new(sink), Arc::clone(&target), None, rejects.clone().into());
             let read = CommitExec::decode(&commit.encode().expect("bytes"), input).expect("the node");
             assert_eq!((read.target(), read.partitions()), (target.as_ref(), Some(2)));
+            assert_eq!(read.still_rejected(), rejects);
         }
     }
 

@@ -26,7 +26,7 @@ use datafusion::common::Result;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use by_name::FilesByName;
-pub(crate) use listed::{FilesTable, ListedTableFactory, with_files_of_now};
+pub(crate) use listed::{FilesTable, ListedTableFactory, check_arrow_files, with_files_of_now};
 
 pub use arguments::SourceOptions;
 pub use node::ReadExec;

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{BooleanArray, RecordBatch, StringArray};
+use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
@@ -15,7 +17,7 @@ use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::list::ReaderMessage;
-use super::work::work_items;
+use super::work::{cut, work_items};
 use crate::exec::{methods_of_nodes_without_expressions, only_child};
 
 /// The work items of all partitions; none where the leaf isn't at hand.
@@ -74,6 +76,14 @@ pub(crate) trait Reader: fmt::Debug + Send + Sync + 'static {
 
     /// The column of class numbers, and the labels in their order, where the query looks at those and there are any.
     fn classes(&self) -> Option<(&'static str, &[String])>;
+
+    /// The place of each row, as lists of rejected rows name it; `None` where a row has none of its own.
+    ///
+    /// # Errors
+    /// Work items that don't tell.
+    fn places(&self, _items: &RecordBatch) -> Result<Option<StringArray>> {
+        Ok(None)
+    }
 
     /// Files that may be shards of a dataset.
     fn shard_paths(&self, _items: &Items) -> Vec<String> {
@@ -189,6 +199,45 @@ impl ReadExec {
     /// How many rows, up to `most`, have so many bytes of content at most, whichever they are.
     pub(crate) fn rows_within(&self, bytes: u64, most: usize) -> usize {
         self.reader.rows_within(self.items(), bytes, most)
+    }
+
+    /// The same source of those rows alone whose places are wanted, with at most so many in each partition, which are no more than
+    /// before. `None` where rows have no places of their own, or the source has a part of them only.
+    ///
+    /// # Errors
+    /// Work items that don't tell.
+    pub(crate) fn only(
+        &self,
+        most: usize,
+        wants: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let schema = self.reader.items_schema();
+        let mut wanted = Vec::new();
+        for items in self.items().iter().flatten() {
+            let Some(places) = self.reader.places(items)?.filter(|_| self.fetch.is_none()) else { return Ok(None) };
+            let is_wanted: BooleanArray = places.iter().map(|place| Some(place.is_some_and(&mut *wants))).collect();
+            wanted.push(filter_record_batch(items, &is_wanted)?);
+        }
+        let wanted = concat_batches(&schema, &wanted)?;
+        let partitions = wanted.num_rows().div_ceil(most.max(1)).clamp(1, self.items().len().max(1));
+        let parts = cut(wanted.num_rows(), partitions).map(|(start, rows)| vec![wanted.slice(start, rows)]);
+        let leaf: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&parts.collect::<Vec<_>>(), schema, None)?;
+        self.with(&leaf, None).map(Some)
+    }
+
+    /// The same source in so many partitions at most, each of several that followed each other; `None` where it has no more.
+    ///
+    /// # Errors
+    /// None in practice: work items stay what they are.
+    pub(crate) fn gathered(&self, most: usize) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let items = self.items();
+        if items.len() <= most.max(1) {
+            return Ok(None);
+        }
+        let parts = cut(items.len(), most.max(1)).map(|(start, count)| items[start..start + count].concat());
+        let parts: Vec<Vec<RecordBatch>> = parts.collect();
+        let leaf: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&parts, self.reader.items_schema(), None)?;
+        self.with(&leaf, self.fetch).map(Some)
     }
 
     /// What a remote process needs to do the same, and the most rows of each partition.

@@ -15,7 +15,7 @@ use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
 };
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryFutureExt};
@@ -27,6 +27,7 @@ use super::AllowList;
 use super::find::files_below;
 use super::literal::tell_unnameable;
 use super::objects::{OpenStore, Stores, reason_for_no_head, stream_below};
+use super::write_failures::WriteFailures;
 
 /// DataFusion's registry, whose stores keep to an allow-list.
 #[derive(Debug)]
@@ -64,7 +65,8 @@ impl ObjectStoreRegistry for AllowedStores {
             (Err(error), None) => return Err(error),
         };
         let gate = Gate { url: url.clone(), allow: Arc::clone(&self.allow) };
-        Ok(Arc::new(AllowedStore { store, lister, gate }))
+        let failures = self.stores.as_ref().map(|stores| stores.write_failures());
+        Ok(Arc::new(AllowedStore { store, lister, gate, failures }))
     }
 }
 
@@ -74,6 +76,17 @@ struct AllowedStore {
     /// One of the process's, and what its requests run on: its listings go on where a page is cut and a key is no path.
     lister: Option<(OpenStore, Handle)>,
     gate: Gate,
+    /// Where writers that don't tell what failed leave it.
+    failures: Option<Arc<WriteFailures>>,
+}
+
+impl AllowedStore {
+    fn written<T>(&self, path: &Path, result: Result<T>) -> Result<T> {
+        if let (Some(failures), Err(error)) = (&self.failures, &result) {
+            failures.remember(&self.gate.url, path, error);
+        }
+        result
+    }
 }
 
 impl fmt::Debug for AllowedStore {
@@ -192,12 +205,14 @@ fn refused(path: &Path, error: DataFusionError) -> Error {
 impl ObjectStore for AllowedStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.gate.check(path)?;
-        self.store.put_opts(path, payload, options).await
+        self.written(path, self.store.put_opts(path, payload, options).await)
     }
 
     async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         self.gate.check(path)?;
-        self.store.put_multipart_opts(path, options).await
+        let inner = self.written(path, self.store.put_multipart_opts(path, options).await)?;
+        let Some(failures) = self.failures.clone() else { return Ok(inner) };
+        Ok(Box::new(ToldUpload { inner, path: path.clone(), store: self.gate.url.clone(), failures }))
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
@@ -259,6 +274,31 @@ impl ObjectStore for AllowedStore {
         self.gate.check(from)?;
         self.gate.check(to)?;
         self.store.rename_opts(from, to, options).await
+    }
+}
+
+/// An upload whose failures are remembered.
+#[derive(Debug)]
+struct ToldUpload {
+    inner: Box<dyn MultipartUpload>,
+    path: Path,
+    store: Url,
+    failures: Arc<WriteFailures>,
+}
+
+#[async_trait]
+impl MultipartUpload for ToldUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (failures, store, path) = (Arc::clone(&self.failures), self.store.clone(), self.path.clone());
+        self.inner.put_part(data).inspect_err(move |error| failures.remember(&store, &path, error)).boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.inner.complete().await.inspect_err(|error| self.failures.remember(&self.store, &self.path, error))
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
     }
 }
 

@@ -19,6 +19,7 @@ mod unread;
 mod waits;
 mod walk;
 mod web;
+mod write_failures;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -47,7 +48,7 @@ pub(crate) use objects::{
     Content, Failures, FoundObject, ObjectLocation, ObjectReader, Order, Ranges, Stores, Version, Wanted, check_object,
     check_object_url, is_object_url, is_of_store, read_objects,
 };
-pub(crate) use parts::ObjectParts;
+pub(crate) use parts::{ObjectParts, Parts};
 pub(crate) use unread::{ReadClass, Unread};
 pub(crate) use waits::while_others_go_on;
 pub(crate) use web::{Outage, check_web_location, is_web_url, named_in_lists, read_web, shown};

@@ -14,6 +14,7 @@ use super::labels::{self, Label};
 use super::places::Places;
 use super::report::{FaultKind, FaultPlace};
 use super::shard::ShardCheck;
+use crate::storage::Parts;
 
 /// The most rows, and about the most bytes, that are read at once.
 const BATCH_ROWS: u64 = 64;
@@ -43,7 +44,7 @@ fn open(path: &Path, places: &Places, shard: &mut ShardCheck<'_>) -> Result<(), 
 
 fn read<R: ChunkReader + 'static>(file: R, shard: &mut ShardCheck<'_>) -> Result<(), String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("cannot be read as Parquet: {error}");
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(&error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Parts(file)).map_err(|error| unreadable(&error))?;
     let stated = builder.metadata().file_metadata().num_rows();
     let schema = Arc::clone(builder.schema());
     let groups = builder.metadata().row_groups().iter();

@@ -13,5 +13,5 @@ pub(crate) use cut::{first_sentence, one_line};
 pub(crate) use html::{Text, page};
 pub(crate) use number::counted;
 pub(crate) use sql::{identifier, quoted};
-pub(crate) use store::{chain, elements, is_answer, of_store, unescaped};
+pub(crate) use store::{Advised, chain, elements, of_store, unescaped};
 pub(crate) use terminal::{beginning, cut, cut_between, padded, printable, push, width};

@@ -2,13 +2,36 @@
 
 use object_store::Error;
 
+/// An error that was understood where it came up: it says itself what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{said}; {advice}")]
+pub(crate) struct Advised {
+    /// The place that is meant, where the request says nothing of it.
+    pub(crate) place: Option<String>,
+    pub(crate) said: String,
+    pub(crate) advice: String,
+}
+
+impl Advised {
+    /// That which an error comes from.
+    pub(crate) fn of<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        std::iter::successors(Some(error), |error| (*error).source()).find_map(|cause| cause.downcast_ref())
+    }
+}
+
 /// An error of an object store: what was asked of it, what it answered, and what to do.
 pub(crate) fn of_store(error: &Error) -> String {
     let text = chain(error);
     let asked = asked(&text);
+    if let Some(advised) = Advised::of(error) {
+        return match advised.place.as_deref().or(asked) {
+            Some(place) => format!("{place}: {advised}"),
+            None => advised.to_string(),
+        };
+    }
     let (answer, advice) = match answer(&text) {
         Some((code, message)) => {
-            let advice = advice(&code, &message);
+            let advice = advice(&code);
             let answer = if message.is_empty() { code } else { format!("{code}: {}", message.trim_end_matches('.')) };
             (answer, advice)
         }
@@ -19,11 +42,6 @@ pub(crate) fn of_store(error: &Error) -> String {
         Some(advice) => format!("{asked}: {answer}; {advice}"),
         None => format!("{asked}: {answer}"),
     }
-}
-
-/// Whether an error is what a store answered, and not that there was no whole answer.
-pub(crate) fn is_answer(error: &Error) -> bool {
-    answer(&chain(error)).is_some()
 }
 
 /// An error with what it came from, each said once.
@@ -65,13 +83,45 @@ pub(crate) fn elements<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 
 /// The text of an element of XML.
 pub(crate) fn unescaped(text: &str) -> String {
-    let entities = [("&apos;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
-    entities.into_iter().fold(text.to_string(), |text, (entity, letter)| text.replace(entity, letter))
+    let mut unescaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('&') {
+        unescaped.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let entity = rest.find(';').and_then(|end| Some((letter(&rest[1..end])?, end)));
+        let (letter, end) = entity.unwrap_or(('&', 0));
+        unescaped.push(letter);
+        rest = &rest[end + 1..];
+    }
+    unescaped.push_str(rest);
+    unescaped
 }
 
+/// What an entity of XML stands for.
+fn letter(entity: &str) -> Option<char> {
+    match entity {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => {
+            let number = entity.strip_prefix('#')?;
+            let code = match number.strip_prefix('x') {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            code.ok().and_then(char::from_u32)
+        }
+    }
+}
+
+const CREDENTIALS: &str = "docs/stores.md says where credentials are looked for";
+const RIGHTS: &str = "docs/stores.md says which rights are needed";
+const TOO_OFTEN: &str = "the store is asked too often; try again later, or with fewer processes";
+
 /// What to do about an answer.
-fn advice(code: &str, message: &str) -> Option<String> {
-    const CREDENTIALS: &str = "docs/stores.md says where credentials are looked for";
+fn advice(code: &str) -> Option<String> {
     let advice = match code {
         "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
@@ -79,79 +129,43 @@ fn advice(code: &str, message: &str) -> Option<String> {
         | "ExpiredToken"
         | "AuthenticationFailed"
         | "AuthorizationFailure" => {
-            format!("the credentials of this process aren't right for this store: {CREDENTIALS}")
+            return Some(format!("the credentials of this process aren't right for this store: {CREDENTIALS}"));
         }
         "AccessDenied" | "AuthorizationPermissionMismatch" | "AllAccessDisabled" => {
-            format!("whom these credentials stand for may not do that: {CREDENTIALS}")
+            return Some(format!("whom these credentials stand for may not do that: {RIGHTS}"));
         }
-        "RequestTimeTooSkewed" => "the clock of this machine is wrong".to_string(),
-        "NoSuchBucket" | "ContainerNotFound" => "look at the bucket's name, its account and its region".to_string(),
-        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
-            let expected =
-                message.split_once("expecting '").and_then(|(_, rest)| rest.split_once('\'')).map(|(region, _)| region);
-            let region = expected.unwrap_or("REGION");
-            format!("the bucket is in another region: AWS_REGION={region} or --store 's3://BUCKET,region={region}'")
-        }
-        "SlowDown" | "ServerBusy" | "ServiceUnavailable" => {
-            "the store is asked too often; try again later, or with fewer processes".to_string()
-        }
+        "RequestTimeTooSkewed" => "the clock of this machine is wrong",
+        "NoSuchBucket" | "ContainerNotFound" => "look at the bucket's name, its account and its region",
+        "SlowDown" | "ServerBusy" | "ServiceUnavailable" | "TooManyRequests" => TOO_OFTEN,
+        "InternalError" => IN_TROUBLE,
         _ => return None,
     };
-    Some(advice)
+    Some(advice.to_string())
 }
 
-/// Whether requests may go by a proxy.
-fn has_proxy() -> bool {
-    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        .into_iter()
-        .any(|name| std::env::var_os(name).is_some())
-}
+const IN_TROUBLE: &str = "the store, or what stands before it, is in trouble: try again later";
 
 /// What is known where the answer was no XML.
 fn told(error: &Error, text: &str) -> (String, Option<String>) {
-    let advice = |text: &str| Some(text.to_string());
-    if let Some((_, reason)) = text.split_once("cannot connect to ") {
-        let advice = if reason.contains("certificate") {
-            "its certificate is none that this machine trusts: SSL_CERT_FILE may name more of them"
-        } else if reason.contains("tunnel") {
-            "look at the proxy that HTTPS_PROXY names"
-        } else if reason.contains("InvalidContentType") {
-            "the endpoint speaks http, and not https"
-        } else if has_proxy() {
-            "look at the endpoint, at the network of this machine, and at the proxy that its environment names"
-        } else {
-            "look at the endpoint, and at the network of this machine"
-        };
-        return (format!("cannot connect to {}", reason.trim_end()), Some(advice.to_string()));
-    }
-    if text.contains("no credentials were found") {
-        return (
-            "no credentials were found, and this machine has no service that tells it its role".to_string(),
-            advice(
-                "docs/stores.md says where they are looked for, and how public buckets are read: with anonymous=true",
-            ),
-        );
-    }
-    if text.contains("incorrectly configured region") || text.contains("redirect") {
-        return (
-            "the answer leads elsewhere".to_string(),
-            advice("the bucket is in another region, or the endpoint is another: --store 's3://BUCKET,region=REGION'"),
-        );
-    }
     match error {
-        Error::NotFound { path, .. } => (format!("there is no object '{path}'"), None),
+        Error::NotFound { path, .. } => return (format!("there is no object '{path}'"), None),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            ("it was refused".to_string(), advice("docs/stores.md says where credentials are looked for"))
+            return ("it was refused".to_string(), Some(format!("{CREDENTIALS}, and which rights are needed")));
         }
-        _ => {
-            let status =
-                text.split_once("status code: ").map(|(_, rest)| rest.lines().next().unwrap_or_default().trim());
-            match status {
-                Some(status) => (status.trim_end_matches(": ").trim_end_matches(':').to_string(), None),
-                None => (text.to_string(), None),
-            }
-        }
+        _ => {}
     }
+    if text.contains("operation timed out") {
+        let advice = "look at the endpoint, and at the network of this machine";
+        return ("it is silent".to_string(), Some(advice.to_string()));
+    }
+    let status = text.split_once("status code: ").map(|(_, rest)| rest.lines().next().unwrap_or_default().trim());
+    let Some(status) = status else { return (text.to_string(), None) };
+    let advice = match status.get(..3) {
+        Some("429" | "503") => Some(TOO_OFTEN),
+        Some("500" | "502" | "504") => Some(IN_TROUBLE),
+        _ => None,
+    };
+    (status.trim_end_matches(": ").trim_end_matches(':').to_string(), advice.map(str::to_string))
 }
 
 #[cfg(test)]
@@ -176,27 +190,41 @@ mod tests {
              store: docs/stores.md says where credentials are looked for"
         );
         assert!(xml("RequestTimeTooSkewed", "").ends_with("RequestTimeTooSkewed; the clock of this machine is wrong"));
-        assert!(
-            xml("AuthorizationHeaderMalformed", "the region &apos;a&apos; is wrong; expecting &apos;eu-west-1&apos;")
-                .contains("AWS_REGION=eu-west-1")
-        );
+        assert!(xml("AccessDenied", "").ends_with("may not do that: docs/stores.md says which rights are needed"));
         assert_eq!(xml("Odd", "Nobody knows"), "GET http://127.0.0.1:1/bucket: Odd: Nobody knows");
-        let plain = of_store(&generic(
-            "Error performing HEAD http://h/b/k in 1s - Server returned non-2xx status code: 500 Internal Server Error: ",
-        ));
-        assert_eq!(plain, "HEAD http://h/b/k: 500 Internal Server Error");
-        for (reason, advice) in [
-            // A proxy of the environment is named beside them.
-            ("refused", "look at the endpoint"),
-            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE may name more of them"),
-            ("tunnel error: refused", "look at the proxy that HTTPS_PROXY names"),
-            ("received corrupt message of type InvalidContentType", "the endpoint speaks http, and not https"),
+        for (status, advice) in [
+            ("500 Internal Server Error", "; the store, or what stands before it, is in trouble: try again later"),
+            ("429 Too Many Requests", "; the store is asked too often; try again later, or with fewer processes"),
+            ("418 I'm a teapot", ""),
         ] {
-            let text = format!("Error performing GET http://h/b in 1s - HTTP error: cannot connect to h: {reason}");
-            let told = of_store(&generic(&text));
-            assert!(told.starts_with(&format!("GET http://h/b: cannot connect to h: {reason}; ")), "{told}");
-            assert!(told.contains(advice), "{told}");
+            let plain = of_store(&generic(&format!(
+                "Error performing HEAD http://h/b/k in 1s - Server returned non-2xx status code: {status}: "
+            )));
+            assert_eq!(plain, format!("HEAD http://h/b/k: {status}{advice}"));
         }
         assert_eq!(of_store(&generic("something else")), "an object store: Generic S3 error: something else");
+    }
+
+    #[test]
+    fn entities_of_xml_are_letters_and_what_is_none_stays() {
+        for (text, expected) in [
+            ("a &lt;b&gt; &quot;&apos;&amp;amp;", "a <b> \"'&amp;"),
+            ("&#65;&#x42;&#x1F600;", "AB😀"),
+            ("&nbsp; & &; &#xD800; &#; &amp", "&nbsp; & &; &#xD800; &#; &amp"),
+            ("ä&ö;ü", "ä&ö;ü"),
+        ] {
+            assert_eq!(unescaped(text), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_that_advises_is_said_as_it_is_with_its_place() {
+        let advised = |place: Option<&str>| {
+            let (said, advice) = ("nobody is there".to_string(), "knock".to_string());
+            let source = Advised { place: place.map(str::to_string), said, advice };
+            of_store(&Error::Generic { store: "S3", source: Box::new(source) })
+        };
+        assert_eq!(advised(None), "nobody is there; knock");
+        assert_eq!(advised(Some("s3://b")), "s3://b: nobody is there; knock");
     }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod cluster;
+pub(crate) mod faulty_way;
 pub(crate) mod network;
 pub(crate) mod pty;
 pub(crate) mod queries;
@@ -13,8 +14,10 @@ pub(crate) mod web;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use pixmill::synthetic::PhotoSet;
 use tempfile::TempDir;
@@ -54,12 +57,17 @@ impl Workspace {
         fs::read_to_string(self.path(below)).expect("a text file")
     }
 
-    /// Runs the binary here.
-    pub(crate) fn pixmill(&self, args: &[&str]) -> Finished {
+    /// The binary, to be run here.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pixmill"));
         command.current_dir(self.directory.path()).env_remove("PIXMILL_LOG").args(args);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Finished::of(&command.output().expect("the binary starts"))
+        command
+    }
+
+    /// Runs the binary here.
+    pub(crate) fn pixmill(&self, args: &[&str]) -> Finished {
+        Finished::of(&self.command(args).output().expect("the binary starts"))
     }
 
     /// Runs one SQL text here.
@@ -144,4 +152,14 @@ impl Finished {
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self.stderr
     }
+}
+
+/// How often a test interrupts runs; more by `PIXMILL_INTERRUPTIONS`.
+pub(crate) fn interruptions() -> u64 {
+    std::env::var("PIXMILL_INTERRUPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
+}
+
+/// How long a run goes on before it is interrupted for the so-manieth time: over all of its milliseconds.
+pub(crate) fn moment(number: u64, milliseconds: Range<u64>) -> Duration {
+    Duration::from_millis(milliseconds.start + number * 2_654_435_761 % (milliseconds.end - milliseconds.start))
 }

@@ -22,8 +22,9 @@ impl Network {
     /// A network of so many machines, 12 at most; `None`, with a message, where this process may not make one.
     pub(crate) fn of(machines: usize) -> Option<Self> {
         remove_what_is_left();
-        let name = format!("{PREFIX}{}n{}", std::process::id(), NETWORKS.fetch_add(1, Ordering::Relaxed));
-        let mut network = Self { name, address: free_subnet(), machines: 0 };
+        let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}n{number}", std::process::id());
+        let mut network = Self { name, address: free_subnet(number), machines: 0 };
         if let Err(said) = network.try_machine() {
             eprintln!("skipped: no network namespaces here: {}", said.trim());
             return None;
@@ -145,10 +146,11 @@ fn said_by_ip(arguments: &[&str]) -> String {
     done.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default()
 }
 
-/// The first address of a subnet that this process may take for itself: of those for benchmarks, 198.18.0.0/15, each of 16.
-fn free_subnet() -> Ipv4Addr {
+/// The first address of a subnet that this network may take for itself: of those for benchmarks, 198.18.0.0/15, each of 16. Networks that
+/// are made at the same time look for theirs in different places.
+fn free_subnet(network: u32) -> Ipv4Addr {
     let taken = said_by_ip(&["-o", "-4", "address"]);
-    let first = std::process::id() + 97 * NETWORKS.load(Ordering::Relaxed);
+    let first = std::process::id() + 97 * network;
     let subnets = (0..8192).map(|number| 0xc612_0000 + ((first + number) % 8192) * 16);
     let mut addresses = subnets.map(|subnet| Ipv4Addr::from_bits(subnet + 1));
     addresses.find(|address| !taken.contains(&format!(" {address}/"))).expect("a subnet")

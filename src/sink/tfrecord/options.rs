@@ -119,6 +119,10 @@ impl OwnOptions for TfRecordOptions {
         if is_tfds(&target.options) { Ok(tfds::files(self, target, shards)?) } else { Ok(BTreeMap::new()) }
     }
 
+    fn takes_more_shards(&self, options: &SinkOptions) -> bool {
+        !is_tfds(options)
+    }
+
     fn has_index(&self) -> bool {
         self.index
     }

@@ -166,6 +166,10 @@ impl Reader for ImageReader {
         self.classes.as_deref().map(|classes| ("class", classes))
     }
 
+    fn places(&self, items: &RecordBatch) -> Result<Option<StringArray>> {
+        self.list.as_ref().map_or_else(|| Ok(paths(items).clone()), |list| list.places(items)).map(Some)
+    }
+
     fn read(
         &self,
         items: SendableRecordBatchStream,

@@ -11,11 +11,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
 use datafusion::execution::context::SessionState;
+use datafusion::object_store::local::LocalFileSystem;
+use datafusion::object_store::path::Path as StorePath;
 use futures::TryStreamExt;
 
 pub(crate) use factory::ListedTableFactory;
 pub(crate) use table::{FilesTable, with_files_of_now};
 
+use crate::format::arrow_file;
 use crate::format::listed::ListedFormat;
 use crate::storage::{Reach, check_object_url, is_object_url, literal_object_url, literal_url, while_others_go_on};
 use files::{Files, ListedPlace};
@@ -91,6 +94,19 @@ fn refuse_arrow(location: &str, format: &str) -> Result<()> {
         ),
         false => Ok(()),
     }
+}
+
+/// Checks that local files of Arrow have what they say: their readers make room for all of it before they look.
+///
+/// # Errors
+/// Names the first that hasn't, or can't be read.
+pub(crate) fn check_arrow_files<'a>(files: impl Iterator<Item = &'a StorePath>) -> Result<()> {
+    let local = LocalFileSystem::new();
+    for file in files {
+        let path = local.path_to_filesystem(file)?;
+        arrow_file::check(&path).map_err(|error| plan_datafusion_err!("'{}': {error}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// The format of an object, or of those below a prefix, and how the names of the latter end.

@@ -11,6 +11,9 @@ use datafusion::datasource::listing::{ListingOptions, ListingTableUrl};
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::check_arrow_files;
+use crate::storage::while_others_go_on;
+
 /// The columns of all files together.
 ///
 /// # Errors
@@ -32,6 +35,9 @@ pub(super) async fn infer(
     }
     // Nothing is in an empty file, not even columns.
     files.retain(|file| file.size > 0);
+    if options.format.get_ext() == "arrow" {
+        while_others_go_on(|| check_arrow_files(files.iter().map(|file| &file.location)))?;
+    }
     match options.format.infer_schema(session, &store, &files).await {
         Ok(schema) => Ok(schema),
         Err(error) => Err(conflict(options.format.as_ref(), session, &store, &files, location).await.unwrap_or(error)),

@@ -16,7 +16,7 @@ use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode};
 
 use super::Placed;
 use super::upload::Upload;
-use crate::storage::objects::{OpenStore, Stores, check_object_url, split, url};
+use crate::storage::objects::{OpenStore, Stores, check_object_url, reason_for_no_head, split, url};
 use crate::words::of_store;
 
 /// Requests about the objects of a directory that are on their way at the same time.
@@ -87,7 +87,13 @@ impl ObjectDirectory {
 
     pub(super) fn head(&self, name: &str) -> io::Result<Option<ObjectMeta>> {
         let key = self.key(name)?;
-        self.with(|store| async move { if_there(store.objects.head(&key).await) })
+        self.with(|store| async move {
+            match if_there(store.objects.head(&key).await) {
+                // The answer to a head has no text that says why.
+                Err(error) => Err(reason_for_no_head(store.objects.as_ref(), &key, error).await),
+                there => there,
+            }
+        })
     }
 
     pub(super) fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {

@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::aws::AwsCredential;
 use object_store::{CredentialProvider, Error, Result};
 use serde::Deserialize;
+use tokio::process::Command;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 /// How long before their end credentials are asked for again.
 const EARLY: TimeDelta = TimeDelta::minutes(5);
+
+/// How long a program may take that tells credentials: who signs in by hand has done so before.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a profile says.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -51,17 +57,27 @@ impl AwsProfile {
             named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".aws").join(file)))
         };
         let files = [place("AWS_CONFIG_FILE", "config"), place("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
-        let mut values = BTreeMap::new();
-        let mut is_there = false;
+        let mut texts = Vec::new();
         for path in files.into_iter().flatten() {
-            let Some(text) = text(&path)? else { continue };
-            if let Some(section) = section(&text, name) {
-                is_there = true;
-                // Keys in the file of credentials count before those in the other.
-                values.extend(section);
-            }
+            texts.extend(text(&path)?);
         }
-        Ok(is_there.then(|| Self { name: name.to_string(), values }))
+        Ok(Self::of_texts(&texts, name))
+    }
+
+    fn of_texts(texts: &[String], name: &str) -> Option<Self> {
+        let of_all = |kind: Section, name: &str| {
+            let sections = texts.iter().filter_map(|text| section(text, kind, name));
+            // Keys in the file of credentials, which is the last, count before those in the other.
+            sections.reduce(|mut values, section| {
+                values.extend(section);
+                values
+            })
+        };
+        let mut values = of_all(Section::Profile, name)?;
+        let services = values.get("services").and_then(|services| of_all(Section::Services, services));
+        // What is said of S3 counts before what is said of all services.
+        values.extend(services.and_then(|mut services| services.remove_entry("s3.endpoint_url")));
+        Some(Self { name: name.to_string(), values })
     }
 
     pub(super) fn region(&self) -> Option<&str> {
@@ -69,7 +85,7 @@ impl AwsProfile {
     }
 
     pub(super) fn endpoint(&self) -> Option<&str> {
-        self.values.get("endpoint_url").map(String::as_str)
+        self.values.get("s3.endpoint_url").or_else(|| self.values.get("endpoint_url")).map(String::as_str)
     }
 
     /// Where the credentials come from.
@@ -87,7 +103,7 @@ impl AwsProfile {
             }
             None => return ProfileCredentials::None,
         };
-        ProfileCredentials::Program(Arc::new(ProgramCredentials { program, io: io.clone(), last: Mutex::new(None) }))
+        ProfileCredentials::Program(Arc::new(ProgramCredentials::new(program, io.clone())))
     }
 }
 
@@ -99,10 +115,19 @@ fn text(path: &Path) -> Result<Option<String>, String> {
     }
 }
 
-/// The values of a profile's section: `[name]`, `[profile name]`; lines that are indented belong to the value above them.
-pub(super) fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
+/// What a section is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    /// `[name]`, `[profile name]`.
+    Profile,
+    /// `[services name]`.
+    Services,
+}
+
+/// The values of a section; those of lines that are indented have the name above them before their own: `s3.endpoint_url`.
+pub(super) fn section(text: &str, kind: Section, name: &str) -> Option<BTreeMap<String, String>> {
     let mut values = None;
-    let mut is_inside = false;
+    let (mut is_inside, mut above) = (false, String::new());
     for line in text.lines() {
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
@@ -110,21 +135,29 @@ pub(super) fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>
         }
         if let Some(header) = trimmed.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             let mut words = header.0.split_whitespace();
-            let section = match (words.next(), words.next()) {
-                (Some("profile"), Some(section)) => section,
-                (Some(section), None) => section,
-                _ => "",
+            let (of, section) = match (words.next(), words.next()) {
+                (Some("profile"), Some(section)) => (Section::Profile, section),
+                (Some("services"), Some(section)) => (Section::Services, section),
+                (Some(section), None) => (Section::Profile, section),
+                _ => (Section::Profile, ""),
             };
-            is_inside = section.trim_matches('"') == name;
+            is_inside = of == kind && section.trim_matches('"') == name;
+            above.clear();
             if is_inside {
                 values.get_or_insert_with(BTreeMap::new);
             }
             continue;
         }
-        if let (true, false, Some((key, value))) = (is_inside, line.starts_with([' ', '\t']), trimmed.split_once('='))
-            && let Some(values) = &mut values
-        {
-            values.insert(key.trim().to_ascii_lowercase(), value.trim().to_string());
+        if let (true, Some((key, value)), Some(values)) = (is_inside, trimmed.split_once('='), &mut values) {
+            let key = key.trim().to_ascii_lowercase();
+            let key = match line.starts_with([' ', '\t']) {
+                true => format!("{above}.{key}"),
+                false => {
+                    above.clone_from(&key);
+                    key
+                }
+            };
+            values.insert(key, value.trim().to_string());
         }
     }
     values
@@ -140,7 +173,14 @@ enum Program {
 struct ProgramCredentials {
     program: Program,
     io: Handle,
+    patience: Duration,
     last: Mutex<Option<Told>>,
+}
+
+impl ProgramCredentials {
+    fn new(program: Program, io: Handle) -> Self {
+        Self { program, io, patience: PATIENCE, last: Mutex::new(None) }
+    }
 }
 
 impl fmt::Debug for ProgramCredentials {
@@ -191,8 +231,10 @@ impl CredentialProvider for ProgramCredentials {
                 )
             }
         };
-        command.stdin(Stdio::null());
-        let ran = self.io.spawn_blocking(move || command.output()).await;
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let patience = self.patience;
+        let ran = self.io.spawn(async move { tokio::time::timeout(patience, command.output()).await }).await;
+        let ran = ran.map(|ended| ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())));
         let told = match ran {
             Ok(Ok(output)) if output.status.success() => {
                 serde_json::from_slice(&output.stdout).map_err(|_| format!("{said}: its answer holds no credentials"))
@@ -203,6 +245,9 @@ impl CredentialProvider for ProgramCredentials {
                     "{said} failed: {}",
                     message.lines().rfind(|line| !line.is_empty()).unwrap_or("without a word")
                 ))
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(format!("{said} has told nothing for {} seconds", patience.as_secs()))
             }
             Ok(Err(error)) => Err(format!("cannot run {said}: {error}")),
             Err(error) => Err(format!("{said} was stopped: {error}")),
@@ -223,17 +268,42 @@ mod tests {
     use super::*;
 
     const CONFIG: &str = "# mine\n[default]\nregion = eu-west-1\ns3 =\n  max_concurrent_requests = 20\n\n[profile work]\nrole_arn=arn:x\n\
-                          source_profile = default\nendpoint_url = http://host\n[profile \"odd\"]\ncredential_process = echo hello\n";
+                          source_profile = default\nendpoint_url = http://host\nservices = local\n[profile \"odd\"]\ncredential_process = echo hello\n[services local]\nec2 =\n  endpoint_url = http://ec2\ns3 =\n  endpoint_url = http://s3\n";
 
     #[test]
     fn sections_are_those_of_the_profile() {
-        let value = |name: &str, key: &str| section(CONFIG, name).and_then(|values| values.get(key).cloned());
+        let value =
+            |name: &str, key: &str| section(CONFIG, Section::Profile, name).and_then(|values| values.get(key).cloned());
         assert_eq!(value("default", "region").as_deref(), Some("eu-west-1"));
+        assert_eq!(value("default", "s3.max_concurrent_requests").as_deref(), Some("20"));
         assert_eq!(value("default", "max_concurrent_requests"), None);
         assert_eq!(value("work", "endpoint_url").as_deref(), Some("http://host"));
         assert_eq!(value("work", "region"), None);
         assert_eq!(value("odd", "credential_process").as_deref(), Some("echo hello"));
-        assert_eq!(section(CONFIG, "none"), None);
+        for none in ["none", "local"] {
+            assert_eq!(section(CONFIG, Section::Profile, none), None);
+        }
+    }
+
+    #[test]
+    fn the_endpoint_of_s3_counts_before_that_of_all_services() {
+        let endpoint = |texts: &[&str], name: &str| {
+            let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+            AwsProfile::of_texts(&texts, name).and_then(|profile| profile.endpoint().map(str::to_string))
+        };
+        assert_eq!(endpoint(&[CONFIG], "work").as_deref(), Some("http://s3"));
+        assert_eq!(endpoint(&[&CONFIG.replace("local", "other")], "work").as_deref(), Some("http://s3"));
+        assert_eq!(
+            endpoint(&[&CONFIG.replace("[services local]", "[services x]")], "work").as_deref(),
+            Some("http://host")
+        );
+        assert_eq!(
+            endpoint(&[CONFIG, "[work]\nendpoint_url = http://credentials\n"], "work").as_deref(),
+            Some("http://s3")
+        );
+        assert_eq!(endpoint(&[CONFIG], "default"), None);
+        assert_eq!(endpoint(&["[a]\ns3 =\n  endpoint_url = http://own"], "a").as_deref(), Some("http://own"));
+        assert!(AwsProfile::of_texts(&[CONFIG.to_string()], "local").is_none());
     }
 
     #[test]
@@ -254,23 +324,19 @@ mod tests {
             )
         };
         for (ends, expected) in [("", 1), (", \"Expiration\": \"2020-01-01T00:00:00Z\"", 3)] {
-            let provider = ProgramCredentials {
-                program: Program::Shell(line(ends)),
-                io: Handle::current(),
-                last: Mutex::new(None),
-            };
+            let provider = ProgramCredentials::new(Program::Shell(line(ends)), Handle::current());
             for _ in 0..2 {
                 let credential = provider.get_credential().await.expect("credentials");
                 assert_eq!((credential.key_id.as_str(), credential.secret_key.as_str()), ("id", "marked"));
             }
             assert_eq!(std::fs::read_to_string(&calls).expect("calls").lines().count(), expected);
         }
-        let fails = ProgramCredentials {
-            program: Program::Shell("echo no >&2; exit 1".to_string()),
-            io: Handle::current(),
-            last: Mutex::new(None),
-        };
-        let error = fails.get_credential().await.expect_err("no credentials").to_string();
-        assert!(error.contains("the profile's credential_process failed: no"), "{error}");
+        for (line, expected) in [("echo no >&2; exit 1", "failed: no"), ("sleep 100", "has told nothing for 0 seconds")]
+        {
+            let program = ProgramCredentials::new(Program::Shell(line.to_string()), Handle::current());
+            let fails = ProgramCredentials { patience: Duration::from_millis(500), ..program };
+            let error = fails.get_credential().await.expect_err("no credentials").to_string();
+            assert!(error.contains(&format!("the profile's credential_process {expected}")), "{error}");
+        }
     }
 }

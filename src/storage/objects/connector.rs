@@ -10,12 +10,15 @@ use async_trait::async_trait;
 use object_store::client::{
     ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
-use reqwest::StatusCode;
 use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::address::Bucket;
+use super::answer::{elsewhere, is_no_http, no_credentials, no_list, unreachable};
+use super::list::OddKeys;
 use crate::words::chain;
 
 /// However slow a store asks us to be.
@@ -23,7 +26,7 @@ const LEAST_REQUESTS: usize = 2;
 /// Answers without a complaint after which a request more is sent.
 const ANSWERS_FOR_ONE_MORE: usize = 32;
 /// How long connecting may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
+const CONNECT_TIME: Duration = Duration::from_millis(3500);
 /// How long a server may be silent, in the middle of an answer, too.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long a connection waits for the next request: S3 closes those that wait longer.
@@ -33,9 +36,13 @@ const METADATA_SILENCE: Duration = Duration::from_secs(1);
 /// Attempts to connect to a host that never answered, after which it is taken for absent.
 const ATTEMPTS_AT_NOBODY: usize = 3;
 
-/// Hands out the process's client; each store gets the same.
+/// Hands out the process's client; the store of each bucket gets the same.
 #[derive(Clone)]
-pub(super) struct Connector(Arc<Shared>);
+pub(super) struct Connector {
+    shared: Arc<Shared>,
+    /// As errors name it.
+    bucket: Arc<str>,
+}
 
 struct Shared {
     client: reqwest::Client,
@@ -63,13 +70,14 @@ impl Connector {
             .redirect(Policy::none())
             .http1_only()
             .build()?;
-        Ok(Self(Arc::new(Shared {
-            client,
-            io,
-            limit: Limit::new(requests),
-            answered: Mutex::default(),
-            failed: AtomicUsize::new(0),
-        })))
+        let shared =
+            Shared { client, io, limit: Limit::new(requests), answered: Mutex::default(), failed: AtomicUsize::new(0) };
+        Ok(Self { shared: Arc::new(shared), bucket: "".into() })
+    }
+
+    /// The same for a bucket.
+    pub(super) fn of(&self, bucket: &Bucket) -> Self {
+        Self { bucket: bucket.to_string().into(), ..self.clone() }
     }
 }
 
@@ -89,8 +97,8 @@ impl HttpConnector for Connector {
 #[async_trait]
 impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let shared = Arc::clone(&self.0);
-        let sent = self.0.io.spawn(async move { shared.send(request).await });
+        let Self { shared, bucket } = self.clone();
+        let sent = self.shared.io.spawn(async move { shared.send(request, &bucket).await });
         match sent.await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::new(HttpErrorKind::Interrupted, Stopped)),
@@ -99,36 +107,50 @@ impl HttpService for Connector {
 }
 
 impl Shared {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn send(&self, request: HttpRequest, bucket: &str) -> Result<HttpResponse, HttpError> {
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let is_metadata = host.starts_with("169.254.") || host.starts_with("metadata.google.internal");
         let _permit = self.limit.permit().await;
-        let sent = self.client.call(request);
-        let answer = match is_metadata {
-            true => tokio::time::timeout(METADATA_SILENCE, sent)
-                .await
-                .unwrap_or_else(|_| Err(HttpError::new(HttpErrorKind::Unknown, NoMetadata))),
-            false => sent.await,
-        };
-        match &answer {
-            Ok(answer) if is_metadata && !answer.status().is_success() => {
-                return Err(HttpError::new(HttpErrorKind::Unknown, NoMetadata));
+        let asked = Asked::of(&request);
+        let sent = async {
+            let answer = self.client.call(request).await;
+            let answer = match answer {
+                Ok(answer) if !(asked.is_of_contents && answer.status().is_success()) => {
+                    whole(answer, &asked, bucket).await
+                }
+                answer => answer,
+            };
+            match answer {
+                // What is gone stays gone when it is deleted again.
+                Err(error) if asked.is_deletion && is_lost(&error) => {
+                    Err(HttpError::new(HttpErrorKind::Request, error))
+                }
+                answer => answer,
             }
+        };
+        // Of this kind it isn't tried again.
+        let last = |error| HttpError::new(HttpErrorKind::Unknown, error);
+        if is_metadata {
+            let answer = tokio::time::timeout(METADATA_SILENCE, sent).await;
+            return match answer {
+                Ok(Ok(answer)) if answer.status().is_success() => Ok(answer),
+                Ok(Err(error)) if !is_of_connection(&error) => Err(error),
+                _ => Err(last(no_credentials(bucket))),
+            };
+        }
+        let answer = sent.await;
+        match &answer {
             Ok(answer) => {
                 self.failed.store(0, Ordering::Relaxed);
                 self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
                 self.limit.learn(answer.status());
             }
-            Err(error) if is_metadata && error.kind() == HttpErrorKind::Connect => {
-                return Err(HttpError::new(HttpErrorKind::Unknown, NoMetadata));
-            }
-            Err(error) if error.kind() == HttpErrorKind::Connect => {
+            Err(error) if is_of_connection(error) || is_no_http(&chain(error)) => {
                 let is_known = self.answered.lock().unwrap_or_else(PoisonError::into_inner).contains(&host);
                 let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
-                if !is_known && failed >= ATTEMPTS_AT_NOBODY {
-                    // Of this kind it isn't tried again.
-                    let reason = chain(error);
-                    return Err(HttpError::new(HttpErrorKind::Unknown, Unreachable { host, reason }));
+                // Where not even a refusal comes, it doesn't come the next time either.
+                if !is_known && (failed >= ATTEMPTS_AT_NOBODY || error.kind() == HttpErrorKind::Timeout) {
+                    return Err(last(unreachable(&host, &chain(error))));
                 }
             }
             Err(_) => {}
@@ -137,16 +159,66 @@ impl Shared {
     }
 }
 
-#[derive(Debug, Error)]
-#[error("cannot connect to {host}: {reason}")]
-struct Unreachable {
-    host: String,
-    reason: String,
+/// What of a request must be known when its answer comes.
+struct Asked {
+    /// Whether the answer is what an object holds, which may be large, and is read in pieces by who asked for it.
+    is_of_contents: bool,
+    /// Whether it deletes objects: of S3, or of Azure, where nothing else is done by batches.
+    is_deletion: bool,
+    is_of_list: bool,
+    odd: Option<OddKeys>,
 }
 
-#[derive(Debug, Error)]
-#[error("no credentials were found, and this machine has no service that tells it its role")]
-struct NoMetadata;
+impl Asked {
+    fn of(request: &HttpRequest) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let has = |is: fn(&str) -> bool| query.split('&').any(is);
+        let is_get = request.method() == Method::GET;
+        let is_of_many = has(|part| matches!(part, "delete" | "delete=" | "comp=batch"));
+        Self {
+            is_of_contents: is_get
+                && !has(|part| ["list-type=", "comp=", "uploads"].iter().any(|of| part.starts_with(of))),
+            is_deletion: request.method() == Method::DELETE || (request.method() == Method::POST && is_of_many),
+            is_of_list: is_get
+                && has(|part| part == "comp=list" || part.starts_with("list-type=") || part.starts_with("uploads")),
+            odd: request.extensions().get().cloned(),
+        }
+    }
+}
+
+/// An answer with all of its body: one whose body is cut counts as none, and is asked for again.
+async fn whole(answer: HttpResponse, asked: &Asked, bucket: &str) -> Result<HttpResponse, HttpError> {
+    let (head, body) = answer.into_parts();
+    let body = match body.bytes().await {
+        Ok(body) => body,
+        Err(error) if error.kind() == HttpErrorKind::Timeout => return Err(error),
+        Err(error) => return Err(HttpError::new(HttpErrorKind::Request, error)),
+    };
+    let advised = match head.status.is_success() {
+        true if asked.is_of_list => no_list(&String::from_utf8_lossy(&body)),
+        true => None,
+        false => elsewhere(bucket, (head.status, &head.headers), &String::from_utf8_lossy(&body)),
+    };
+    if let Some(advised) = advised {
+        return Err(HttpError::new(HttpErrorKind::Unknown, advised));
+    }
+    let body = match &asked.odd {
+        Some(odd) if head.status.is_success() => odd.take_out(body),
+        _ => body,
+    };
+    Ok(HttpResponse::from_parts(head, body.into()))
+}
+
+/// Whether there is no connection; one that takes too long is told as any time-out.
+fn is_of_connection(error: &HttpError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<reqwest::Error>());
+    error.kind() == HttpErrorKind::Connect || source.is_some_and(reqwest::Error::is_connect)
+}
+
+/// Whether a request was sent, and nobody knows what became of it.
+fn is_lost(error: &HttpError) -> bool {
+    matches!(error.kind(), HttpErrorKind::Timeout | HttpErrorKind::Interrupted)
+}
 
 #[derive(Debug, Error)]
 #[error("the process is about to end")]

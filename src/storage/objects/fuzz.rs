@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::address::{Bucket, check_object_url, is_object_url};
-use super::aws_profile::section;
+use super::aws_profile::{Section, section};
 use super::settings::{StoreRule, StoreSettings};
 use super::{check_object, split};
 
@@ -42,10 +42,10 @@ pub(crate) fn rules(input: &[u8]) {
 pub(crate) fn profiles(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let Some((name, file)) = text.split_once('\n') else { return };
-    if let Some(values) = section(file, name) {
+    if let Some(values) = section(file, Section::Profile, name) {
         assert!(file.contains('[') && values.keys().all(|key| key.trim() == key), "{values:?}");
     }
     // A line more of another section changes nothing.
     let with_more = format!("{file}\n[profile another of three words]\nregion = x\n");
-    assert_eq!(section(&with_more, name), section(file, name), "{file:?}");
+    assert_eq!(section(&with_more, Section::Profile, name), section(file, Section::Profile, name), "{file:?}");
 }

@@ -4,6 +4,7 @@
 //! holds any.
 
 mod address;
+mod answer;
 mod aws_profile;
 mod connector;
 mod find;

@@ -1,6 +1,7 @@
 //! Opens the store of a bucket, with what its process knows of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
@@ -8,7 +9,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
-use object_store::{Error, ObjectStore};
+use object_store::{Error, ObjectStore, RetryConfig};
 use tokio::runtime::Handle;
 use url::Url;
 
@@ -17,6 +18,13 @@ use super::aws_profile::{AwsProfile, ProfileCredentials};
 use super::connector::Connector;
 use super::settings::StoreValues;
 use super::uploads::UploadList;
+
+/// How long a request is sent again where a store stumbles or is silent.
+const RETRY_TIME: Duration = Duration::from_secs(90);
+
+fn retries() -> RetryConfig {
+    RetryConfig { retry_timeout: RETRY_TIME, ..RetryConfig::default() }
+}
 
 /// Opens the store of a bucket; nothing is sent.
 ///
@@ -134,7 +142,8 @@ fn s3(bucket: &Bucket, values: &StoreValues, connector: &Connector, io: &Handle)
     let (is_anonymous, requester_pays) =
         (is_set(AmazonS3ConfigKey::SkipSignature), is_set(AmazonS3ConfigKey::RequestPayer));
     let region = builder.get_config_value(&AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".to_string());
-    let store = builder.with_bucket_name(&bucket.name).with_http_connector(connector.clone()).build();
+    let store =
+        builder.with_bucket_name(&bucket.name).with_http_connector(connector.clone()).with_retry(retries()).build();
     let store = store.map_err(|error| refused(bucket, &error))?;
     let uploads = |store: &Arc<AmazonS3>| UploadList::of_s3(Arc::clone(store), region, requester_pays, connector);
     let store = OpenStore::of(store, |store| (!is_anonymous).then(|| uploads(store)));
@@ -150,7 +159,7 @@ fn gcs(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result<O
     let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
     check_endpoint(bucket, base.clone())?;
     let url = format!("{}/{}", base.as_deref().unwrap_or("https://storage.googleapis.com"), bucket.name);
-    let store = builder.with_http_connector(connector.clone()).build();
+    let store = builder.with_http_connector(connector.clone()).with_retry(retries()).build();
     let store = store.map_err(|error| refused(bucket, &error))?;
     Ok(OpenStore::of(store, |store| Some(UploadList::of_gcs(Arc::clone(store), url, connector))))
 }
@@ -166,7 +175,7 @@ fn azure(bucket: &Bucket, values: &StoreValues, connector: &Connector) -> Result
     let builder = values.endpoint.clone().into_iter().fold(builder, MicrosoftAzureBuilder::with_endpoint);
     let builder = values.anonymous.into_iter().fold(builder, MicrosoftAzureBuilder::with_skip_signature);
     check_endpoint(bucket, builder.get_config_value(&AzureConfigKey::Endpoint))?;
-    let store = builder.with_http_connector(connector.clone()).build();
+    let store = builder.with_http_connector(connector.clone()).with_retry(retries()).build();
     // Its protocol has that in newer versions than this client speaks.
     let opened = store.map(|store| OpenStore { lists_behind_keys: false, ..OpenStore::of(store, |_| None) });
     opened.map_err(|error| match error {

@@ -16,7 +16,7 @@ use super::find::{etag, url};
 use super::split;
 use super::stores::Stores;
 use crate::storage::{AllowList, ReadClass, Unread};
-use crate::words::of_store;
+use crate::words::{Advised, of_store};
 
 /// Objects of a call that are asked for at the same time; the client bounds those of all.
 const AT_ONCE: usize = 128;
@@ -201,6 +201,9 @@ pub(super) async fn read(store: &dyn ObjectStore, request: &Request) -> std::res
 
 /// Why there is no answer to a request for an object's head: that to one for a byte has a text, which says why.
 pub(crate) async fn reason_for_no_head(store: &dyn ObjectStore, path: &ObjectPath, error: Error) -> Error {
+    if Advised::of(&error).is_some() {
+        return error;
+    }
     let byte = GetOptions { range: Some(GetRange::Bounded(0..1)), ..GetOptions::default() };
     store.get_opts(path, byte).await.err().unwrap_or(error)
 }

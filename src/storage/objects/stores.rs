@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err, plan_err};
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
@@ -16,6 +16,7 @@ use super::connector::Connector;
 use super::open::{OpenStore, open};
 use super::settings::StoreSettings;
 use crate::storage::web::Web;
+use crate::storage::write_failures::WriteFailures;
 
 /// Parts of a listing that are asked for at the same time at most: more give no more, as what comes is taken by one thread.
 const MOST_LISTS: usize = 32;
@@ -26,6 +27,7 @@ pub(crate) struct Stores {
     io: Handle,
     open: Mutex<Opened>,
     web: Mutex<Option<Arc<Web>>>,
+    write_failures: Arc<WriteFailures>,
 }
 
 #[derive(Default)]
@@ -43,12 +45,25 @@ impl fmt::Debug for Stores {
 impl Stores {
     /// Stores whose connections run on `io`; none is opened yet.
     pub(crate) fn new(settings: StoreSettings, io: Handle) -> Self {
-        Self { settings, io, open: Mutex::default(), web: Mutex::default() }
+        Self { settings, io, open: Mutex::default(), web: Mutex::default(), write_failures: Arc::default() }
     }
 
     /// The runtime that connections, and all else that reads and writes, run on.
     pub(crate) fn io(&self) -> &Handle {
         &self.io
+    }
+
+    /// Where writers of DataFusion's own formats leave what failed.
+    pub(in crate::storage) fn write_failures(&self) -> Arc<WriteFailures> {
+        Arc::clone(&self.write_failures)
+    }
+
+    /// The error of a statement of this session's process, in words if it is one of writing.
+    pub(crate) fn explain(config: &SessionConfig, error: DataFusionError) -> DataFusionError {
+        match Self::of(config) {
+            Some(stores) => stores.write_failures.explain(error),
+            None => error,
+        }
     }
 
     /// Waits, on a thread that may, until something is done on the runtime of connections.
@@ -123,7 +138,7 @@ impl Stores {
                 opened.connector.insert(connector).clone()
             }
         };
-        let store = open(&bucket, &self.settings.of(&bucket), &connector, &self.io)?;
+        let store = open(&bucket, &self.settings.of(&bucket), &connector.of(&bucket), &self.io)?;
         opened.stores.insert(bucket, store.clone());
         Ok(store)
     }

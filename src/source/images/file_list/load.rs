@@ -92,6 +92,15 @@ impl ListLoader {
         self.columns.lengths(items).unwrap_or_else(|_| Int64Array::new_null(items.num_rows()))
     }
 
+    /// Where the images are, as lists of rows name it.
+    ///
+    /// # Errors
+    /// Rows that don't have the list's columns.
+    pub(in crate::source::images) fn places(&self, items: &RecordBatch) -> Result<StringArray> {
+        let places = self.columns.places(items, &self.base)?;
+        Ok(places.iter().map(|place| place.map(named_in_lists)).collect())
+    }
+
     /// Loads the images of some rows, of one at least.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectMeta;
 use object_store::list::PaginatedListOptions;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -25,37 +24,34 @@ fn below(folder: Folder, slots: Arc<Semaphore>, pages: Sender) -> BoxFuture<'sta
         let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
         let mut listing = Pages::new(folder.clone());
         let mut odd = Odd::default();
-        match next(&mut listing, &pages).await? {
-            Page::Odd(key) => odd.add(key),
-            Page::Objects(objects) => {
-                let parts = if listing.is_over { None } else { parts(&folder).await };
-                let Some((objects, folders)) = parts else {
-                    give(objects, &pages).await?;
-                    return rest(listing, &pages).await;
-                };
-                give(objects, &pages).await?;
-                drop(slot);
-                let mut others = JoinSet::new();
-                for prefix in folders {
-                    others.spawn(below(Folder { prefix, ..folder.clone() }, Arc::clone(&slots), pages.clone()));
-                }
-                while let Some(other) = others.join_next().await {
-                    odd.and(other.ok()??);
-                }
-                return Some(odd);
-            }
+        let first = next(&mut listing, &pages).await?;
+        let parts = if listing.is_over { None } else { parts(&folder).await };
+        let Some((page, folders)) = parts else {
+            odd.add(first.odd);
+            give(first.objects, &pages).await?;
+            odd.and(rest(listing, &pages).await?);
+            return Some(odd);
+        };
+        odd.add(page.odd);
+        give(page.objects, &pages).await?;
+        drop(slot);
+        let mut others = JoinSet::new();
+        for prefix in folders {
+            others.spawn(below(Folder { prefix, ..folder.clone() }, Arc::clone(&slots), pages.clone()));
         }
-        odd.and(rest(listing, &pages).await?);
+        while let Some(other) = others.join_next().await {
+            odd.and(other.ok()??);
+        }
         Some(odd)
     }
     .boxed()
 }
 
-/// The objects and the folders of a folder; `None` where it has no folders, or too many, or keys that are no paths.
-async fn parts(folder: &Folder) -> Option<(Vec<ObjectMeta>, Vec<String>)> {
+/// The objects and the folders of a folder; `None` where it has no folders, or too many, or some whose names are no paths.
+async fn parts(folder: &Folder) -> Option<(Page, Vec<String>)> {
     let options = PaginatedListOptions { delimiter: Some("/".into()), ..PaginatedListOptions::default() };
-    let page = folder.asked(options).await.ok()?;
+    let (page, odd) = folder.asked(options).await.ok()?;
     let folders: Vec<String> = page.result.common_prefixes.iter().map(|path| format!("{path}/")).collect();
     let is_all = page.page_token.is_none() && (1..=MOST_FOLDERS).contains(&folders.len());
-    is_all.then_some((page.result.objects, folders))
+    is_all.then_some((Page { objects: page.result.objects, odd }, folders))
 }

@@ -1,6 +1,7 @@
 //! Listing a folder: one page after the other, in the order of keys, or many at the same time, in whatever order they come.
 
 mod folders;
+mod odd;
 mod pages;
 mod ranges;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use url::Url;
 
+pub(super) use self::odd::OddKeys;
 pub(super) use self::pages::Folder;
 use self::pages::{Odd, Page, Pages};
 use super::open::OpenStore;
@@ -98,7 +100,7 @@ pub(in crate::storage) fn stream_below(
 pub(super) async fn names(folder: Folder) -> object_store::Result<Vec<String>> {
     let start = folder.prefix.rfind('/').map_or(0, |slash| slash + 1);
     let options = PaginatedListOptions { delimiter: Some("/".into()), ..PaginatedListOptions::default() };
-    let page = folder.asked(options).await?.result;
+    let page = folder.asked(options).await?.0.result;
     let folders = page.common_prefixes.iter().map(|path| format!("{path}/"));
     let objects = page.objects.iter().map(|meta| meta.location.to_string());
     // The mark of the folder itself is shorter.
@@ -113,10 +115,9 @@ pub(super) async fn names(folder: Folder) -> object_store::Result<Vec<String>> {
 async fn rest(mut listing: Pages, pages: &Sender) -> Option<Odd> {
     let mut odd = Odd::default();
     while !listing.is_over {
-        match next(&mut listing, pages).await? {
-            Page::Objects(objects) => give(objects, pages).await?,
-            Page::Odd(key) => odd.add(key),
-        }
+        let page = next(&mut listing, pages).await?;
+        odd.add(page.odd);
+        give(page.objects, pages).await?;
     }
     Some(odd)
 }

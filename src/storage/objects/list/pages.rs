@@ -1,17 +1,14 @@
-//! The pages of a listing: one that comes cut is asked for again, and a key that is no path doesn't end it.
+//! The pages of a listing.
 
 use std::sync::Arc;
 
 use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
-use object_store::path::Error as PathError;
-use object_store::{Error, ObjectMeta};
+use object_store::{Extensions, ObjectMeta};
 
-use crate::words::is_answer;
+use super::odd::{OddKey, OddKeys};
 
 /// Objects of a page, as stores have them.
 pub(in crate::storage::objects) const PAGE: usize = 1000;
-/// How often a page is asked for that doesn't come whole.
-const ATTEMPTS: usize = 4;
 
 /// What is listed.
 #[derive(Clone)]
@@ -28,25 +25,42 @@ impl Folder {
         Self { store, prefix, page: PAGE }
     }
 
-    /// What the store answers, and again where that doesn't come whole.
-    pub(super) async fn asked(&self, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult> {
-        let options = PaginatedListOptions { max_keys: options.max_keys.filter(|most| *most < PAGE), ..options };
+    /// What the store answers, and the keys of it that are no paths. The connector asks again where that doesn't come whole.
+    pub(super) async fn asked(
+        &self,
+        options: PaginatedListOptions,
+    ) -> object_store::Result<(PaginatedListResult, Vec<OddKey>)> {
+        let odd = OddKeys::default();
+        let mut extensions = Extensions::new();
+        extensions.insert(odd.clone());
+        let max_keys = options.max_keys.filter(|most| *most < PAGE);
+        let options = PaginatedListOptions { max_keys, extensions, ..options };
         let prefix = Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty());
-        let mut attempt = 1;
-        loop {
-            match self.store.list_paginated(prefix, options.clone()).await {
-                Err(error @ Error::Generic { .. }) if attempt < ATTEMPTS && !is_answer(&error) => attempt += 1,
-                answer => return answer,
-            }
-        }
+        let page = self.store.list_paginated(prefix, options).await?;
+        Ok((page, odd.taken()))
     }
 }
 
 /// A part of a listing.
-pub(super) enum Page {
-    Objects(Vec<ObjectMeta>),
-    /// A key that is no path; what is before it was given.
-    Odd(String),
+pub(super) struct Page {
+    pub(super) objects: Vec<ObjectMeta>,
+    /// Keys that are no paths.
+    pub(super) odd: Vec<OddKey>,
+}
+
+impl Page {
+    /// All keys, as they stand in the listing.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let mut odd = self.odd.iter().peekable();
+        let (mut objects, mut given) = (self.objects.iter(), 0);
+        std::iter::from_fn(move || {
+            if let Some(odd) = odd.next_if(|odd| odd.before <= given) {
+                return Some(odd.key.as_str());
+            }
+            given += 1;
+            objects.next().map(|meta| meta.location.as_ref())
+        })
+    }
 }
 
 /// Keys that were left out.
@@ -58,8 +72,8 @@ pub(super) struct Odd {
 }
 
 impl Odd {
-    pub(super) fn add(&mut self, key: String) {
-        self.and(Self { count: 1, first: Some(key) });
+    pub(super) fn add(&mut self, keys: Vec<OddKey>) {
+        self.and(Self { count: keys.len() as u64, first: keys.into_iter().map(|odd| odd.key).min() });
     }
 
     pub(super) fn and(&mut self, other: Self) {
@@ -71,25 +85,20 @@ impl Odd {
 /// How far a listing has come.
 pub(super) struct Pages {
     folder: Folder,
-    /// The greatest path that was listed, or key that was left out.
+    /// The greatest path that was listed.
     pub(super) after: Option<String>,
     /// Where the store says that the next page begins.
     token: Option<String>,
     /// Whether keys come in their order, behind where it was to begin: not all stores have one.
     pub(super) is_ordered: bool,
-    /// Objects that are asked for at a time.
-    most: usize,
     /// Whether there is nothing more.
     pub(super) is_over: bool,
-    /// Whether a key was left out.
-    has_odd: bool,
 }
 
 impl Pages {
     /// All of a folder.
     pub(super) fn new(folder: Folder) -> Self {
-        let most = folder.page;
-        Self { folder, after: None, token: None, is_ordered: true, most, is_over: false, has_odd: false }
+        Self { folder, after: None, token: None, is_ordered: true, is_over: false }
     }
 
     /// What of a folder is behind a key.
@@ -97,62 +106,31 @@ impl Pages {
         Self { after: Some(key), ..Self::new(folder) }
     }
 
-    /// The next page, or the key that stands before it.
+    /// The next page.
     pub(super) async fn next(&mut self) -> object_store::Result<Page> {
-        loop {
-            let options = PaginatedListOptions {
-                // Behind a token nothing else says where it goes on.
-                offset: self.after.clone().filter(|_| self.token.is_none()),
-                max_keys: Some(self.most),
-                page_token: self.token.clone(),
-                ..PaginatedListOptions::default()
-            };
-            match self.folder.asked(options).await {
-                Ok(page) => return Ok(Page::Objects(self.took(page))),
-                // Nothing is given of a page with such a key: smaller ones lead up to it.
-                Err(Error::InvalidPath { .. }) if self.most > 1 && self.is_ordered => {
-                    self.most = (self.most / 8).max(1);
-                }
-                Err(Error::InvalidPath { source }) => {
-                    let Some(key) = odd_key(&source)
-                        .filter(|key| self.is_ordered && self.after.as_ref().is_none_or(|after| key > after))
-                    else {
-                        return Err(Error::InvalidPath { source });
-                    };
-                    (self.after, self.token, self.has_odd) = (Some(key.clone()), None, true);
-                    return Ok(Page::Odd(key));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn took(&mut self, page: PaginatedListResult) -> Vec<ObjectMeta> {
-        let mut objects = page.result.objects;
-        // What a path loses of its key is a slash at the end: only such keys come behind paths that are greater.
-        objects.retain(|meta| !self.has_odd || self.is_behind(meta));
-        for meta in &objects {
-            self.is_ordered &= meta.size == 0 || self.is_behind(meta);
-            if self.is_behind(meta) {
+        let options = PaginatedListOptions {
+            // Behind a token nothing else says where it goes on.
+            offset: self.after.clone().filter(|_| self.token.is_none()),
+            max_keys: Some(self.folder.page),
+            page_token: self.token.take(),
+            ..PaginatedListOptions::default()
+        };
+        let (page, odd) = self.folder.asked(options).await?;
+        for meta in &page.result.objects {
+            let is_behind = self.is_behind(meta);
+            // What a path loses of its key is a slash at the end, which marks a folder: only such keys come behind greater paths.
+            self.is_ordered &= meta.size == 0 || is_behind;
+            if is_behind {
                 self.after = Some(meta.location.to_string());
             }
         }
         self.is_over = page.page_token.is_none();
         self.token = page.page_token;
-        self.most = (self.most * 4).min(self.folder.page);
-        objects
+        Ok(Page { objects: page.result.objects, odd })
     }
 
     /// Whether an object's path comes behind all that were listed.
     fn is_behind(&self, meta: &ObjectMeta) -> bool {
         self.after.as_ref().is_none_or(|after| meta.location.as_ref() > after.as_str())
-    }
-}
-
-/// The key that is no path.
-fn odd_key(error: &PathError) -> Option<String> {
-    match error {
-        PathError::EmptySegment { path } | PathError::BadSegment { path, .. } => Some(path.clone()),
-        _ => None,
     }
 }

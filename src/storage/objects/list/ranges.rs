@@ -10,13 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use datafusion::common::{DataFusionError, exec_datafusion_err};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectMeta;
 use object_store::list::PaginatedListOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::pages::{Folder, Odd, Page, Pages};
-use super::{Sender, give, next, rest};
+use super::{Sender, give, next};
 
 /// Pages after which a listing is taken for a long one.
 const SHORT: usize = 3;
@@ -29,9 +28,6 @@ const PROBED: usize = 8;
 
 /// Lists a folder, in so many ranges at the same time at most.
 pub(super) async fn list(folder: Folder, slots: usize, pages: &Sender) -> Option<Odd> {
-    if folder.prefix.is_empty() && slots > 1 && has_leading_slashes(&folder).await {
-        return rest(Pages::new(folder), pages).await;
-    }
     let slots = Arc::new(Semaphore::new(slots.saturating_sub(1)));
     let work = Work { folder: folder.clone(), slots, pages: pages.clone(), is_whole: AtomicBool::new(false) };
     let all = Range { listing: Pages::new(folder), bounds: Arc::default(), first: None, slot: None };
@@ -46,13 +42,6 @@ pub(super) async fn list_until(folder: Folder, last: &str, pages: &Sender) -> Op
     let bounds = Bounds { last: Some(last.to_string()), ..Bounds::default() };
     let range = Range { listing: Pages::new(folder), bounds: Arc::new(Mutex::new(bounds)), first: None, slot: None };
     range.list(Arc::new(work)).await
-}
-
-/// Whether keys of a bucket begin with a slash: paths lose it, and so don't tell where such keys stand.
-async fn has_leading_slashes(bucket: &Folder) -> bool {
-    let slashes = Folder { prefix: "/".to_string(), ..bucket.clone() };
-    let options = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
-    !slashes.asked(options).await.is_ok_and(|page| page.result.objects.is_empty())
 }
 
 /// What ranges share.
@@ -110,20 +99,10 @@ impl Range {
                     Some(page) => page,
                     None => next(&mut self.listing, &work.pages).await?,
                 };
-                match page {
-                    Page::Objects(mut objects) => {
-                        let keys = objects.iter().map(|meta| meta.location.as_ref());
-                        self.check_order(keys, self.listing.is_over, &work).await?;
-                        lock(&self.bounds).take(&mut objects, &self.listing);
-                        give(objects, &work.pages).await?;
-                    }
-                    Page::Odd(key) => {
-                        self.check_order([key.as_str()].into_iter(), false, &work).await?;
-                        if lock(&self.bounds).takes_odd(&key) {
-                            odd.add(key);
-                        }
-                    }
-                }
+                self.check_order(&page, &work).await?;
+                let page = lock(&self.bounds).take(page, &self.listing);
+                odd.add(page.odd);
+                give(page.objects, &work.pages).await?;
                 if lock(&self.bounds).is_over {
                     break;
                 }
@@ -143,15 +122,16 @@ impl Range {
 
     /// Looks whether keys have come past the one that this range ends with, though that is there: then the store's order is another
     /// than that of keys, and only the key itself says where the next range begins. `None` where it doesn't come at all, which is told.
-    async fn check_order(&self, keys: impl Iterator<Item = &str> + Clone, is_over: bool, work: &Work) -> Option<()> {
-        let Some(last) = lock(&self.bounds).passed(keys.clone(), is_over) else { return Some(()) };
+    async fn check_order(&self, page: &Page, work: &Work) -> Option<()> {
+        let is_over = self.listing.is_over;
+        let Some(last) = lock(&self.bounds).passed(page.keys(), is_over) else { return Some(()) };
         let is_there = work.has(&last).await?;
         let is_out_of_order = {
             let mut bounds = lock(&self.bounds);
             bounds.is_out_of_order |= is_there;
             bounds.is_out_of_order
         };
-        if is_out_of_order && is_over && !keys.clone().any(|key| key == last) {
+        if is_out_of_order && is_over && !page.keys().any(|key| key == last) {
             let error = exec_datafusion_err!(
                 "the store lists keys in an order of its own, and '{last}' not at all; list it with --store-requests 1"
             );
@@ -188,23 +168,26 @@ impl Bounds {
         is_passed.then(|| last.clone())
     }
 
-    /// Takes a page, and of it what is in the range.
-    fn take(&mut self, objects: &mut Vec<ObjectMeta>, listing: &Pages) {
+    /// Of a page what is in the range.
+    fn take(&mut self, page: Page, listing: &Pages) -> Page {
         self.at.clone_from(&listing.after);
+        let Page { mut objects, mut odd } = page;
         let is_end = |key: &str, last: &str| if self.is_out_of_order { key == last } else { key >= last };
         let end = self.last.as_ref().and_then(|last| {
             let at = objects.iter().position(|meta| is_end(meta.location.as_ref(), last))?;
             Some(at + usize::from(objects[at].location.as_ref() == last.as_str()))
         });
-        objects.truncate(end.unwrap_or(objects.len()));
         self.is_over = end.is_some() || listing.is_over;
-    }
-
-    /// Takes a key that is no path, if it is in the range.
-    fn takes_odd(&mut self, key: &str) -> bool {
-        self.is_over = !self.is_out_of_order && self.last.as_ref().is_some_and(|last| key > last.as_str());
-        self.at = Some(key.to_string());
-        !self.is_over
+        match (end, &self.last) {
+            (Some(end), Some(last)) if end > 0 && objects[end - 1].location.as_ref() == last.as_str() => {
+                odd.retain(|odd| odd.before < end);
+            }
+            // The last key itself is gone.
+            (_, Some(last)) if !self.is_out_of_order => odd.retain(|odd| odd.key <= *last),
+            _ => {}
+        }
+        objects.truncate(end.unwrap_or(objects.len()));
+        Page { objects, odd }
     }
 }
 
@@ -230,13 +213,16 @@ async fn second_half(work: &Work, bounds: &Mutex<Bounds>) -> Option<Range> {
     };
     let (middle, key) = work.middle(&at, &top, last.as_deref()).await?;
     let mut listing = Pages::behind(work.folder.clone(), key.clone());
-    let Ok(Page::Objects(objects)) = listing.next().await else { return None };
+    let first = listing.next().await.ok()?;
     if !listing.is_ordered {
         work.is_whole.store(true, Ordering::Relaxed);
         return None;
     }
     let mut bounds = lock(bounds);
-    if objects.is_empty() || bounds.is_over || bounds.is_out_of_order || bounds.at.as_ref().is_none_or(|at| *at >= key)
+    if first.objects.is_empty()
+        || bounds.is_over
+        || bounds.is_out_of_order
+        || bounds.at.as_ref().is_none_or(|at| *at >= key)
     {
         return None;
     }
@@ -244,8 +230,7 @@ async fn second_half(work: &Work, bounds: &Mutex<Bounds>) -> Option<Range> {
     bounds.top = Some(middle);
     let last = bounds.last.replace(key);
     let half = Bounds { last, top: Some(top), ..Bounds::default() };
-    let first = Some(Page::Objects(objects));
-    Some(Range { listing, bounds: Arc::new(Mutex::new(half)), first, slot: None })
+    Some(Range { listing, bounds: Arc::new(Mutex::new(half)), first: Some(first), slot: None })
 }
 
 /// What comes behind a text.
@@ -261,7 +246,7 @@ impl Work {
     async fn has(&self, key: &str) -> Option<bool> {
         let named = Folder { prefix: key.to_string(), ..self.folder.clone() };
         match named.asked(PaginatedListOptions::default()).await {
-            Ok(page) => Some(page.result.objects.iter().any(|meta| meta.location.as_ref() == key)),
+            Ok((page, _)) => Some(page.result.objects.iter().any(|meta| meta.location.as_ref() == key)),
             Err(error) => {
                 // Nobody may listen any more.
                 let _ = self.pages.send(Err(DataFusionError::from(error))).await;
@@ -277,7 +262,7 @@ impl Work {
             max_keys: Some(PROBED),
             ..PaginatedListOptions::default()
         };
-        let objects = self.folder.asked(options).await.ok()?.result.objects;
+        let objects = self.folder.asked(options).await.ok()?.0.result.objects;
         let mut keys = objects.iter().filter(|meta| meta.size > 0).map(|meta| meta.location.as_ref());
         Some(match keys.next() {
             Some(key) if key <= text => {
