@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use datafusion::arrow::array::{ArrayRef, BinaryArray, Float64Array, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::{self, PhysicalExpr};
@@ -132,7 +132,7 @@ fn kernels(criterion: &mut Criterion) {
     }
 }
 
-/// Each function of numbers; those of a model with 4 predictors, and `model` is a constant.
+/// Each function of numbers; those of a model with 4 predictors, or of vectors of 4 numbers, and `model` is a constant.
 const STATISTICS: &[(&str, &str)] = &[
     ("linear_regression", "linear_regression(y, x1, x2, x3, x4)"),
     (
@@ -140,18 +140,39 @@ const STATISTICS: &[(&str, &str)] = &[
         "linear_prediction(named_struct('intercept', 1, 'coefficients', [1, 2, 3, 4]), x1, x2, x3, x4)",
     ),
     ("hamming_distance", "hamming_distance(CAST(x1 AS BIGINT), CAST(x2 AS BIGINT))"),
+    ("hash_fraction", "hash_fraction(CAST(k AS VARCHAR))"),
+    ("vector", "vector(x1, x2, x3, x4)"),
+    ("standard_scaler", "standard_scaler(x)"),
+    (
+        "standard_scores",
+        "standard_scores(named_struct('mean', [1.0, 2, 3, 4], 'std', [1.0, 2, 3, 4]), vector(x1, x2, x3, x4))",
+    ),
+    ("pca", "pca(x, k)"),
+    (
+        "pca_projection",
+        "pca_projection(named_struct('mean', [1.0, 2, 3, 4], 'components', [[1.0, 0, 0, 0], [0.0, 1, 0, 0]]), vector(x1, x2, x3, x4))",
+    ),
+    ("accuracy", "accuracy(x1, x2)"),
+    ("log_loss", "log_loss(is_true, p)"),
+    ("roc_auc", "roc_auc(is_true, p)"),
+    ("rmse", "rmse(y, x1)"),
+    ("mean_absolute_error", "mean_absolute_error(y, x1)"),
+    ("r2_score", "r2_score(y, x1)"),
 ];
 
 const ROWS: i64 = 100_000;
 
 fn statistics(criterion: &mut Criterion) {
+    let numbers = |factor: i64| (0..ROWS).map(move |row| (row * factor % 10_007) as f64);
+    let column = |factor: i64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(numbers(factor))) };
     let names = ["y", "x1", "x2", "x3", "x4"];
-    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Float64, false)).collect();
-    let column = |factor: i64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values((0..ROWS).map(|row| (row * factor % 10_007) as f64)))
-    };
-    let columns = [7919, 31, 1009, 577, 4099].map(column).to_vec();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch");
+    let mut columns: Vec<(&str, ArrayRef)> = names.into_iter().zip([7919, 31, 1009, 577, 4099].map(column)).collect();
+    let vector = |row: i64| Some([31, 1009, 577, 4099].map(|factor| Some((row * factor % 10_007) as f64)));
+    columns.push(("x", Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>((0..ROWS).map(vector)))));
+    columns.push(("k", Arc::new(Int64Array::from_iter_values((0..ROWS).map(|_| 2)))));
+    columns.push(("is_true", Arc::new((0..ROWS).map(|row| Some(row % 3 == 0)).collect::<BooleanArray>())));
+    columns.push(("p", Arc::new(Float64Array::from_iter_values(numbers(31).map(|number| number / 10_007.0)))));
+    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
     for call in STATISTICS {
         bench(criterion, *call, "100000", &batch);
     }

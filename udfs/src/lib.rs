@@ -1,4 +1,5 @@
-//! SQL functions that decode, resize, crop and encode images and fit lines, for any DataFusion application.
+//! SQL functions that decode, resize, crop and encode images, fit lines and principal components and measure predictions, for any DataFusion
+//! application.
 //!
 //! Images are the struct type [`image_type`]; files are `BINARY` columns. A bad image is NULL, never a failed query.
 //!
@@ -16,7 +17,9 @@
 //! # }
 //! ```
 
+mod accuracy;
 mod hamming_distance;
+mod hash_fraction;
 mod image_center_crop;
 mod image_crop;
 mod image_decode;
@@ -37,7 +40,17 @@ mod length_in_bytes;
 mod linear_prediction;
 mod linear_regression;
 mod list;
+mod log_loss;
+mod mean_absolute_error;
+mod pca;
+mod pca_projection;
+mod r2_score;
+mod rmse;
+mod roc_auc;
+mod standard_scaler;
+mod standard_scores;
 mod support;
+mod vector;
 
 use datafusion::prelude::SessionContext;
 
@@ -66,8 +79,15 @@ pub fn register_all(ctx: &SessionContext) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch};
+    use datafusion::common::Result;
+    use datafusion::datasource::MemTable;
+    use datafusion::prelude::SessionConfig;
 
     use super::*;
+    use crate::support::testing::{six_numbers, vectors};
 
     #[test]
     fn every_function_has_one_name_and_a_page() {
@@ -88,7 +108,46 @@ mod tests {
         for function in all() {
             let is_named = function.signature().parameter_names.is_some();
             // Any number of parameters has no names.
-            assert_eq!(is_named, !function.name().starts_with("linear_"), "{}", function.name());
+            let has_any_number = function.name().starts_with("linear_") || function.name() == "vector";
+            assert_eq!(is_named, !has_any_number, "{}", function.name());
+        }
+    }
+
+    /// What statistics say of rows that are spread over so many partitions.
+    async fn statistics(partitions: usize) -> Result<Vec<RecordBatch>> {
+        let rows: Vec<Vec<f64>> =
+            six_numbers().into_iter().map(|row| row.into_iter().map(|x| x / 3.0 + 100.0).collect()).collect();
+        let of_rows = |first: usize, rows: &[Vec<f64>]| {
+            let column = |place: usize| Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row[place])));
+            let ids = Int64Array::from_iter_values((first as i64..).take(rows.len()));
+            RecordBatch::try_from_iter([
+                ("id", Arc::new(ids) as _),
+                ("y", column(0) as _),
+                ("yhat", column(1) as _),
+                ("x", vectors(rows)),
+            ])
+        };
+        let size = rows.len().div_ceil(partitions);
+        let mut parts = Vec::new();
+        for (number, part) in rows.chunks(size).enumerate() {
+            parts.push(vec![of_rows(number * size, part)?]);
+        }
+        assert_eq!(parts.len(), partitions);
+        let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(partitions));
+        register_all(&ctx);
+        ctx.register_table("t", Arc::new(MemTable::try_new(parts[0][0].schema(), parts)?))?;
+        let query = "SELECT id % 3 AS part, pca(x, 5), standard_scaler(x), rmse(y, yhat), mean_absolute_error(y, yhat), \
+                     r2_score(y, yhat), roc_auc(y > 100.2, yhat), log_loss(y > 100.2, y - 100), accuracy(y > 100.2, y > yhat) \
+                     FROM t GROUP BY part ORDER BY part";
+        ctx.sql(query).await?.collect().await
+    }
+
+    #[tokio::test]
+    async fn statistics_have_the_same_bits_on_1_2_and_7_partitions() {
+        let whole = statistics(1).await.expect("statistics");
+        assert_eq!(whole.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
+        for partitions in [2, 7] {
+            assert_eq!(statistics(partitions).await.expect("statistics"), whole, "{partitions} partitions");
         }
     }
 }

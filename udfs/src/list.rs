@@ -2,7 +2,9 @@
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+use crate::accuracy::Accuracy;
 use crate::hamming_distance::HammingDistance;
+use crate::hash_fraction::HashFraction;
 use crate::image_center_crop::CenterCrop;
 use crate::image_crop::Crop;
 use crate::image_decode::Decode;
@@ -22,8 +24,18 @@ use crate::image_to_tensor::ToTensor;
 use crate::length_in_bytes;
 use crate::linear_prediction::LinearPrediction;
 use crate::linear_regression::LinearRegression;
+use crate::log_loss::LogLoss;
+use crate::mean_absolute_error::MeanAbsoluteError;
+use crate::pca::Pca;
+use crate::pca_projection::PcaProjection;
+use crate::r2_score::R2Score;
+use crate::rmse::Rmse;
+use crate::roc_auc::RocAuc;
+use crate::standard_scaler::StandardScaler;
+use crate::standard_scores::StandardScores;
 use crate::support::function::{udaf, udf};
 use crate::support::step::TransformFunction;
+use crate::vector::Vector;
 
 /// The functions from image to image, which `image_pipeline` runs, too.
 pub(crate) const TRANSFORMS: &[TransformFunction] = &[
@@ -40,17 +52,32 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<Decode>,
     udf::<Encode>,
     udf::<HammingDistance>,
+    udf::<HashFraction>,
     udf::<ImageError>,
     udf::<ImageErrorClass>,
     udf::<ImageHash>,
     udf::<ImageInfo>,
     udf::<ImageStats>,
     udf::<LinearPrediction>,
+    udf::<PcaProjection>,
     udf::<Pipeline>,
+    udf::<StandardScores>,
     udf::<ToTensor>,
+    udf::<Vector>,
 ];
 
-const AGGREGATES: &[fn() -> AggregateUDF] = &[udaf::<ImageMeanStd>, udaf::<LinearRegression>];
+const AGGREGATES: &[fn() -> AggregateUDF] = &[
+    udaf::<Accuracy>,
+    udaf::<ImageMeanStd>,
+    udaf::<LinearRegression>,
+    udaf::<LogLoss>,
+    udaf::<MeanAbsoluteError>,
+    udaf::<Pca>,
+    udaf::<R2Score>,
+    udaf::<Rmse>,
+    udaf::<RocAuc>,
+    udaf::<StandardScaler>,
+];
 
 /// Every scalar SQL function of this crate, by name.
 pub fn all() -> Vec<ScalarUDF> {

@@ -25,8 +25,14 @@ pub(crate) enum Kind {
     Number,
     /// One number, or a list of them.
     Numbers,
+    /// A list of numbers.
+    Vector,
     Text,
+    /// What a row is known by: text, bytes, or what is written in one way only.
+    Key,
     Boolean,
+    /// The function itself says which.
+    Any,
 }
 
 /// One parameter of a SQL function.
@@ -71,6 +77,12 @@ pub(crate) fn signature(parameters: &'static [Parameter]) -> Signature {
 
 /// The types that arguments of the given types are cast to.
 pub(crate) fn coerce(function: &str, parameters: &[Parameter], types: &[DataType]) -> Result<Vec<DataType>> {
+    check_count(function, parameters, types)?;
+    parameters.iter().zip(types).map(|(parameter, given)| coerce_one(function, parameter, given)).collect()
+}
+
+/// Checks how many arguments there are.
+pub(crate) fn check_count(function: &str, parameters: &[Parameter], types: &[DataType]) -> Result<()> {
     let least = parameters.iter().filter(|p| p.is_required).count();
     if !(least..=parameters.len()).contains(&types.len()) {
         let names: Vec<&str> = parameters.iter().map(|p| p.name).collect();
@@ -78,13 +90,13 @@ pub(crate) fn coerce(function: &str, parameters: &[Parameter], types: &[DataType
         let expected = if least == most { format!("{least}") } else { format!("{least} to {most}") };
         return plan_err!("{function} takes {expected} arguments ({}), got {}", names.join(", "), types.len());
     }
-    parameters.iter().zip(types).map(|(parameter, given)| coerce_one(function, parameter, given)).collect()
+    Ok(())
 }
 
 fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result<DataType> {
     use DataType::{
-        Binary, BinaryView, Boolean, FixedSizeBinary, FixedSizeList, Float64, Int64, LargeBinary, LargeList, List,
-        Null, Utf8,
+        Binary, BinaryView, Boolean, Date32, FixedSizeBinary, FixedSizeList, Float64, Int64, LargeBinary, LargeList,
+        List, Null, Utf8,
     };
     let (target, expected) = match (parameter.kind, given) {
         (Kind::Content, Binary | LargeBinary | BinaryView) => return Ok(given.clone()),
@@ -97,16 +109,23 @@ fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result
         (Kind::Integer, _) => (None, "an integer"),
         (Kind::Number | Kind::Numbers, given) if given.is_numeric() || given.is_null() => (Some(Float64), ""),
         (Kind::Number, _) => (None, "a number"),
-        (Kind::Numbers, List(item) | LargeList(item) | FixedSizeList(item, _))
+        (Kind::Numbers | Kind::Vector, List(item) | LargeList(item) | FixedSizeList(item, _))
             if item.data_type().is_numeric() || item.data_type().is_null() =>
         {
             (Some(DataType::new_list(Float64, true)), "")
         }
         (Kind::Numbers, _) => (None, "a number or a list of numbers"),
+        (Kind::Vector, Null) => (Some(DataType::new_list(Float64, true)), ""),
+        (Kind::Vector, _) => (None, "a list of numbers; make one with vector(x1, x2, ...)"),
         (Kind::Text, given) if given.is_string() || given.is_null() => (Some(Utf8), ""),
         (Kind::Text, _) => (None, "a string"),
+        (Kind::Key, given) if given.is_string() || given.is_integer() || given.is_decimal() => (Some(Utf8), ""),
+        (Kind::Key, Boolean | Date32 | Null) => (Some(Utf8), ""),
+        (Kind::Key, Binary | LargeBinary | BinaryView | FixedSizeBinary(_)) => (Some(Binary), ""),
+        (Kind::Key, _) => (None, "text, bytes, an integer, a decimal, a date or a boolean; cast it to one of them"),
         (Kind::Boolean, Boolean | Null) => (Some(Boolean), ""),
         (Kind::Boolean, _) => (None, "true or false"),
+        (Kind::Any, given) => return Ok(given.clone()),
     };
     target.ok_or_else(|| plan_datafusion_err!("{function}: {} must be {expected}, got {given}", parameter.name))
 }

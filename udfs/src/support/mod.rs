@@ -1,4 +1,4 @@
-//! What the SQL functions share: arguments, image arrays, codecs, resizing and linear models.
+//! What the SQL functions share: arguments, image arrays, codecs, resizing, sums and models.
 
 pub(crate) mod arguments;
 pub(crate) mod bad_image;
@@ -7,6 +7,7 @@ pub(crate) mod bmp;
 mod damage;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod exact_sum;
 pub(crate) mod format;
 pub(crate) mod four_taps;
 pub(crate) mod function;
@@ -22,20 +23,27 @@ pub(crate) mod least_squares;
 pub(crate) mod limits;
 pub(crate) mod linear_model;
 pub(crate) mod moments;
+pub(crate) mod number_pairs;
 pub(crate) mod orientation;
 pub(crate) mod other_formats;
 pub(crate) mod partial;
 pub(crate) mod pillow;
 pub(crate) mod pixels;
 pub(crate) mod png;
+pub(crate) mod principal_components;
+pub(crate) mod products;
 pub(crate) mod qoi;
 pub(crate) mod resample;
 pub(crate) mod resize;
 pub(crate) mod rows;
 pub(crate) mod step;
+pub(crate) mod sums;
 pub(crate) mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod threads;
 pub(crate) mod tiff;
+pub(crate) mod vector_model;
+pub(crate) mod vector_sums;
+pub(crate) mod vectors;
 pub(crate) mod work;

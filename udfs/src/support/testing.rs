@@ -3,16 +3,16 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef};
-use datafusion::arrow::datatypes::{Field, FieldRef};
-use datafusion::common::Result;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray};
+use datafusion::arrow::datatypes::{Field, FieldRef, Float64Type};
+use datafusion::common::{Result, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs};
 use fast_image_resize::Resizer;
 use image::{Delay, DynamicImage, Frame, ImageFormat, RgbImage};
 
 use super::encode::{Encoding, Format, Subsampling};
-use super::function::{Scalar, udf};
+use super::function::{Aggregate, Scalar, udf};
 use super::image_array::ImageBuilder;
 use super::jpeg::JpegCodec;
 use super::pixels::{Pixels, PixelsRef};
@@ -49,6 +49,89 @@ pub(crate) fn call<F: Scalar>(args: Vec<ColumnarValue>) -> Result<ColumnarValue>
     let config_options = Arc::new(ConfigOptions::default());
     let number_rows = rows.unwrap_or(1);
     function.invoke_with_args(ScalarFunctionArgs { args, arg_fields, number_rows, return_field, config_options })
+}
+
+/// Evaluates an aggregate whose rows come in parts: the parts' states are merged.
+pub(crate) fn aggregate<F: Aggregate>(parts: &[Vec<ArrayRef>]) -> Result<ScalarValue> {
+    let mut whole = F::accumulator(F::PARAMETERS.len())?;
+    for part in parts {
+        let mut accumulator = F::accumulator(F::PARAMETERS.len())?;
+        accumulator.update_batch(part)?;
+        let state = accumulator.state()?;
+        assert_eq!(state.len(), F::state().len());
+        let state: Result<Vec<ArrayRef>> = state.iter().map(ScalarValue::to_array).collect();
+        whole.merge_batch(&state?)?;
+    }
+    whole.evaluate()
+}
+
+/// A number from 0 to 1, exactly the same wherever it is computed.
+pub(crate) fn part(i: u32, factor: u32, modulus: u32) -> f64 {
+    f64::from(i * factor % modulus) / f64::from(modulus)
+}
+
+/// Rows of six numbers, of which the fifth is constant and the last far from 0, as `tests/python/machine_learning.py` has them.
+pub(crate) fn six_numbers() -> Vec<Vec<f64>> {
+    let row = |i: u32| {
+        let (x1, x2, x3) = (part(i, 37, 101), part(i, 53, 89) * 5.0 - 2.0, part(i, 17, 97) * 100.0);
+        vec![x1, x2, x3, 0.5 * x1 - 0.25 * x2 + part(i, 71, 103), 7.25, part(i, 29, 107) + 1000.0]
+    };
+    (0..40).map(row).collect()
+}
+
+/// A column of vectors.
+pub(crate) fn vectors(rows: &[Vec<f64>]) -> ArrayRef {
+    let some = |row: &Vec<f64>| Some(row.iter().copied().map(Some).collect::<Vec<_>>());
+    Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(rows.iter().map(some)))
+}
+
+/// Pairs of y and yhat, as `tests/python/machine_learning.py` has them.
+pub(crate) fn y_and_yhat() -> Vec<(Option<f64>, Option<f64>)> {
+    let y = |i: u32| part(i, 37, 101) * 10.0;
+    (0..40).map(|i| (Some(y(i)), Some(y(i) + part(i, 53, 89) - 0.25))).collect()
+}
+
+/// Labels and the probabilities of three classes, as `tests/python/machine_learning.py` has them.
+pub(crate) fn classes() -> Vec<(usize, [f64; 3])> {
+    let row = |i: u32| {
+        let weights = [part(i, 37, 101) + 0.0625, part(i, 53, 89), part(i, 17, 97)];
+        let sum: f64 = weights.iter().sum();
+        ((i * 7 % 3) as usize, weights.map(|weight| weight / sum))
+    };
+    (0..40).map(row).collect()
+}
+
+/// What an aggregate of two columns of numbers gives for rows that come in parts.
+pub(crate) fn of_pairs<F: Aggregate>(parts: &[Vec<(Option<f64>, Option<f64>)>]) -> Result<Option<f64>> {
+    let part = |rows: &Vec<(Option<f64>, Option<f64>)>| -> Vec<ArrayRef> {
+        let (y, yhat): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+        vec![Arc::new(Float64Array::from(y)), Arc::new(Float64Array::from(yhat))]
+    };
+    let result = aggregate::<F>(&parts.iter().map(part).collect::<Vec<_>>())?;
+    let ScalarValue::Float64(number) = result else { panic!("a number") };
+    Ok(number)
+}
+
+/// A field of a struct, as the array of its one value.
+pub(crate) fn field(model: &ScalarValue, name: &str) -> ArrayRef {
+    let ScalarValue::Struct(model) = model else { panic!("a struct") };
+    Arc::clone(model.column_by_name(name).expect("a field"))
+}
+
+/// The numbers in lists, one behind the other, and in lists of lists.
+pub(crate) fn flat(lists: &ArrayRef) -> Vec<f64> {
+    match lists.as_list_opt::<i32>() {
+        Some(lists) => lists.iter().flatten().flat_map(|inner| flat(&inner)).collect(),
+        None => lists.as_primitive::<Float64Type>().values().to_vec(),
+    }
+}
+
+/// Checks that numbers are those that are expected, up to this part of each or of 1.
+pub(crate) fn assert_close(numbers: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(numbers.len(), expected.len());
+    for (number, expected) in numbers.iter().zip(expected) {
+        assert!((number - expected).abs() <= tolerance * expected.abs().max(1.0), "{number} isn't {expected}");
+    }
 }
 
 /// An image column; NULL where there is no image.
