@@ -12,6 +12,7 @@ mod remembered;
 pub(crate) mod session;
 mod silence;
 mod slots;
+mod subqueries;
 mod tasks;
 mod watch;
 mod written_here;

@@ -19,7 +19,7 @@ use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, collect};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
@@ -27,13 +27,14 @@ use tokio::task::JoinHandle;
 
 use super::client::Cluster;
 use super::report::{JobReport, JobState};
+use super::subqueries::{subqueries, value, with_values};
 use super::written_here::{write, written};
 use crate::config::PixmillOptions;
 use crate::error::Error;
 use crate::exec::{boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config};
 use crate::plan::{
-    PixmillQueryPlanner, Progress, check_locations, is_row_wise, unmarked, will_have_images, with_empty_tables,
-    with_image_batches, with_literal_target, with_quoted_qualifiers,
+    PixmillQueryPlanner, Progress, check_locations, is_row_wise, subquery_not_run, unmarked, will_have_images,
+    with_empty_tables, with_image_batches, with_literal_target, with_quoted_qualifiers,
 };
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
@@ -72,6 +73,11 @@ impl ClusterPlanner {
         if reads_nothing(plan)? {
             return PixmillQueryPlanner.create_physical_plan(plan, session).await;
         }
+        let plan = &self.with_subqueries_run(plan, session).await?;
+        // Nothing but its subqueries may have read something.
+        if reads_nothing(plan)? {
+            return PixmillQueryPlanner.create_physical_plan(plan, session).await;
+        }
         if let Some(rows) = written(plan) {
             let (statement, allow) = (with_literal_target(plan)?, AllowList::of(session.config()));
             while_others_go_on(|| check_locations(&statement, &allow))?;
@@ -105,6 +111,23 @@ impl ClusterPlanner {
             jobs: self.jobs.clone(),
             seen: Seen::default(),
         }))
+    }
+
+    /// The plan with the values of its subqueries. One that is only shown has none.
+    async fn with_subqueries_run(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<LogicalPlan> {
+        let mut values = Vec::new();
+        for subquery in subqueries(plan)? {
+            let query = &subquery.subquery;
+            let data_type = query.schema().field(0).data_type();
+            let value = if let LogicalPlan::Explain(_) = plan {
+                subquery_not_run(data_type)?
+            } else {
+                let rows = self.create_physical_plan(query, session).await?;
+                value(&collect(rows, session.task_ctx()).await?, data_type)?
+            };
+            values.push((subquery, value));
+        }
+        if values.is_empty() { Ok(plan.clone()) } else { with_values(plan.clone(), &values) }
     }
 }
 

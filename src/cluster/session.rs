@@ -58,8 +58,7 @@ pub(crate) fn cluster_session(
     let config = cluster_config(report.vcores.max(1), stores, &AllowList::default())
         .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here)));
     let config = with_cluster_planner(config, cluster, jobs);
-    let state = session_state(config)?.upgrade_for_ballista(url(cluster))?;
-    Ok(opened(state))
+    Ok(opened(client_state(session_state(config)?, cluster)?))
 }
 
 /// Another session with the settings and the memory of the first, without its tables, and with jobs of its own.
@@ -72,7 +71,14 @@ pub(crate) fn another_cluster_session(
     jobs: &OpenJobs,
 ) -> Result<SessionContext> {
     let config = with_cluster_planner(another_config(first), cluster, jobs);
-    Ok(opened(state_within(config, first.runtime_env())?.upgrade_for_ballista(url(cluster))?))
+    Ok(opened(client_state(state_within(config, first.runtime_env())?, cluster)?))
+}
+
+/// The state of a client: subqueries stay what they are until the planner runs them.
+fn client_state(state: SessionState, cluster: &Cluster) -> Result<SessionState> {
+    let mut state = state.upgrade_for_ballista(url(cluster))?;
+    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+    Ok(state)
 }
 
 fn url(cluster: &Cluster) -> String {

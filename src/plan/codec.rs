@@ -24,6 +24,7 @@ use super::forget_constants::ForgetExec;
 use super::image_work::ImageWorkExec;
 use super::memory_rows::{self, rows_in_memory};
 use super::one_task::{Known, OneTaskExec, TaskInputExec};
+use super::subquery_value::{decode_function, encode_function};
 use super::wire_errors::marked;
 use crate::sink::{CommitExec, ShardSinkExec, WriteShardsNode};
 use crate::source::{ReadExec, ReaderMessage, TableMessage};
@@ -36,7 +37,7 @@ pub(super) const ROWS_MAGIC: u8 = 0xFE;
 /// What the plan of one task begins with.
 pub(super) const WORK_MAGIC: u8 = 0xFD;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 7;
+pub(crate) const WIRE_VERSION: u8 = 8;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {
@@ -154,8 +155,13 @@ impl LogicalExtensionCodec for LogicalCodec {
         self.ballista.try_encode_file_format(buf, node)
     }
 
-    fn try_decode_udf(&self, name: &str, _: &[u8]) -> Result<Arc<ScalarUDF>> {
-        unknown_function(name)
+    fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {
+        decode_function(name, buf)?.map_or_else(|| unknown_function(name), Ok)
+    }
+
+    fn try_encode_udf(&self, function: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
+        encode_function(function, buf);
+        Ok(())
     }
 
     fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
@@ -167,7 +173,7 @@ impl LogicalExtensionCodec for LogicalCodec {
     }
 }
 
-/// Functions travel by name: who reads the plan must have them.
+/// Functions travel by name, but for the values of subqueries: who reads the plan must have them.
 fn unknown_function<T>(name: &str) -> Result<T> {
     not_impl_err!(
         "a plan calls '{name}', which this process doesn't know; run the same version of pixmill as client, scheduler and executors"
@@ -277,6 +283,10 @@ impl PhysicalExtensionCodec for WorkCodec {
         self.codec.try_decode_udf(name, buf)
     }
 
+    fn try_encode_udf(&self, function: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
+        self.codec.try_encode_udf(function, buf)
+    }
+
     fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
         self.codec.try_decode_udaf(name, buf)
     }
@@ -325,8 +335,13 @@ impl PhysicalExtensionCodec for PhysicalCodec {
         }
     }
 
-    fn try_decode_udf(&self, name: &str, _: &[u8]) -> Result<Arc<ScalarUDF>> {
-        unknown_function(name)
+    fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {
+        decode_function(name, buf)?.map_or_else(|| unknown_function(name), Ok)
+    }
+
+    fn try_encode_udf(&self, function: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
+        encode_function(function, buf);
+        Ok(())
     }
 
     fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {

@@ -76,7 +76,7 @@ pub(super) fn decode(mut bytes: &[u8], schema: SchemaRef) -> Result<Arc<dyn Tabl
 }
 
 /// The batches of a stream. No more room is made than it has bytes, whatever lengths it claims.
-fn batches(stream: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
+pub(super) fn batches(stream: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
     let (mut decoder, mut bytes, mut batches) = (StreamDecoder::new(), Buffer::from(stream), Vec::new());
     while let Some(batch) = decoder.decode(&mut bytes)? {
         batches.push(batch);

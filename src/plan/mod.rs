@@ -30,6 +30,7 @@ mod rewrite_copy;
 mod rules;
 mod single_union;
 mod statement;
+mod subquery_value;
 mod summarize;
 mod wire_errors;
 
@@ -51,5 +52,6 @@ pub(crate) use progress::UPDATE_INTERVAL;
 pub(crate) use quoted_qualifiers::with_quoted_qualifiers;
 pub(crate) use rewrite_copy::RewriteCopy;
 pub(crate) use rules::{logical_rules, physical_rules};
+pub(crate) use subquery_value::{subquery_not_run, subquery_value};
 pub(crate) use summarize::{summary, with_headers_only};
 pub(crate) use wire_errors::{MarkingPlanner, marked_by_executor, unmarked};
