@@ -176,7 +176,7 @@ fn what_fails_says_what_the_store_said_and_what_to_do() {
         command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         command.env("AWS_METADATA_ENDPOINT", "http://169.254.0.1:9");
     });
-    assert!(error.contains("no credentials were found") && error.contains("anonymous=true"), "{error}");
+    assert!(error.contains("s3://photos: no credentials were found") && error.contains("anonymous=true"), "{error}");
     let error = site.sql("SELECT * FROM 's3://nobucket/x.csv'").failure(1);
     assert!(error.contains("NoSuchBucket") && error.contains("look at the bucket's name"), "{error}");
     let error = site.sql("SELECT * FROM 's3://photos/none.csv'").failure(2);
@@ -196,6 +196,12 @@ fn a_clock_that_is_wrong_and_a_region_that_is_another_are_told() {
     assert!(error.contains("AWS_REGION=eu-west-1"), "{error}");
     let there = far.command(&["sql", "--format", "csv", "--store", "s3://photos,region=eu-west-1", "-c"]);
     assert_eq!(far.run(there, "SELECT * FROM 's3://photos/x.csv'").success(), "n\n1\n");
+    let moved = Site::new();
+    moved.server.script(Rule::new(Action::WrongRegion("eu-west-1".to_string())));
+    for sql in ["SELECT * FROM 's3://photos/x.csv'", "COPY (SELECT 1 AS n) TO 's3://photos/out' STORED AS TFRECORD"] {
+        let error = moved.sql(sql).failure(1);
+        assert!(error.contains("--store 's3://photos,region=eu-west-1'"), "{error}");
+    }
 }
 
 #[test]
@@ -282,6 +288,22 @@ fn an_allow_list_bounds_stores_too() {
         assert!(error.contains("is outside of what this process may reach"), "{sql}: {error}");
     }
     assert_eq!(site.server.keys("photos"), ["in/x.csv", "in/y.csv", "out/x.csv"]);
+}
+
+#[test]
+fn a_write_that_fails_names_the_object_and_says_why_whatever_the_format() {
+    let site = Site::new();
+    site.server.put("photos", "x.csv", "n\n1\n");
+    site.server.script(Rule::new(Action::status(403, "AccessDenied")).method("PUT").key_contains("out"));
+    let cluster = site.cluster(1);
+    for name in ["out.csv", "out.json", "out.parquet", "out.arrow"] {
+        let sql = format!("COPY (SELECT n FROM 's3://photos/x.csv') TO 's3://photos/{name}'");
+        for said in [site.sql(&sql), site.on(&cluster, &sql)] {
+            let error = said.failure(1);
+            assert!(error.contains(&format!("cannot write 's3://photos/{name}': PUT ")), "{error}");
+            assert!(error.contains("AccessDenied") && error.contains("which rights are needed"), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -401,7 +423,7 @@ fn keys_that_are_no_paths_are_counted_and_named_and_do_not_end_a_listing() {
     for odd in ["odd/00010//a.jpg", "odd/00010//b.jpg", "odd/00700/./a.jpg", "odd/02499.jpg/../x", "odd//first.jpg"] {
         site.server.put("photos", odd, "odd");
     }
-    // A marker before an odd key comes twice.
+    // A marker before an odd key.
     site.server.put("photos", "odd/01500/", "");
     site.server.put("photos", "odd/01500//a.jpg", "odd");
     site.server.script(Rule::new(Action::CutBody(5000)).operation(Operation::List).nth(2));

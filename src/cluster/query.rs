@@ -19,7 +19,7 @@ use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, collect};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
@@ -123,7 +123,7 @@ impl ClusterPlanner {
                 subquery_not_run(data_type)?
             } else {
                 let rows = self.create_physical_plan(query, session).await?;
-                value(&collect(rows, session.task_ctx()).await?, data_type)?
+                value(execute_stream(rows, session.task_ctx())?, data_type).await?
             };
             values.push((subquery, value));
         }

@@ -1,12 +1,13 @@
 //! Scalar subqueries of a statement: those that depend on nothing around them are run once, before the statement is sent, and it gets their
 //! values. Ballista knows no other way than to join them, which fails inside of aggregates and copies a model into every row.
 
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
+use futures::StreamExt;
 
 use crate::plan::subquery_value;
 
@@ -58,16 +59,19 @@ pub(super) fn with_values(plan: LogicalPlan, values: &[(Subquery, Expr)]) -> Res
     Ok(placed.data)
 }
 
-/// The value of a subquery's rows.
+/// The value of a subquery's rows; NULL where there is none.
 ///
 /// # Errors
 /// More than one row.
-pub(super) fn value(batches: &[RecordBatch], data_type: &DataType) -> Result<Expr> {
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let value = match batches.iter().find(|batch| batch.num_rows() > 0) {
-        Some(batch) if rows == 1 => ScalarValue::try_from_array(batch.column(0), 0)?,
-        Some(_) => return exec_err!("Scalar subquery returned more than one row"),
-        None => ScalarValue::try_from(data_type)?,
-    };
-    subquery_value(value)
+pub(super) async fn value(mut rows: SendableRecordBatchStream, data_type: &DataType) -> Result<Expr> {
+    let mut value = None;
+    while let Some(batch) = rows.next().await.transpose()? {
+        if batch.num_rows() + usize::from(value.is_some()) > 1 {
+            return exec_err!("Scalar subquery returned more than one row");
+        }
+        if batch.num_rows() == 1 {
+            value = Some(ScalarValue::try_from_array(batch.column(0), 0)?);
+        }
+    }
+    subquery_value(value.map_or_else(|| ScalarValue::try_from(data_type), Ok)?)
 }

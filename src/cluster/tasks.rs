@@ -20,7 +20,6 @@ use super::pool::ClientPool;
 use super::report::TaskReport;
 use crate::exec::{Task, with_config};
 use crate::plan::{Progress, marked_by_executor};
-use crate::storage::Stores;
 
 /// The tasks that run, and those that have ended since their counters were last asked for.
 #[derive(Clone, Default)]
@@ -150,8 +149,7 @@ impl QueryStageExecutor for TaskStage {
         let mut guard = CancelOnDrop(Some(Arc::clone(&self.task)));
         let config = context.session_config().clone().with_extension(Arc::clone(&self.task));
         let context = with_config(&context, config);
-        let explained = |error| marked_by_executor(Stores::explain(context.session_config(), error));
-        let written = self.inner.execute_query_stage(task_id, Arc::clone(&context)).await.map_err(explained)?;
+        let written = self.inner.execute_query_stage(task_id, context).await.map_err(marked_by_executor)?;
         guard.0 = None;
         Ok(written)
     }

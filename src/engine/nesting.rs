@@ -16,6 +16,8 @@ struct Level {
     own: usize,
     /// What the names and keywords count that stand before the next token.
     before: usize,
+    /// Whether a table may stand in it, or a query in brackets of its own.
+    is_table: bool,
 }
 
 /// The first token where too much is nested.
@@ -32,11 +34,15 @@ pub(super) fn too_deep(tokens: &[TokenWithSpan]) -> Option<&TokenWithSpan> {
                 level.before = if goes_on { level.before } else { 0 } + usize::from(is_interval(&token.token));
             }
             Token::LParen | Token::LBracket | Token::LBrace => {
-                let own = match last {
-                    Some(Token::Word(word)) if token.token != Token::LBrace => tries(word.keyword),
-                    _ => 0,
+                let (own, is_table) = match last {
+                    Some(Token::Word(word)) if token.token != Token::LBrace => {
+                        (tries(word.keyword), matches!(word.keyword, Keyword::FROM | Keyword::JOIN | Keyword::LATERAL))
+                    }
+                    Some(Token::LParen) if level.is_table => (1, true),
+                    Some(Token::Comma) => (0, true),
+                    _ => (0, false),
                 };
-                levels.push(Level { own, before: 0 });
+                levels.push(Level { own, before: 0, is_table });
             }
             Token::RParen | Token::RBracket | Token::RBrace if is_nested => {
                 levels.pop();
@@ -105,6 +111,8 @@ mod tests {
             ("SELECT ", "NOT(", "..."),
             ("SELECT ", "current_date(", "..."),
             ("SELECT ", "CASE(", "..."),
+            ("", "SELECT * FROM ((((", "..."),
+            ("SELECT 1 FROM a, ", "(((SELECT * FROM ", "..."),
         ] {
             let error = Statement::parse_all(&format!("{begin}{}{end}", nested.repeat(40))).expect_err("refused");
             let error = crate::error::Error::from(error);
@@ -122,6 +130,8 @@ mod tests {
             format!("SELECT 1 WHERE {}", vec!["NOT (a.b = 1)"; 40].join(" AND ")),
             nested("replace(", ", 'a', 'b')"),
             nested("coalesce(t.a, ", ")"),
+            format!("{}t{}", "SELECT * FROM (".repeat(15), ")".repeat(15)),
+            format!("SELECT f(a, {}b{}), (1), ((2)) FROM ((SELECT 1))", "(".repeat(12), ")".repeat(12)),
             format!("SELECT {}", "CAST(".repeat(12) + "a" + &" AS INT)".repeat(12)),
             "SELECT 1".repeat(40).replace("1S", "1; S"),
         ] {

@@ -126,8 +126,8 @@ impl Drop for RunningStatement {
 
 /// Sends the rows of a plan until there are no more, or nobody takes them.
 async fn give(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, rows: mpsc::Sender<QueryResult<RecordBatch>>) {
-    let explain = |error| Stores::explain(context.session_config(), error);
-    let mut stream = match execute_stream(plan, Arc::clone(&context)) {
+    let explain = |error| Stores::explain(context.session_config(), &plan, error);
+    let mut stream = match execute_stream(Arc::clone(&plan), Arc::clone(&context)) {
         Ok(stream) => stream,
         Err(error) => {
             // Nobody listening any more is as good as an answer.

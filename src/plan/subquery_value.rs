@@ -19,8 +19,8 @@ use crate::sink::Fingerprint;
 /// Values that take no more than this are literals, which optimizers understand.
 const MOST_LITERAL_BYTES: usize = 1024;
 
-/// What such a function is called on the wire.
-const NAME: &str = "subquery_value";
+/// What the names of such functions begin with, before the value's fingerprint: plans and their fingerprints show names alone.
+const NAME: &str = "subquery_value_";
 
 /// The value of a subquery as an expression.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn subquery_value(value: ScalarValue) -> Result<Expr> {
 /// A type that has no NULL.
 pub(crate) fn subquery_not_run(data_type: &DataType) -> Result<Expr> {
     let value = SubqueryValue::try_new(ScalarValue::try_from(data_type)?)?;
-    let function = SubqueryValue { fingerprint: "not run".to_string(), ..value };
+    let function = SubqueryValue { name: format!("{NAME}not_run"), ..value };
     Ok(ScalarUDF::new_from_impl(function).call(Vec::new()))
 }
 
@@ -50,8 +50,8 @@ struct SubqueryValue {
     value: ScalarValue,
     /// The value in a stream of Arrow's.
     bytes: Vec<u8>,
-    /// That of the bytes: equal values are taken for the same.
-    fingerprint: String,
+    /// With the fingerprint of the bytes: equal values are taken for the same.
+    name: String,
     signature: Signature,
 }
 
@@ -69,7 +69,7 @@ impl SubqueryValue {
         fingerprint.add(&bytes);
         // One that could be worked out while planning would become a literal.
         let signature = Signature::nullary(Volatility::Volatile);
-        Self { value, bytes, fingerprint: fingerprint.finish(), signature }
+        Self { value, bytes, name: format!("{NAME}{}", fingerprint.finish()), signature }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
@@ -81,18 +81,15 @@ impl SubqueryValue {
         };
         // Arrow's reader panics on some that are damaged.
         let value = catch_panic(value);
-        let value = value.map_err(|panic| internal_datafusion_err!("the value of a subquery is damaged: {panic}"))??;
+        let value =
+            value.map_err(|panic| internal_datafusion_err!("the value of a subquery is damaged: {panic}"))??;
         Ok(Self::of(value, bytes.to_vec()))
-    }
-
-    fn shown(&self) -> String {
-        format!("{NAME}({})", self.fingerprint.get(..16).unwrap_or(&self.fingerprint))
     }
 }
 
 impl PartialEq for SubqueryValue {
     fn eq(&self, other: &Self) -> bool {
-        self.fingerprint == other.fingerprint
+        self.name == other.name
     }
 }
 
@@ -100,13 +97,13 @@ impl Eq for SubqueryValue {}
 
 impl Hash for SubqueryValue {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.fingerprint.hash(state);
+        self.name.hash(state);
     }
 }
 
 impl ScalarUDFImpl for SubqueryValue {
     fn name(&self) -> &str {
-        NAME
+        &self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -115,14 +112,6 @@ impl ScalarUDFImpl for SubqueryValue {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(self.value.data_type())
-    }
-
-    fn display_name(&self, _: &[Expr]) -> Result<String> {
-        Ok(self.shown())
-    }
-
-    fn schema_name(&self, _: &[Expr]) -> Result<String> {
-        Ok(self.shown())
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -142,7 +131,7 @@ pub(super) fn encode_function(function: &ScalarUDF, buf: &mut Vec<u8>) {
 /// # Errors
 /// Bytes that are none.
 pub(super) fn decode_function(name: &str, bytes: &[u8]) -> Result<Option<Arc<ScalarUDF>>> {
-    if name != NAME || bytes.is_empty() {
+    if !name.starts_with(NAME) || bytes.is_empty() {
         return Ok(None);
     }
     Ok(Some(Arc::new(ScalarUDF::new_from_impl(SubqueryValue::decode(bytes)?))))
@@ -161,9 +150,12 @@ mod tests {
     fn small_values_are_literals_and_large_ones_are_not() {
         assert!(matches!(subquery_value(ScalarValue::from(1.5)).expect("a value"), Expr::Literal(..)));
         let large = subquery_value(list(1000)).expect("a value");
-        assert!(large.is_volatile() && large.to_string().len() < 40, "{large}");
-        assert_eq!(large, subquery_value(list(1000)).expect("a value"));
-        assert_ne!(large, subquery_value(list(1001)).expect("a value"));
+        assert!(large.is_volatile() && large.to_string().len() < 60, "{large}");
+        let (same, other) =
+            (subquery_value(list(1000)).expect("a value"), subquery_value(list(1001)).expect("a value"));
+        assert_eq!((&large, large.to_string()), (&same, same.to_string()));
+        // What was written with another value is another dataset.
+        assert!(large != other && large.to_string() != other.to_string(), "{other}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) struct ShardNames {
     /// The series that shards which come to those of a dataset are, where names tell how many there are.
     #[serde(default)]
     series: Option<String>,
-    /// What makes a statement the same one.
+    /// What makes a statement the same one; none where the run replaces what is there, which may be a dataset of the same statement.
     #[serde(default)]
     statement: Option<String>,
 }
@@ -42,7 +42,7 @@ impl ShardNames {
             partition_by: target.partition_by.clone(),
             compression: options.own().file_compression().suffix().to_string(),
             series: target.series(),
-            statement: Some(target.statement.clone()),
+            statement: (!options.overwrite).then(|| target.statement.clone()),
         }
     }
 
@@ -95,10 +95,12 @@ impl ShardNames {
 /// # Errors
 /// The directory can't be looked into or changed.
 pub(crate) fn sweep_behind_manifest(directory: &Directory, statement: &str) -> io::Result<()> {
-    // A list of rejects that still gets its name is finished by who retries them.
-    if !directory.has(UNFINISHED)? || directory.has(NEXT_REJECTS)? {
+    // A list of rejects that still gets its name is finished by who retries them, and a dataset that was set aside by who replaces it.
+    if !directory.has(UNFINISHED)? || directory.has(NEXT_REJECTS)? || directory.has(OLD_MANIFEST)? {
         return Ok(());
     }
+    // Of a run that begins from here on nothing is among them.
+    let left = directory.names(&hidden::is_left)?;
     let is_own =
         |names: &Option<ShardNames>| names.as_ref().is_some_and(|names| names.statement.as_deref() == Some(statement));
     let (own, others): (Vec<Run>, Vec<Run>) = runs(directory)?.into_iter().partition(|(_, names)| is_own(names));
@@ -107,9 +109,9 @@ pub(crate) fn sweep_behind_manifest(directory: &Directory, statement: &str) -> i
     if !others.is_empty() {
         return Ok(());
     }
-    directory.remove(&[OLD_MANIFEST, UNFINISHED].map(str::to_string))?;
-    directory.remove(&directory.names(&hidden::is_left)?)?;
-    directory.abort_uploads(&hidden::is_left)
+    directory.remove(&left)?;
+    directory.remove(&[UNFINISHED.to_string()])?;
+    directory.abort_uploads(&|name| left.iter().any(|known| known == name))
 }
 
 impl Target {

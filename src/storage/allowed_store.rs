@@ -73,7 +73,7 @@ impl ObjectStoreRegistry for AllowedStores {
 /// A store that refuses paths outside of the allow-list.
 struct AllowedStore {
     store: Arc<dyn ObjectStore>,
-    /// One of the process's, and what its requests run on: its listings go on where a page is cut and a key is no path.
+    /// One of the process's, and what its requests run on: what is listed below a folder goes on where a key is no path.
     lister: Option<(OpenStore, Handle)>,
     gate: Gate,
     /// Where writers that don't tell what failed leave it.

@@ -55,6 +55,7 @@ impl Function for LogLoss {
         use DataType::{Boolean, FixedSizeList, Float64, Int64, LargeList, List, Null, Struct, Utf8};
         check_count(Self::NAME, Self::PARAMETERS, types)?;
         let (label, probabilities) = (&types[0], &types[1]);
+        let label = if let DataType::Dictionary(_, values) = label { values } else { label };
         let coerced = match (label, probabilities) {
             (Boolean | Null, given) if given.is_numeric() || given.is_null() => [Boolean, Float64],
             (Boolean, Null) => [Boolean, Float64],

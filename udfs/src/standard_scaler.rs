@@ -177,9 +177,16 @@ mod tests {
     #[test]
     fn constants_have_no_deviation_whatever_they_are() {
         let rows = vec![vec![0.1, 1e140, -1e-200]; 1000];
-        let scaler = scaler(&[rows.clone(), rows]).expect("a scaler");
-        assert_eq!(flat(&field(&scaler, "std")), [0.0; 3]);
-        assert_eq!(flat(&field(&scaler, "mean")), [0.1, 1e140, -1e-200]);
+        let many = scaler(&[rows.clone(), rows]).expect("a scaler");
+        assert_eq!(flat(&field(&many, "std")), [0.0; 3]);
+        assert_eq!(flat(&field(&many, "mean")), [0.1, 1e140, -1e-200]);
+        // Their squares have few digits left, or none.
+        for small in [6.850990432257567e-162, 3.594941767707665e-162, 1.1e-155, 3.3e-150, 7.7e-147] {
+            for rows in 2..10 {
+                let few = scaler(&[vec![vec![small]; rows]]).expect("a scaler");
+                assert_eq!(flat(&field(&few, "std")), [0.0], "{rows} rows of {small:e}");
+            }
+        }
     }
 
     #[test]

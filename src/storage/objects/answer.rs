@@ -25,7 +25,7 @@ pub(super) fn no_credentials(bucket: &str) -> Advised {
 pub(super) fn unreachable(host: &str, reason: &str) -> Advised {
     let advice = if reason.contains("not valid for name") {
         "its certificate is for another name: look at the endpoint's"
-    } else if reason.contains("certificate expired") || reason.contains("certificate not valid yet") {
+    } else if ["Expired", "NotValidYet"].iter().any(|text| reason.contains(&format!("certificate: {text}"))) {
         "its certificate is out of date, or the clock of this machine is wrong"
     } else if reason.contains("certificate") {
         "its certificate is none that this machine trusts: SSL_CERT_FILE may name more of them"
@@ -189,7 +189,7 @@ mod tests {
             ("refused", "look at the endpoint"),
             ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE may name more of them"),
             ("invalid peer certificate: certificate not valid for name \"a\"", "for another name"),
-            ("invalid peer certificate: certificate expired", "the clock of this machine"),
+            ("invalid peer certificate: Expired", "the clock of this machine"),
             ("tunnel error: refused", "look at the proxy that HTTPS_PROXY names"),
             ("received corrupt message of type InvalidContentType", "the endpoint speaks http, and not https"),
             ("invalid HTTP version parsed", "https, say"),

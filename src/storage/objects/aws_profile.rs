@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +22,9 @@ const EARLY: TimeDelta = TimeDelta::minutes(5);
 
 /// How long a program may take that tells credentials: who signs in by hand has done so before.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it isn't asked again when it has failed.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What a profile says.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -175,11 +178,13 @@ struct ProgramCredentials {
     io: Handle,
     patience: Duration,
     last: Mutex<Option<Told>>,
+    /// When it failed last, and why: those who wait meanwhile are told the same.
+    failed: Mutex<Option<(Instant, String)>>,
 }
 
 impl ProgramCredentials {
     fn new(program: Program, io: Handle) -> Self {
-        Self { program, io, patience: PATIENCE, last: Mutex::new(None) }
+        Self { program, io, patience: PATIENCE, last: Mutex::new(None), failed: Mutex::new(None) }
     }
 }
 
@@ -213,6 +218,13 @@ impl CredentialProvider for ProgramCredentials {
         let mut last = self.last.lock().await;
         if let Some(told) = last.as_ref().filter(|told| told.ends.is_none_or(|ends| Utc::now() + EARLY < ends)) {
             return Ok(Arc::clone(&told.credential));
+        }
+        let failure = |reason: String| Error::Generic { store: "S3", source: reason.into() };
+        let mut failed = self.failed.lock().await;
+        if let Some((when, reason)) = failed.as_ref()
+            && when.elapsed() < PAUSE
+        {
+            return Err(failure(reason.clone()));
         }
         let (mut command, said) = match &self.program {
             Program::Shell(line) => {
@@ -252,7 +264,13 @@ impl CredentialProvider for ProgramCredentials {
             Ok(Err(error)) => Err(format!("cannot run {said}: {error}")),
             Err(error) => Err(format!("{said} was stopped: {error}")),
         };
-        let answer: Answer = told.map_err(|reason| Error::Generic { store: "S3", source: reason.into() })?;
+        let answer: Answer = match told {
+            Ok(answer) => answer,
+            Err(reason) => {
+                *failed = Some((Instant::now(), reason.clone()));
+                return Err(failure(reason));
+            }
+        };
         let credential = Arc::new(AwsCredential {
             key_id: answer.access_key_id,
             secret_key: answer.secret_access_key,
@@ -337,6 +355,9 @@ mod tests {
             let fails = ProgramCredentials { patience: Duration::from_millis(500), ..program };
             let error = fails.get_credential().await.expect_err("no credentials").to_string();
             assert!(error.contains(&format!("the profile's credential_process {expected}")), "{error}");
+            let again = Instant::now();
+            assert_eq!(fails.get_credential().await.expect_err("no credentials").to_string(), error);
+            assert!(again.elapsed() < fails.patience, "asked again");
         }
     }
 }

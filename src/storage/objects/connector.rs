@@ -1,10 +1,10 @@
 //! The one HTTP client of a process, for all of its stores.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use object_store::client::{
@@ -51,10 +51,35 @@ struct Shared {
     /// Drives the connections for the life of the process.
     io: Handle,
     limit: Limit,
-    /// Hosts that have answered once.
-    answered: Mutex<HashSet<String>>,
-    /// Connections that failed since a host answered.
-    failed: AtomicUsize,
+    hosts: Mutex<HashMap<String, Host>>,
+}
+
+/// What is known of a host.
+enum Host {
+    Answered,
+    /// It never has: how many attempts have failed, one after the other, and when the last one did.
+    Silent(usize, Option<Instant>),
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::Silent(0, None)
+    }
+}
+
+impl Host {
+    /// Counts an attempt that has failed, unless others have failed since it began; 0 of a host that has answered.
+    fn fail(&mut self, begun: Instant) -> usize {
+        match self {
+            Self::Answered => 0,
+            Self::Silent(failed, last) => {
+                if last.is_none_or(|last| last <= begun) {
+                    (*failed, *last) = (*failed + 1, Some(Instant::now()));
+                }
+                *failed
+            }
+        }
+    }
 }
 
 impl Connector {
@@ -72,8 +97,7 @@ impl Connector {
             .redirect(Policy::none())
             .http1_only()
             .build()?;
-        let shared =
-            Shared { client, io, limit: Limit::new(requests), answered: Mutex::default(), failed: AtomicUsize::new(0) };
+        let shared = Shared { client, io, limit: Limit::new(requests), hosts: Mutex::default() };
         Ok(Self { shared: Arc::new(shared), bucket: "".into() })
     }
 
@@ -135,19 +159,19 @@ impl Shared {
                 _ => Err(last(no_credentials(bucket))),
             };
         }
+        let begun = Instant::now();
         let answer = sent.await;
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         match &answer {
             Ok(answer) => {
-                self.failed.store(0, Ordering::Relaxed);
-                self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
+                hosts.insert(host, Host::Answered);
                 self.limit.learn(answer.status());
             }
             Err(error) if is_of_connection(error) || breaks_off(&chain(error)) => {
-                let is_known = self.answered.lock().unwrap_or_else(PoisonError::into_inner).contains(&host);
-                let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                let failed = hosts.entry(host.clone()).or_default().fail(begun);
                 let most = if is_of_connection(error) { ATTEMPTS_AT_NOBODY } else { ATTEMPTS_AT_BREAKS };
                 // Where not even a refusal comes, it doesn't come the next time either.
-                if !is_known && (failed >= most || error.kind() == HttpErrorKind::Timeout) {
+                if failed >= most || (failed > 0 && error.kind() == HttpErrorKind::Timeout) {
                     return Err(last(unreachable(&host, &chain(error))));
                 }
             }
@@ -163,7 +187,7 @@ struct Asked {
     is_of_contents: bool,
     /// Whether it deletes objects: of S3, or of Azure, where nothing else is done by batches.
     is_deletion: bool,
-    is_head: bool,
+    is_of_head_or_put: bool,
     is_of_list: bool,
     odd: Option<OddKeys>,
 }
@@ -178,7 +202,7 @@ impl Asked {
             is_of_contents: is_get
                 && !has(|part| ["list-type=", "comp=", "uploads"].iter().any(|of| part.starts_with(of))),
             is_deletion: request.method() == Method::DELETE || (request.method() == Method::POST && is_of_many),
-            is_head: request.method() == Method::HEAD,
+            is_of_head_or_put: [Method::HEAD, Method::PUT].contains(request.method()),
             is_of_list: is_get
                 && has(|part| part == "comp=list" || part.starts_with("list-type=") || part.starts_with("uploads")),
             odd: request.extensions().get().cloned(),
@@ -194,11 +218,13 @@ fn last(error: Advised) -> HttpError {
 /// An answer with all of its body, if that isn't what an object holds: one whose body is cut counts as none, and is asked for again. One
 /// that is no store's, or leads elsewhere, is an error.
 async fn understood(answer: HttpResponse, asked: &Asked, bucket: &str) -> Result<HttpResponse, HttpError> {
-    if answer.status().is_success() && (asked.is_of_contents || asked.is_head) {
-        return match no_object(answer.headers()) {
-            Some(advised) => Err(last(advised)),
-            None => Ok(answer),
-        };
+    if answer.status().is_success() && (asked.is_of_contents || asked.is_of_head_or_put) {
+        if let Some(advised) = no_object(answer.headers()) {
+            return Err(last(advised));
+        }
+        if asked.is_of_contents {
+            return Ok(answer);
+        }
     }
     let (head, body) = answer.into_parts();
     let body = match body.bytes().await {
@@ -297,6 +323,14 @@ mod tests {
             limit.learn(StatusCode::NOT_FOUND);
         }
         assert_eq!(available(), (64, 64));
+    }
+
+    #[test]
+    fn attempts_at_the_same_time_count_as_one() {
+        let (mut host, begun) = (Host::default(), Instant::now());
+        assert_eq!([host.fail(begun), host.fail(begun), host.fail(begun)], [1, 1, 1]);
+        assert_eq!([host.fail(Instant::now()), host.fail(Instant::now())], [2, 3]);
+        assert_eq!(Host::Answered.fail(begun), 0);
     }
 
     #[tokio::test]

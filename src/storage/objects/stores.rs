@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use tokio::runtime::Handle;
@@ -58,10 +59,14 @@ impl Stores {
         Arc::clone(&self.write_failures)
     }
 
-    /// The error of a statement of this session's process, in words if it is one of writing.
-    pub(crate) fn explain(config: &SessionConfig, error: DataFusionError) -> DataFusionError {
+    /// The error of a statement of a session, in words if it is one of writing what its plan writes.
+    pub(crate) fn explain(
+        config: &SessionConfig,
+        plan: &Arc<dyn ExecutionPlan>,
+        error: DataFusionError,
+    ) -> DataFusionError {
         match Self::of(config) {
-            Some(stores) => stores.write_failures.explain(error),
+            Some(stores) => stores.write_failures.explain(plan, error),
             None => error,
         }
     }

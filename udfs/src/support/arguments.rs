@@ -95,10 +95,12 @@ pub(crate) fn check_count(function: &str, parameters: &[Parameter], types: &[Dat
 
 fn coerce_one(function: &str, parameter: &Parameter, given: &DataType) -> Result<DataType> {
     use DataType::{
-        Binary, BinaryView, Boolean, Date32, FixedSizeBinary, FixedSizeList, Float64, Int64, LargeBinary, LargeList,
-        List, Null, Utf8,
+        Binary, BinaryView, Boolean, Date32, Dictionary, FixedSizeBinary, FixedSizeList, Float64, Int64, LargeBinary,
+        LargeList, List, Null, Utf8,
     };
-    let (target, expected) = match (parameter.kind, given) {
+    // Columns of directories' names are dictionaries.
+    let values = if let (Dictionary(_, values), false) = (given, parameter.kind == Kind::Any) { values } else { given };
+    let (target, expected) = match (parameter.kind, values) {
         (Kind::Content, Binary | LargeBinary | BinaryView) => return Ok(given.clone()),
         (Kind::Content, Null | FixedSizeBinary(_)) => return Ok(Binary),
         (Kind::Content, _) => (None, "the bytes of an image file (BINARY)"),

@@ -136,9 +136,11 @@ impl VectorSums {
     }
 }
 
-/// The variance of n rows from n times the sum of their squared deviations.
+/// The variance of n rows, or a covariance, from n times the sum of the products of their deviations. What is below the smallest number
+/// that has all of its digits is nothing but rounding: the squares of numbers of 1e-150 lose theirs.
 fn variance(rows: i64, deviations: f64) -> f64 {
-    deviations / rows as f64 / (rows - 1) as f64
+    let variance = deviations / rows as f64 / (rows - 1) as f64;
+    if variance.abs() < f64::MIN_POSITIVE { 0.0 } else { variance }
 }
 
 /// Checks that sums can hold the numbers of a vector.

@@ -53,5 +53,7 @@ async fn parts(folder: &Folder) -> Option<(Page, Vec<String>)> {
     let (page, odd) = folder.asked(options).await.ok()?;
     let folders: Vec<String> = page.result.common_prefixes.iter().map(|path| format!("{path}/")).collect();
     let is_all = page.page_token.is_none() && (1..=MOST_FOLDERS).contains(&folders.len());
-    is_all.then_some((Page { objects: page.result.objects, odd }, folders))
+    // Paths lose a slash at their beginning, and would lead to other folders.
+    let are_below = folders.iter().all(|below| below != "/" && below.starts_with(&folder.prefix));
+    (is_all && are_below).then_some((Page { objects: page.result.objects, odd }, folders))
 }
