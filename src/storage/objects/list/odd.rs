@@ -46,18 +46,32 @@ fn find(text: &str) -> Vec<(OddKey, Range<usize>)> {
         false => ("Blob", "Name", "Content-Length"),
     };
     let (begin, end) = (format!("<{object}>"), format!("</{object}>"));
+    let (key_begin, key_end) = (format!("<{key}>"), format!("</{key}>"));
     let (mut found, mut at, mut before) = (Vec::new(), 0, 0);
     while let Some(start) = text[at..].find(&begin).map(|start| at + start) {
         let Some(stop) = text[start..].find(&end).map(|stop| start + stop + end.len()) else { break };
         let element = &text[start..stop];
-        let is_empty = elements(element, length).first() == Some(&"0");
-        match elements(element, key).first().map(|key| unescaped(key)) {
-            Some(key) if is_odd(&key, is_empty) => found.push((OddKey { key, before }, start..stop)),
+        let key = element.split_once(&key_begin).and_then(|(_, rest)| rest.split_once(&key_end)).map(|(key, _)| key);
+        let is_empty = || elements(element, length).first() == Some(&"0");
+        match key.filter(|key| !is_plain(key)).map(unescaped) {
+            Some(key) if is_odd(&key, is_empty()) => found.push((OddKey { key, before }, start..stop)),
             _ => before += 1,
         }
         at = stop;
     }
     found
+}
+
+/// Whether a key, as it stands in an answer, is a path at first sight, as nearly all are.
+fn is_plain(key: &str) -> bool {
+    let mut before = b'/';
+    for byte in key.bytes() {
+        if byte < b' ' || matches!(byte, b'&' | 0x7f) || (before == b'/' && matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/'
 }
 
 /// Whether no path names this object. One that ends in a slash and is empty marks a folder; what a path loses of others leads to
@@ -100,6 +114,16 @@ mod tests {
         let expected = ["a//b", "../c", "/d", "e/", "f/\u{1}", "./g&"].map(|key| (key.to_string(), 1));
         assert_eq!(taken, expected);
         assert_eq!(taken_out(&list(&good)), (list(&good), Vec::new()));
+    }
+
+    #[test]
+    fn what_is_a_path_at_first_sight_is_one() {
+        for key in ["a", "a/b.jpg", "ä/漢 #1", "a.b/c..d", "a/%2e%2e/b", "a b"] {
+            assert!(is_plain(key) && !is_odd(key, false), "{key}");
+        }
+        for key in ["", "/a", "a//b", "a/", "./a", "a/../b", ".a", "a/.b", "a&amp;b", "a\u{1}b", "a\u{7f}"] {
+            assert!(!is_plain(key), "{key:?}");
+        }
     }
 
     #[test]
