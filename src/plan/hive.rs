@@ -22,6 +22,7 @@ use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
 use datafusion::prelude::SessionContext;
 
+use super::nullable_subqueries::OrNull;
 use crate::format::{HIVE_NULL, check_value};
 use crate::source::FilesTable;
 
@@ -193,6 +194,7 @@ pub(crate) fn register_plan_functions(ctx: &SessionContext) {
     for is_text in [true, false] {
         ctx.register_udf(ScalarUDF::from(DirectoryValue::new(is_text)));
     }
+    ctx.register_udf(ScalarUDF::from(OrNull::new()));
 }
 
 /// `__directory_value(value, column)`: the text of a directory's value, of NULL Hive's word for it. `__checked_directory_value` leaves

@@ -19,6 +19,7 @@ mod image_work;
 mod keep_order;
 mod literal_target;
 mod memory_rows;
+mod nullable_subqueries;
 mod one_task;
 mod planner;
 mod progress;
@@ -46,6 +47,7 @@ pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_func
 #[cfg(test)]
 pub(crate) use image_work::measure_image_work;
 pub(crate) use literal_target::with_literal_target;
+pub(crate) use nullable_subqueries::NullableSubqueries;
 pub(crate) use planner::PixmillQueryPlanner;
 pub use progress::Progress;
 pub(crate) use progress::UPDATE_INTERVAL;
