@@ -20,9 +20,7 @@ use datafusion::logical_expr::{
 use datafusion::object_store::path::PathPart;
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{AnalyzerRule, OptimizerConfig, OptimizerRule};
-use datafusion::prelude::SessionContext;
 
-use super::nullable_subqueries::OrNull;
 use crate::format::{HIVE_NULL, check_value};
 use crate::source::FilesTable;
 
@@ -189,18 +187,10 @@ fn has_directory_values(input: &LogicalPlan) -> bool {
     projection.expr.iter().any(|expr| is_one(&expr.clone().unalias()))
 }
 
-/// Registers the functions that plans of this crate call, and nobody else.
-pub(crate) fn register_plan_functions(ctx: &SessionContext) {
-    for is_text in [true, false] {
-        ctx.register_udf(ScalarUDF::from(DirectoryValue::new(is_text)));
-    }
-    ctx.register_udf(ScalarUDF::from(OrNull::new()));
-}
-
 /// `__directory_value(value, column)`: the text of a directory's value, of NULL Hive's word for it. `__checked_directory_value` leaves
 /// the value as it is, and NULL has no place in it. Both refuse what wouldn't come back.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct DirectoryValue {
+pub(super) struct DirectoryValue {
     is_text: bool,
     signature: Signature,
 }
@@ -208,7 +198,7 @@ struct DirectoryValue {
 impl DirectoryValue {
     const NAMES: [&str; 2] = ["__directory_value", "__checked_directory_value"];
 
-    fn new(is_text: bool) -> Self {
+    pub(super) fn new(is_text: bool) -> Self {
         Self { is_text, signature: Signature::any(2, Volatility::Immutable) }
     }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Subquery, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
+
+use super::scalar_subqueries::{each_independent, replace_independent};
 
 /// The columns of scalar subqueries may be NULL.
 #[derive(Debug)]
@@ -25,50 +25,29 @@ impl AnalyzerRule for NullableSubqueries {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let mut is_needed = false;
-        plan.apply_with_subqueries(|plan| {
-            plan.apply_expressions(|expr| {
-                expr.apply(|expr| {
-                    is_needed |= sure(expr).is_some();
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })
-        })?;
+        plan.apply_with_subqueries(|plan| each_independent(plan, &mut |subquery| is_needed |= is_sure(subquery)))?;
         if !is_needed {
             return Ok(plan);
         }
-        let changed = plan.transform_up_with_subqueries(|plan| {
-            let names = NamePreserver::new(&plan);
-            let changed = plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let changed = expr.transform_up(|expr| match sure(&expr) {
-                    Some(subquery) => Ok(Transformed::yes(Expr::ScalarSubquery(unsure(subquery)?))),
-                    None => Ok(Transformed::no(expr)),
-                })?;
-                Ok(changed.update_data(|expr| name.restore(expr)))
-            })?;
-            // What is above has other columns, too.
-            changed.map_data(LogicalPlan::recompute_schema)
-        })?;
-        Ok(changed.data)
+        let unsure = |subquery: &Subquery| is_sure(subquery).then(|| unsure(subquery)).transpose();
+        Ok(plan.transform_up_with_subqueries(|plan| replace_independent(plan, &unsure))?.data)
     }
 }
 
-/// The subquery that an expression is, if its column is never NULL. Those that depend on the row around them become joins, which know.
-fn sure(expr: &Expr) -> Option<&Subquery> {
-    let Expr::ScalarSubquery(subquery) = expr else { return None };
-    let is_sure = subquery.outer_ref_columns.is_empty() && !subquery.subquery.schema().field(0).is_nullable();
-    is_sure.then_some(subquery)
+/// Whether a subquery's column is never NULL. Those that depend on the row around them aren't asked for: they become joins, which know.
+fn is_sure(subquery: &Subquery) -> bool {
+    !subquery.subquery.schema().field(0).is_nullable()
 }
 
 /// The same subquery, whose column may be NULL.
-fn unsure(subquery: &Subquery) -> Result<Subquery> {
+fn unsure(subquery: &Subquery) -> Result<Expr> {
     let plan = subquery.subquery.as_ref().clone();
     let (qualifier, field) = plan.schema().qualified_field(0);
     let (qualifier, name) = (qualifier.cloned(), field.name().clone());
     let column = Expr::from(plan.schema().qualified_field(0));
     let column = ScalarUDF::from(OrNull::new()).call(vec![column]).alias_qualified(qualifier, name);
     let plan = LogicalPlanBuilder::from(plan).project([column])?.build()?;
-    Ok(Subquery { subquery: Arc::new(plan), ..subquery.clone() })
+    Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery.clone() }))
 }
 
 /// `__or_null(value)`: the value, of which nobody knows whether it may be NULL.

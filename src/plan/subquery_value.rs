@@ -61,18 +61,18 @@ impl SubqueryValue {
         let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![value.to_array()?])?;
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
         writer.write(&batch)?;
-        Ok(Self::of(value, writer.into_inner()?))
-    }
-
-    fn of(value: ScalarValue, bytes: Vec<u8>) -> Self {
+        let bytes = writer.into_inner()?;
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(&bytes);
-        // One that could be worked out while planning would become a literal.
-        let signature = Signature::nullary(Volatility::Volatile);
-        Self { value, bytes, name: format!("{NAME}{}", fingerprint.finish()), signature }
+        Ok(Self::named(format!("{NAME}{}", fingerprint.finish()), value, bytes))
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self> {
+    fn named(name: String, value: ScalarValue, bytes: Vec<u8>) -> Self {
+        // One that could be worked out while planning would become a literal.
+        Self { value, bytes, name, signature: Signature::nullary(Volatility::Volatile) }
+    }
+
+    fn decode(name: &str, bytes: &[u8]) -> Result<Self> {
         let value = || match batches(bytes)?.as_slice() {
             [batch] if batch.num_rows() == 1 && batch.num_columns() == 1 => {
                 ScalarValue::try_from_array(batch.column(0), 0)
@@ -83,7 +83,7 @@ impl SubqueryValue {
         let value = catch_panic(value);
         let value =
             value.map_err(|panic| internal_datafusion_err!("the value of a subquery is damaged: {panic}"))??;
-        Ok(Self::of(value, bytes.to_vec()))
+        Ok(Self::named(name.to_string(), value, bytes.to_vec()))
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) fn decode_function(name: &str, bytes: &[u8]) -> Result<Option<Arc<Sca
     if !name.starts_with(NAME) || bytes.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Arc::new(ScalarUDF::new_from_impl(SubqueryValue::decode(bytes)?))))
+    Ok(Some(Arc::new(ScalarUDF::new_from_impl(SubqueryValue::decode(name, bytes)?))))
 }
 
 #[cfg(test)]
@@ -163,8 +163,8 @@ mod tests {
         let sent = ScalarUDF::new_from_impl(SubqueryValue::try_new(list(300)).expect("a value"));
         let mut bytes = Vec::new();
         encode_function(&sent, &mut bytes);
-        let arrived = decode_function(NAME, &bytes).expect("bytes").expect("a function");
-        assert_eq!(*arrived, sent);
+        let arrived = decode_function(sent.name(), &bytes).expect("bytes").expect("a function");
+        assert_eq!((arrived.as_ref(), arrived.name()), (&sent, sent.name()));
         assert_eq!(arrived.inner().downcast_ref::<SubqueryValue>().expect("a value").value, list(300));
         assert!(decode_function("sum", &bytes).expect("another").is_none());
         for at in 0..bytes.len() {

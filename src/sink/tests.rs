@@ -387,17 +387,12 @@ fn what_a_commit_leaves_that_is_killed_behind_its_manifest_is_swept_and_what_oth
     let sweep = || super::sweep_behind_manifest(&target.directory, &target.statement).expect("swept");
     finish(async {
         let [one, two] = both(&target).await;
-        let killed: Vec<_> =
-            names(directory.path()).into_iter().filter(|name| !name.starts_with(".finished-")).collect();
-        let kept: Vec<_> = killed.iter().map(|name| fs::read(directory.path().join(name)).expect("a file")).collect();
+        let path = |name: &str| directory.path().join(name);
+        let left: Vec<_> = names(directory.path()).into_iter().filter(|name| !name.starts_with(".finished-")).collect();
+        let texts: Vec<_> = left.iter().map(|name| fs::read(path(name)).expect("a file")).collect();
         commit(&target, 2, &[&one, &two]).await.expect("committed");
-        let killed = || {
-            killed
-                .iter()
-                .zip(&kept)
-                .for_each(|(name, text)| fs::write(directory.path().join(name), text).expect("written"))
-        };
-        killed();
+        let leave = || left.iter().zip(&texts).for_each(|(name, text)| fs::write(path(name), text).expect("written"));
+        leave();
         assert_eq!(names(directory.path()).len(), SHARDS.len() + 4);
         sweep();
         assert_eq!(names(directory.path()), SHARDS);
@@ -407,12 +402,9 @@ fn what_a_commit_leaves_that_is_killed_behind_its_manifest_is_swept_and_what_oth
             ..target.as_ref().clone()
         };
         let mark = super::hidden::run(&other.run);
-        killed();
-        fs::write(
-            directory.path().join(&mark),
-            serde_json::to_vec(&super::sweep::ShardNames::of(&other)).expect("JSON"),
-        )
-        .expect("written");
+        leave();
+        let named = serde_json::to_vec(&super::sweep::ShardNames::of(&other)).expect("JSON");
+        fs::write(path(&mark), named).expect("written");
         sweep();
         let names = names(directory.path());
         assert!(names.contains(&mark) && names.contains(&"_unfinished".to_string()), "{names:?}");

@@ -90,7 +90,7 @@ impl Aggregate for LogLoss {
     }
 
     fn accumulator(_arguments: usize) -> Result<Box<dyn Accumulator>> {
-        Ok(Metric::accumulator(1, update, |sums| Some(sums.sums[0].value() / sums.rows as f64)))
+        Ok(Metric::mean(update))
     }
 }
 

@@ -51,7 +51,7 @@ impl Aggregate for MeanAbsoluteError {
     }
 
     fn accumulator(_arguments: usize) -> Result<Box<dyn Accumulator>> {
-        Ok(Metric::accumulator(1, update, |sums| Some(sums.sums[0].value() / sums.rows as f64)))
+        Ok(Metric::mean(update))
     }
 }
 

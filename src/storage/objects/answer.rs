@@ -6,12 +6,12 @@ use url::Url;
 
 use crate::words::{Advised, elements, unescaped};
 
-/// The header in which S3 tells the region of a bucket.
+/// The header in which S3 tells the region of a bucket, as [`HeadBucket`] has it.
 ///
 /// [`HeadBucket`]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 const REGION: &str = "x-amz-bucket-region";
 
-/// A request that this machine's own service was to be asked for credentials for.
+/// There are no credentials: none were found, and no service of this machine tells any.
 pub(super) fn no_credentials(bucket: &str) -> Advised {
     Advised {
         place: Some(bucket.to_string()),

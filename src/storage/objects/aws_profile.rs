@@ -177,14 +177,13 @@ struct ProgramCredentials {
     program: Program,
     io: Handle,
     patience: Duration,
-    last: Mutex<Option<Told>>,
-    /// When it failed last, and why: those who wait meanwhile are told the same.
-    failed: Mutex<Option<(Instant, String)>>,
+    /// What it told last, or when it failed, and why: those who wait meanwhile are told the same.
+    last: Mutex<Option<Result<Told, (Instant, String)>>>,
 }
 
 impl ProgramCredentials {
     fn new(program: Program, io: Handle) -> Self {
-        Self { program, io, patience: PATIENCE, last: Mutex::new(None), failed: Mutex::new(None) }
+        Self { program, io, patience: PATIENCE, last: Mutex::new(None) }
     }
 }
 
@@ -216,15 +215,13 @@ impl CredentialProvider for ProgramCredentials {
 
     async fn get_credential(&self) -> Result<Arc<AwsCredential>> {
         let mut last = self.last.lock().await;
-        if let Some(told) = last.as_ref().filter(|told| told.ends.is_none_or(|ends| Utc::now() + EARLY < ends)) {
-            return Ok(Arc::clone(&told.credential));
-        }
-        let failure = |reason: String| Error::Generic { store: "S3", source: reason.into() };
-        let mut failed = self.failed.lock().await;
-        if let Some((when, reason)) = failed.as_ref()
-            && when.elapsed() < PAUSE
-        {
-            return Err(failure(reason.clone()));
+        let failure = |reason: &str| Error::Generic { store: "S3", source: reason.into() };
+        match last.as_ref() {
+            Some(Ok(told)) if told.ends.is_none_or(|ends| Utc::now() + EARLY < ends) => {
+                return Ok(Arc::clone(&told.credential));
+            }
+            Some(Err((when, reason))) if when.elapsed() < PAUSE => return Err(failure(reason)),
+            _ => {}
         }
         let (mut command, said) = match &self.program {
             Program::Shell(line) => {
@@ -267,8 +264,9 @@ impl CredentialProvider for ProgramCredentials {
         let answer: Answer = match told {
             Ok(answer) => answer,
             Err(reason) => {
-                *failed = Some((Instant::now(), reason.clone()));
-                return Err(failure(reason));
+                let error = failure(&reason);
+                *last = Some(Err((Instant::now(), reason)));
+                return Err(error);
             }
         };
         let credential = Arc::new(AwsCredential {
@@ -276,7 +274,7 @@ impl CredentialProvider for ProgramCredentials {
             secret_key: answer.secret_access_key,
             token: answer.session_token,
         });
-        *last = Some(Told { credential: Arc::clone(&credential), ends: answer.expiration });
+        *last = Some(Ok(Told { credential: Arc::clone(&credential), ends: answer.expiration }));
         Ok(credential)
     }
 }

@@ -102,6 +102,11 @@ impl Metric {
     ) -> Box<dyn Accumulator> {
         Box::new(Self { sums: Sums::new(count), update, evaluate })
     }
+
+    /// What takes rows for a metric that is the mean of one number of each row.
+    pub(crate) fn mean(update: fn(&mut Sums, &[ArrayRef]) -> Result<()>) -> Box<dyn Accumulator> {
+        Self::accumulator(1, update, |sums| Some(sums.sums[0].value() / sums.rows as f64))
+    }
 }
 
 impl Accumulator for Metric {
