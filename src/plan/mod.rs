@@ -19,6 +19,7 @@ mod image_work;
 mod keep_order;
 mod literal_target;
 mod memory_rows;
+mod models;
 mod one_task;
 mod planner;
 mod progress;
@@ -45,6 +46,7 @@ pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls, register_plan_func
 #[cfg(test)]
 pub(crate) use image_work::measure_image_work;
 pub(crate) use literal_target::with_literal_target;
+pub(crate) use models::with_models;
 pub(crate) use planner::PixmillQueryPlanner;
 pub use progress::Progress;
 pub(crate) use progress::UPDATE_INTERVAL;
