@@ -21,7 +21,8 @@ fn workspace() -> Workspace {
 
 /// The sum of a metric in a plan.
 fn metric(plan: &str, name: &str) -> u64 {
-    let values = plan.split(&format!("{name}=")).skip(1).map(|rest| {
+    let start = format!("{name}=");
+    let values = plan.split(start.as_str()).skip(1).map(|rest| {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse::<u64>().expect("a number")
     });
@@ -76,7 +77,7 @@ async fn a_changed_file_is_a_new_model() {
         .input("x", FLOAT32, &["batch", "2"])
         .weights("slopes", &[2, 1], &[20.0, -1.0])
         .weights("intercept", &[1], &[0.5])
-        .node("Gemm", &["x", "slopes", "intercept"], &["y"])
+        .node("Gemm", &["x", "slopes", "intercept"], "y")
         .output("y", &["batch", "1"]);
     workspace.write("line.onnx", &steeper.file());
     assert!(answer().await.contains("| 19.5 |"));
@@ -109,7 +110,7 @@ fn code_is_loaded_where_whoever_starts_the_process_says_so() {
 fn onnx_runtime_gives_what_the_built_in_runtime_does() {
     let Some(library) = std::env::var_os("PIXMILL_TEST_ONNXRUNTIME") else { return };
     let workspace = workspace();
-    let query = "SELECT image_features(image_decode(content), 'colors.onnx', output => 'means') AS features, \
+    let query = "SELECT arrow_cast(image_features(image_decode(content), 'colors.onnx', output => 'means'), 'List(Float16)') AS means, \
                  image_classify(image_decode(content), 'colors.onnx', top => 1)[1]['label'] AS label, \
                  onnx_predict('line.onnx', [1, 1]) AS y FROM read_images('photos') ORDER BY path";
     let other = format!("SET pixmill.onnxruntime = '{}'; {query}", library.display());

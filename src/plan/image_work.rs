@@ -39,7 +39,8 @@ pub(super) fn calls_an_image_function(plan: &Arc<dyn ExecutionPlan>) -> Result<b
     plan.apply_expressions(&mut |expr| {
         expr.apply(|expr| {
             let function = expr.downcast_ref::<ScalarFunctionExpr>();
-            calls |= function.is_some_and(|function| ["image_", "onnx_"].iter().any(|start| function.name().starts_with(start)));
+            calls |= function
+                .is_some_and(|function| ["image_", "onnx_"].iter().any(|start| function.name().starts_with(start)));
             Ok(if calls { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })
     })?;

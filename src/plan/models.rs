@@ -58,7 +58,9 @@ impl ModelFiles for Models {
 
     fn look_at(&self, location: &str) -> Result<ModelFile> {
         self.check(location)?;
-        let nothing = || plan_datafusion_err!("model '{location}': there is no such file; give the path or the URL of an ONNX file");
+        let nothing = || {
+            plan_datafusion_err!("model '{location}': there is no such file; give the path or the URL of an ONNX file")
+        };
         while_others_go_on(|| {
             if is_object_url(location) {
                 let version = self.reach.look_at(location)?.ok_or_else(nothing)?;
@@ -66,15 +68,18 @@ impl ModelFiles for Models {
                 let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
                 return Ok(ModelFile { bytes: version.bytes, version: version.etag.unwrap_or_else(now) });
             }
-            let path = local_path(location)
-                .ok_or_else(|| plan_datafusion_err!("model '{location}': models are local files or objects of stores"))?;
+            let path = local_path(location).ok_or_else(|| {
+                plan_datafusion_err!("model '{location}': models are local files or objects of stores")
+            })?;
             let metadata = match path.metadata() {
                 Ok(metadata) => metadata,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(nothing()),
                 Err(error) => return plan_err!("model '{location}' can't be read: {error}"),
             };
             if !metadata.is_file() {
-                return plan_err!("model '{location}' is no file but a directory or a device; give the path of an ONNX file");
+                return plan_err!(
+                    "model '{location}' is no file but a directory or a device; give the path of an ONNX file"
+                );
             }
             let time = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             Ok(ModelFile { bytes: metadata.len(), version: time.unwrap_or_default().as_nanos().to_string() })
@@ -82,7 +87,8 @@ impl ModelFiles for Models {
     }
 
     fn read(&self, location: &str, most: u64) -> Result<Vec<u8>> {
-        let bytes = while_others_go_on(|| self.reach.read_small(location, usize::try_from(most).unwrap_or(usize::MAX)))?;
+        let bytes =
+            while_others_go_on(|| self.reach.read_small(location, usize::try_from(most).unwrap_or(usize::MAX)))?;
         bytes.ok_or_else(|| exec_datafusion_err!("model '{location}': there is no such file any more"))
     }
 

@@ -46,17 +46,29 @@ impl Onnx {
     pub fn weights_elsewhere(mut self, name: &str, sizes: &[u64], file: &str) -> Self {
         let sizes = sizes.iter().flat_map(|size| number(1, *size));
         let place = bytes(13, &entry("location", file));
-        self.weights.push([sizes.collect(), number(2, FLOAT32), bytes(8, name.as_bytes()), place, number(14, 1)].concat());
+        self.weights
+            .push([sizes.collect(), number(2, FLOAT32), bytes(8, name.as_bytes()), place, number(14, 1)].concat());
         self
     }
 
-    /// Adds an operator, which is called as its first output is.
+    /// Adds an operator, which is called as its output is.
     #[must_use]
-    pub fn node(mut self, operator: &str, inputs: &[&str], outputs: &[&str]) -> Self {
-        let names = |field, names: &[&str]| names.iter().flat_map(move |name| bytes(field, name.as_bytes())).collect();
-        let (inputs, outputs): (Vec<u8>, Vec<u8>) = (names(1, inputs), names(2, outputs));
-        let name = bytes(3, &outputs[2..]);
-        self.nodes.push([inputs, outputs, name, bytes(4, operator.as_bytes())].concat());
+    pub fn node(self, operator: &str, inputs: &[&str], output: &str) -> Self {
+        self.node_with(operator, inputs, output, &[])
+    }
+
+    /// Adds an operator with attributes that are lists of numbers.
+    #[must_use]
+    pub fn node_with(mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, &[u64])]) -> Self {
+        const NUMBERS: u64 = 7;
+        let inputs: Vec<u8> = inputs.iter().flat_map(|name| bytes(1, name.as_bytes())).collect();
+        let attribute = |(name, numbers): &(&str, &[u64])| {
+            let numbers: Vec<u8> = numbers.iter().flat_map(|value| number(8, *value)).collect();
+            bytes(5, &[bytes(1, name.as_bytes()), numbers, number(20, NUMBERS)].concat())
+        };
+        let attributes: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+        let (name, output) = (bytes(3, output.as_bytes()), bytes(2, output.as_bytes()));
+        self.nodes.push([inputs, output, name, bytes(4, operator.as_bytes()), attributes].concat());
         self
     }
 
@@ -93,11 +105,11 @@ pub fn color_classifier() -> Onnx {
         .weights("kernel", &[3, 3, 1, 1], &identity)
         .weights("ten", &[3, 3], &identity.map(|weight| weight * 10.0))
         .weights("nothing", &[3], &[0.0; 3])
-        .node("Conv", &["input", "kernel"], &["colors"])
-        .node("Relu", &["colors"], &["positive"])
-        .node("GlobalAveragePool", &["positive"], &["means"])
-        .node("Flatten", &["means"], &["features"])
-        .node("Gemm", &["features", "ten", "nothing"], &["logits"])
+        .node_with("Conv", &["input", "kernel"], "colors", &[("kernel_shape", &[1, 1])])
+        .node("Relu", &["colors"], "positive")
+        .node("GlobalAveragePool", &["positive"], "means")
+        .node("Flatten", &["means"], "features")
+        .node("Gemm", &["features", "ten", "nothing"], "logits")
         .output("logits", &["batch", "3"])
         .output("features", &["batch", "3"])
         .metadata("width", "4")
@@ -114,7 +126,7 @@ pub fn line() -> Onnx {
         .input("x", FLOAT32, &["batch", "2"])
         .weights("slopes", &[2, 1], &[2.0, -1.0])
         .weights("intercept", &[1], &[0.5])
-        .node("Gemm", &["x", "slopes", "intercept"], &["y"])
+        .node("Gemm", &["x", "slopes", "intercept"], "y")
         .output("y", &["batch", "1"])
 }
 

@@ -122,7 +122,7 @@ pub(crate) fn fixtures() -> Workspace {
 /// Models, good and bad.
 fn models(workspace: &Workspace) {
     let of_two = |element, sizes: &[&str]| Onnx::default().input("x", element, sizes).output("y", &["batch", "2"]);
-    let relu = |element, sizes: &[&str]| of_two(element, sizes).node("Relu", &["x"], &["y"]);
+    let relu = |element, sizes: &[&str]| of_two(element, sizes).node("Relu", &["x"], "y");
     for (name, model) in [
         ("colors", color_classifier()),
         ("line", line()),
@@ -133,11 +133,14 @@ fn models(workspace: &Workspace) {
         ("batch_of_8", relu(FLOAT32, &["8", "3", "4", "4"])),
         ("four_channels", relu(FLOAT32, &["batch", "4", "4", "4"])),
         ("any_size", relu(FLOAT32, &["batch", "3", "height", "width"])),
-        ("unknown_operator", of_two(FLOAT32, &["batch", "2"]).node("Frobnicate", &["x"], &["y"])),
+        ("unknown_operator", of_two(FLOAT32, &["batch", "2"]).node("Frobnicate", &["x"], "y")),
         ("two_inputs", relu(FLOAT32, &["batch", "2"]).input("mask", FLOAT32, &["batch", "2"])),
-        ("fails", of_two(FLOAT32, &["batch", "2"]).weights("w", &[3], &[1.0; 3]).node("Add", &["x", "w"], &["y"])),
+        ("fails", of_two(FLOAT32, &["batch", "2"]).weights("w", &[3], &[1.0; 3]).node("Add", &["x", "w"], "y")),
         ("wrong_labels", color_classifier().metadata("labels", r#"["red", "green"]"#)),
-        ("elsewhere", of_two(FLOAT32, &["batch", "2"]).weights_elsewhere("w", &[2], "w.bin").node("Add", &["x", "w"], &["y"])),
+        (
+            "elsewhere",
+            of_two(FLOAT32, &["batch", "2"]).weights_elsewhere("w", &[2], "w.bin").node("Add", &["x", "w"], "y"),
+        ),
     ] {
         workspace.write(&format!("models/{name}.onnx"), &model.file());
     }

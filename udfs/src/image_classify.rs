@@ -24,11 +24,19 @@ NULL image is NULL, so is one that can't be decoded, and one for which the model
 found, loaded and run, and what planning refuses is as for `image_features`.",
     syntax_example = "image_classify(image, model, top => 5, output => 'logits', width => 224, height => 224, filter => 'bilinear', scale => 1, mean => 0, std => 1, layout => 'chw', color => 'rgb')",
     sql_example = r#"```sql
-EXAMPLE
+> SELECT image_classify(image_decode(content), 'colors.onnx', top => 1)[1]['label'] AS label FROM read_images('photos') LIMIT 1;
++-------+
+| label |
++-------+
+| green |
++-------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode` or any function behind it."),
     argument(name = "model", description = "The path or the URL of an ONNX file, a constant."),
-    argument(name = "top", description = "How many classes, 1 to 100000; 5 by default, and all of them where there are fewer."),
+    argument(
+        name = "top",
+        description = "How many classes, 1 to 100000; 5 by default, and all of them where there are fewer."
+    ),
     argument(
         name = "output",
         description = "The name of an output or of any other value in the graph; by default the output named 'probabilities' or 'logits', or the only one."

@@ -26,7 +26,12 @@ process (`pixmill.model_cache`), run on the thread of the partition one image at
 or one that isn't float32. Between runtimes and processors the numbers differ in their last digits.",
     syntax_example = "image_features(image, model, output => 'features', width => 224, height => 224, filter => 'bilinear', scale => 1, mean => 0, std => 1, layout => 'chw', color => 'rgb')",
     sql_example = r#"```sql
-EXAMPLE
+> SELECT arrow_cast(image_features(image_decode(content), 'colors.onnx'), 'List(Float16)') AS features FROM read_images('photos') LIMIT 1;
++-------------------------------------+
+| features                            |
++-------------------------------------+
+| [0.49047852, 0.5283203, 0.39526367] |
++-------------------------------------+
 ```"#,
     argument(name = "image", description = "An image struct, from `image_decode` or any function behind it."),
     argument(name = "model", description = "The path or the URL of an ONNX file, a constant."),
@@ -36,13 +41,22 @@ EXAMPLE
     ),
     argument(name = "width", description = "Pixels, 1 to 65535, where the model takes images of any width."),
     argument(name = "height", description = "Pixels, 1 to 65535, where the model takes images of any height."),
-    argument(name = "filter", description = "How images are resized: a filter of `image_resize`; 'bilinear' by default."),
+    argument(
+        name = "filter",
+        description = "How images are resized: a filter of `image_resize`; 'bilinear' by default."
+    ),
     argument(
         name = "scale",
         description = "What pixels, 0 to 255, are multiplied by. Where neither the file nor the call says scale, mean or std, the call is refused."
     ),
-    argument(name = "mean", description = "What is subtracted then: a number, or a list of one for each channel; 0 by default."),
-    argument(name = "std", description = "What the difference is divided by: a number, or a list of one for each channel; 1 by default."),
+    argument(
+        name = "mean",
+        description = "What is subtracted then: a number, or a list of one for each channel; 0 by default."
+    ),
+    argument(
+        name = "std",
+        description = "What the difference is divided by: a number, or a list of one for each channel; 1 by default."
+    ),
     argument(name = "layout", description = "'chw' or 'hwc'; by default where the model has its 1 or 3 channels."),
     argument(name = "color", description = "'rgb', 'bgr' or 'gray'; by default 'gray' for 1 channel and 'rgb' for 3.")
 )]

@@ -20,9 +20,17 @@ the model's file say; there is no need to write it. A row whose image is NULL or
 the statement was planned with is an error.",
     syntax_example = "image_model(image, model, steps, output, version)",
     sql_example = r#"```sql
-EXAMPLE
+> SELECT arrow_cast(image_model(content, 'colors.onnx', 'image_decode(rgb, apply, null, fast) | image_resize(4, 4, stretch, bilinear, true) | tensor(rgb, chw, 0.00392156862745098, [0], [1]) | features', 'features', 'ef81971ca67555f5'), 'List(Float16)') AS features FROM read_images('photos') LIMIT 1;
++-------------------------------------+
+| features                            |
++-------------------------------------+
+| [0.49047852, 0.5283203, 0.39526367] |
++-------------------------------------+
 ```"#,
-    argument(name = "image", description = "An image struct, or the bytes of an image file where the steps begin with `image_decode(...)`."),
+    argument(
+        name = "image",
+        description = "An image struct, or the bytes of an image file where the steps begin with `image_decode(...)`."
+    ),
     argument(name = "model", description = "The location of an ONNX file."),
     argument(
         name = "steps",

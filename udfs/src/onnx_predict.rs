@@ -14,7 +14,7 @@ use datafusion_macros::user_doc;
 
 use crate::support::arguments::{Kind, Parameter, Values, coerce, columnar, optional, required};
 use crate::support::function::{Function, Scalar, udf};
-use crate::support::onnx::{Dimension, Model, Tensor, open, running};
+use crate::support::onnx::{Dimension, Model, OpenModel, Tensor, open, running};
 use crate::support::rows::row_count;
 use crate::support::vectors::numbers_of;
 
@@ -27,18 +27,30 @@ them may be any, as the list's length tells. A list of another length is an erro
 the model as they are. How the model is found, loaded and run, and what planning refuses is as for `image_features`.",
     syntax_example = "onnx_predict(model, x, output => 'logits')",
     sql_example = r#"```sql
-EXAMPLE
+> SELECT onnx_predict('line.onnx', vector(3, 1)) AS y;
++-------+
+| y     |
++-------+
+| [5.5] |
++-------+
 ```"#,
     argument(name = "model", description = "The path or the URL of an ONNX file, a constant."),
-    argument(name = "x", description = "A list of numbers, taken in single precision; make one with `vector(x1, x2, ...)`."),
+    argument(
+        name = "x",
+        description = "A list of numbers, taken in single precision; make one with `vector(x1, x2, ...)`."
+    ),
     argument(
         name = "output",
         description = "The name of an output or of any other value in the graph; by default the only output."
     ),
-    argument(name = "version", description = "The hash of the file's bytes, which planning writes; there is no need to.")
+    argument(
+        name = "version",
+        description = "The hash of the file's bytes, which planning writes; there is no need to."
+    )
 )]
 #[derive(Debug, Default)]
 pub(crate) struct OnnxPredict {
+    /// Empty where it isn't known, as for the arguments behind it.
     location: String,
     output: Option<String>,
     version: Option<String>,
@@ -58,11 +70,8 @@ impl Function for OnnxPredict {
     }
 
     fn from_values(values: &Values<'_>) -> Result<Self> {
-        let Some(location) = values.text("model") else {
-            return plan_err!("onnx_predict: model must be the location of an ONNX file, a constant");
-        };
         let text = |name| values.text(name).map(str::to_string);
-        Ok(Self { location: location.to_string(), output: text("output"), version: text("version") })
+        Ok(Self { location: text("model").unwrap_or_default(), output: text("output"), version: text("version") })
     }
 
     /// Numbers stay in single precision, in which most lists for models are.
@@ -89,7 +98,7 @@ impl Scalar for OnnxPredict {
             ColumnarValue::Scalar(value) => value.clone(),
             ColumnarValue::Array(_) => ScalarValue::Null,
         });
-        let call = Self::from_scalars(&constants.collect::<Vec<_>>())?;
+        let call = Self::of_constants(&constants.collect::<Vec<_>>())?;
         let rows = row_count(args);
         let x = cast(&args.args[1].to_array(rows)?, &numbers_type())?;
         let answers = match (&call.version, &call.output) {
@@ -115,7 +124,7 @@ impl Scalar for OnnxPredict {
             })
             .collect();
         let Some(scalars) = scalars else { return Ok(ExprSimplifyResult::Original(args)) };
-        let call = Self::from_scalars(&scalars)?;
+        let call = Self::of_constants(&scalars)?;
         if call.version.is_some() && call.output.is_some() {
             return Ok(ExprSimplifyResult::Original(args));
         }
@@ -128,8 +137,16 @@ impl Scalar for OnnxPredict {
 }
 
 impl OnnxPredict {
+    fn of_constants(scalars: &[ScalarValue]) -> Result<Self> {
+        let call = Self::from_scalars(scalars)?;
+        match call.location.is_empty() {
+            true => plan_err!("onnx_predict: model must be the location of an ONNX file, a constant"),
+            false => Ok(call),
+        }
+    }
+
     /// The model and its output, tried out where it is known how long x is.
-    fn plan(&self, options: &ConfigOptions) -> Result<(crate::support::onnx::OpenModel, String)> {
+    fn plan(&self, options: &ConfigOptions) -> Result<(OpenModel, String)> {
         let opened = open(Self::NAME, &self.location, options)?;
         let checked = || -> std::result::Result<String, String> {
             let shape = Shape::of(&opened.model)?;
@@ -145,7 +162,8 @@ impl OnnxPredict {
     }
 
     fn answers(&self, model: &Model, x: &ListArray, output: &str) -> Result<ArrayRef> {
-        let refused = |why: String| exec_datafusion_err!("onnx_predict: model '{}' can't be used: {why}", self.location);
+        let refused =
+            |why: String| exec_datafusion_err!("onnx_predict: model '{}' can't be used: {why}", self.location);
         let shape = Shape::of(model).map_err(refused)?;
         let mut answers = ListBuilder::new(Float32Builder::new());
         let mut tensor = Tensor::default();
@@ -171,9 +189,8 @@ impl OnnxPredict {
             tensor.values.clear();
             tensor.values.extend_from_slice(numbers);
             let given = model.run(&tensor, output);
-            let given = given.map_err(|why| {
-                exec_datafusion_err!("onnx_predict: model '{}' can't be run: {why}", self.location)
-            })?;
+            let given = given
+                .map_err(|why| exec_datafusion_err!("onnx_predict: model '{}' can't be run: {why}", self.location))?;
             answers.values().append_slice(&given.values);
             answers.append(true);
         }

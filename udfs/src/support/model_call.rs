@@ -117,7 +117,10 @@ pub(crate) fn invoke<F: OfModel>(args: &ScalarFunctionArgs) -> Result<ColumnarVa
         match argument {
             ColumnarValue::Scalar(value) => scalars.push(value.clone()),
             ColumnarValue::Array(_) => {
-                return exec_err!("{}: the model and its options must be constants, and are taken from columns", F::NAME);
+                return exec_err!(
+                    "{}: the model and its options must be constants, and are taken from columns",
+                    F::NAME
+                );
             }
         }
     }

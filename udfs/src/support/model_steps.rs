@@ -107,10 +107,7 @@ impl fmt::Display for Answer {
 }
 
 fn class_fields() -> Fields {
-    Fields::from(vec![
-        Field::new("label", DataType::Utf8, true),
-        Field::new("probability", DataType::Float32, true),
-    ])
+    Fields::from(vec![Field::new("label", DataType::Utf8, true), Field::new("probability", DataType::Float32, true)])
 }
 
 /// What comes before the tensor.
@@ -162,7 +159,9 @@ impl ModelSteps {
     pub(crate) fn parse(steps: &str) -> Result<Self> {
         let mut parts = steps.rsplitn(3, " | ");
         let (Some(answer), Some(tensor), Some(before)) = (parts.next(), parts.next(), parts.next()) else {
-            return plan_err!("image_model: steps must end with image_resize(...) | tensor(...) | features, got '{steps}'");
+            return plan_err!(
+                "image_model: steps must end with image_resize(...) | tensor(...) | features, got '{steps}'"
+            );
         };
         let resize: Resize = parse(before.rsplit(" | ").next().unwrap_or_default())?;
         let (width, height) = resize.resizing().map(|(size, _)| size).unwrap_or_default();
@@ -170,7 +169,9 @@ impl ModelSteps {
             true => Before::Resize(resize),
             false => Before::Decode(Pipeline::parse(before)?),
         };
-        let bad = || plan_datafusion_err!("image_model: expected tensor(color, layout, scale, [mean], [std]), got '{tensor}'");
+        let bad = || {
+            plan_datafusion_err!("image_model: expected tensor(color, layout, scale, [mean], [std]), got '{tensor}'")
+        };
         let words = tensor.strip_prefix("tensor(").and_then(|rest| rest.strip_suffix(')')).ok_or_else(bad)?;
         let words: Vec<&str> = words.split(", ").collect();
         let [color, layout, scale, mean, std] = words.as_slice() else { return Err(bad()) };
@@ -212,7 +213,8 @@ impl ModelSteps {
         let mut answer = |image: Option<Pixels>, kernels: &mut Kernels| -> Result<()> {
             let Some(image) = image else { return answers.append(function, None, labels.as_deref()) };
             let image = self.color.of(image);
-            self.layout.write(image.as_ref(), &mut tensor.values, |channel, value| self.values[channel][usize::from(value)]);
+            self.layout
+                .write(image.as_ref(), &mut tensor.values, |channel, value| self.values[channel][usize::from(value)]);
             kernels.reuse(image);
             let given = model.run(&tensor, output);
             let given = given.map_err(|why| exec_datafusion_err!("{function}: the model can't be run: {why}"))?;
@@ -332,9 +334,15 @@ mod tests {
         for (steps, expected) in [
             ("features", "steps must end with"),
             ("image_crop(0, 0, 1, 1) | tensor(rgb, chw, 1, [0], [1]) | features", "expected a step image_resize"),
-            (&format!("{resize} | tensor(rgb, chw, 1, [0 0], [1]) | features"), "mean must be a number or a list of one for each of 3"),
+            (
+                &format!("{resize} | tensor(rgb, chw, 1, [0 0], [1]) | features"),
+                "mean must be a number or a list of one for each of 3",
+            ),
             (&format!("{resize} | tensor(cmyk, chw, 1, [0], [1]) | features"), "expected tensor(color,"),
-            (&format!("{resize} | tensor(rgb, chw, 1, [0], [1]) | classes(5)"), "the last step must be features or classes"),
+            (
+                &format!("{resize} | tensor(rgb, chw, 1, [0], [1]) | classes(5)"),
+                "the last step must be features or classes",
+            ),
         ] {
             let error = ModelSteps::parse(steps).expect_err(steps).strip_backtrace();
             assert!(error.contains(expected), "{error}");

@@ -63,7 +63,9 @@ impl Runtime for Builtin {
         let run = || self.model.run(vec![(input, view.into())], &[output], Some(options));
         // A panic is caught on the thread that it is on, which would report it otherwise.
         let values = thread.run(|| catch_panic(run)).map_err(|panic| format!("it panicked with '{panic}'"))?;
-        let value = values.map_err(|error| error.to_string())?.into_iter().next();
+        let values = values
+            .map_err(|error| format!("{error}; {OTHER_RUNTIME} where that is a limit of the built-in runtime"))?;
+        let value = values.into_iter().next();
         match value {
             Some(Value::FloatTensor(tensor)) => Ok(Tensor { shape: tensor.shape().to_vec(), values: tensor.to_vec() }),
             Some(other) => Err(format!("its output is {:?} and not float32", other.dtype())),

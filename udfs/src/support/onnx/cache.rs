@@ -90,7 +90,8 @@ pub(crate) fn open(function: &str, location: &str, options: &ConfigOptions) -> R
     if let Some(why) = too_large(&file, &settings) {
         return refused(why);
     }
-    let known = cache(|cache| cache.found.get(location).filter(|(found, _)| *found == file).map(|(_, hash)| hash.clone()));
+    let known =
+        cache(|cache| cache.found.get(location).filter(|(found, _)| *found == file).map(|(_, hash)| hash.clone()));
     let loaded = known.and_then(|hash| {
         let slot = cache(|cache| cache.slot(&(hash.clone(), settings.onnxruntime.clone())));
         let model = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -303,6 +304,9 @@ mod tests {
         let file = |bytes| ModelFile { bytes, version: String::new() };
         assert_eq!(too_large(&file(1000), &settings), None);
         assert!(too_large(&file(1001), &settings).is_some_and(|why| why.contains("SET pixmill.model_cache to more")));
-        assert!(too_large(&file(3 << 30), &settings).is_some_and(|why| why.contains("an ONNX file with its weights can have")));
+        assert!(
+            too_large(&file(3 << 30), &settings)
+                .is_some_and(|why| why.contains("an ONNX file with its weights can have"))
+        );
     }
 }

@@ -49,6 +49,6 @@ mod tests {
         let image = Pixels { width: 1, height: 1, channels: 4, values: vec![200, 100, 0, 255] };
         assert_eq!(Color::Rgb.of(image.clone()).values, [200, 100, 0]);
         assert_eq!(Color::Bgr.of(image.clone()).values, [0, 100, 200]);
-        assert_eq!(Color::Gray.of(image).values, [119]);
+        assert_eq!(Color::Gray.of(image).values, [118]);
     }
 }

@@ -219,8 +219,23 @@ impl Port {
     /// The type of the values, by ONNX's names in small letters.
     pub(super) fn element(&self) -> &'static str {
         const NAMES: [&str; 17] = [
-            "of no type", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
-            "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16",
+            "of no type",
+            "float32",
+            "uint8",
+            "int8",
+            "uint16",
+            "int16",
+            "int32",
+            "int64",
+            "string",
+            "bool",
+            "float16",
+            "float64",
+            "uint32",
+            "uint64",
+            "complex64",
+            "complex128",
+            "bfloat16",
         ];
         usize::try_from(self.element).ok().and_then(|number| NAMES.get(number)).copied().unwrap_or("of a newer type")
     }

@@ -28,7 +28,8 @@ impl ImageInput {
     /// # Errors
     /// A model that takes no images, values that don't go together, and what neither says.
     pub(crate) fn try_new(values: &Values<'_>, location: &str, model: &Model) -> Result<Self> {
-        let refused = |why: String| plan_datafusion_err!("{}: model '{location}' can't be used: {why}", values.function);
+        let refused =
+            |why: String| plan_datafusion_err!("{}: model '{location}' can't be used: {why}", values.function);
         let input = model.input().map_err(refused)?;
         let sizes = sizes(input).map_err(refused)?;
         let said = Said { values, location, model };
@@ -171,14 +172,18 @@ impl Said<'_> {
         };
         match (fixed, asked.or(written)) {
             (Some(fixed), Some(asked)) if fixed != asked => {
-                plan_err!("{function}: model '{location}' takes images of {name} {fixed}, got {name} => {asked}; leave it out")
+                plan_err!(
+                    "{function}: model '{location}' takes images of {name} {fixed}, got {name} => {asked}; leave it out"
+                )
             }
             (Some(side), _) | (None, Some(side)) if SIDES.contains(&side) => Ok(side as u32),
             (Some(side), _) | (None, Some(side)) => {
                 plan_err!("{function}: model '{location}': {name} must be 1 to 65535 pixels, got {side}")
             }
             (None, None) => {
-                plan_err!("{function}: model '{location}' takes images of any {name} and says none; give {name} => 224 or another")
+                plan_err!(
+                    "{function}: model '{location}' takes images of any {name} and says none; give {name} => 224 or another"
+                )
             }
         }
     }

@@ -97,10 +97,18 @@ impl Model {
     /// Values that can be asked for, for a message: the outputs, and what the last nodes give.
     fn values(&self) -> String {
         const LAST: usize = 6;
-        let nodes = self.graph.nodes.iter().rev().take(LAST).flat_map(|node| {
-            node.outputs.iter().map(|output| format!("'{output}' ({})", node.operator))
-        });
-        format!("outputs are {}; the last nodes give {}", joined(self.graph.outputs.iter()), nodes.collect::<Vec<_>>().join(", "))
+        let nodes = self
+            .graph
+            .nodes
+            .iter()
+            .rev()
+            .take(LAST)
+            .flat_map(|node| node.outputs.iter().map(|output| format!("'{output}' ({})", node.operator)));
+        format!(
+            "outputs are {}; the last nodes give {}",
+            joined(self.graph.outputs.iter()),
+            nodes.collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// The shape of an output for an input of this shape: the model runs once, for zeros.
@@ -181,7 +189,7 @@ mod tests {
     #[test]
     fn what_cant_be_run_is_refused_by_name() {
         let relu = |element: u64| {
-            Onnx::default().input("x", element, &["n", "2"]).output("y", &["n", "2"]).node("Relu", &["x"], &["y"])
+            Onnx::default().input("x", element, &["n", "2"]).output("y", &["n", "2"]).node("Relu", &["x"], "y")
         };
         let input = |model: &Onnx| load(model).expect("a model").input().map(|_| ()).expect_err("no input for lists");
         assert!(input(&relu(FLOAT16)).contains("its input must be float32, got 'x' float16[n, 2]"));
@@ -189,7 +197,7 @@ mod tests {
         let two = relu(FLOAT32).input("mask", FLOAT32, &["n"]);
         let message = input(&two);
         assert!(message.contains("it must have one input, got 2 ('x' float32[n, 2], 'mask' float32[n])"), "{message}");
-        let unknown = Onnx::default().input("x", FLOAT32, &["n"]).output("y", &["n"]).node("Frobnicate", &["x"], &["y"]);
+        let unknown = Onnx::default().input("x", FLOAT32, &["n"]).output("y", &["n"]).node("Frobnicate", &["x"], "y");
         let message = load(&unknown).map(|_| ()).expect_err("an unknown operator");
         assert!(message.contains("can't run operator 'Frobnicate' (node 'y')"), "{message}");
         assert!(message.contains("SET pixmill.onnxruntime = "), "{message}");
