@@ -126,6 +126,7 @@ fn models(workspace: &Workspace) {
     for (name, model) in [
         ("colors", color_classifier()),
         ("line", line()),
+        ("padded", line().metadata("note", &"x".repeat(2000))),
         ("any_length", relu(FLOAT32, &["batch", "length"])),
         ("two_sizes", relu(FLOAT32, &["batch", "height", "width"])),
         ("int8", relu(INT8, &["batch", "2"])),
