@@ -23,8 +23,11 @@ pub(crate) struct Model {
     /// Whether no query has told of its loading.
     is_new: AtomicBool,
     /// What came of running it for zeros, by output and shape.
-    trials: Mutex<HashMap<(String, Vec<usize>), Result<Vec<usize>, String>>>,
+    trials: Mutex<HashMap<(String, Vec<usize>), Shape>>,
 }
+
+/// The sizes of an output, or why there are none.
+type Shape = Result<Vec<usize>, String>;
 
 impl Model {
     /// Loads a file.
@@ -115,7 +118,7 @@ impl Model {
     ///
     /// # Errors
     /// What keeps it from running.
-    pub(crate) fn try_out(&self, shape: &[usize], output: &str) -> Result<Vec<usize>, String> {
+    pub(crate) fn try_out(&self, shape: &[usize], output: &str) -> Shape {
         let key = (output.to_string(), shape.to_vec());
         let known = self.trials.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known {
