@@ -11,11 +11,13 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use datafusion::arrow::array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, Result};
 use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::{self, PhysicalExpr};
 use datafusion::prelude::SessionContext;
-use pixmill::synthetic::PhotoSet;
+use pixmill::synthetic::{PhotoSet, onnx};
+use pixmill_udfs::{ModelFile, ModelFiles, ModelSettings};
+use twox_hash::XxHash3_64;
 
 const PHOTOS: usize = 16;
 const SIZES: [(u16, u16); 4] = [(32, 32), (320, 240), (1024, 768), (4000, 3000)];
@@ -35,6 +37,12 @@ const CALLS: &[(&str, &str)] = &[
     ("image_mean_std", "image_mean_std(image)"),
     ("image_info", "image_info(content)"),
     ("image_error", "image_error(content)"),
+    ("image_features", "image_features(image, 'colors')"),
+    ("image_classify", "image_classify(image, 'colors')"),
+    (
+        "image_model",
+        "image_model(content, 'colors', 'image_decode(rgb, apply, null, fast) | image_resize(4, 4, stretch, bilinear, true) | tensor(rgb, chw, 1, [0], [1]) | features', 'features', '{version}')",
+    ),
     ("image_error_class", "image_error_class(content)"),
     (
         "image_to_tensor",
@@ -64,9 +72,30 @@ const VARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The models `colors` and `line`.
+#[derive(Debug)]
+struct Models;
+
+impl ModelFiles for Models {
+    fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn look_at(&self, location: &str) -> Result<ModelFile> {
+        Ok(ModelFile { bytes: self.read(location, 0)?.len() as u64, version: String::new() })
+    }
+
+    fn read(&self, location: &str, _: u64) -> Result<Vec<u8>> {
+        Ok(if location == "line" { onnx::line().file() } else { onnx::color_classifier().file() })
+    }
+}
+
 fn expression(call: &str, schema: &DFSchema) -> Arc<dyn PhysicalExpr> {
     let ctx = SessionContext::new();
     pixmill_udfs::register_all(&ctx);
+    pixmill_udfs::find_models_by(|_| {
+        Ok(Some(ModelSettings { files: Arc::new(Models), cache_bytes: 1 << 20, onnxruntime: None }))
+    });
     let state = ctx.state();
     let expr = state.create_logical_expr(call, schema).expect("an expression");
     state.create_physical_expr(expr, schema).expect("a physical expression")
@@ -127,6 +156,8 @@ fn kernels(criterion: &mut Criterion) {
             let call = call.replace("fit => ", "");
             // A tensor has the size that every image has.
             let call = call.replace("{width}", &width.to_string()).replace("{height}", &height.to_string());
+            let version = XxHash3_64::oneshot(&onnx::color_classifier().file());
+            let call = call.replace("{version}", &format!("{version:016x}"));
             bench(criterion, (name, &call), &format!("{width}x{height}"), &batch);
         }
     }
@@ -152,6 +183,7 @@ const STATISTICS: &[(&str, &str)] = &[
         "pca_projection",
         "pca_projection(named_struct('mean', [1.0, 2, 3, 4], 'components', [[1.0, 0, 0, 0], [0.0, 1, 0, 0]]), vector(x1, x2, x3, x4))",
     ),
+    ("onnx_predict", "onnx_predict('line', vector(x1, x2))"),
     ("accuracy", "accuracy(x1, x2)"),
     ("log_loss", "log_loss(is_true, p)"),
     ("roc_auc", "roc_auc(is_true, p)"),

@@ -14,7 +14,7 @@ use crate::config::PixmillOptions;
 use crate::exec::with_io_runtime;
 use crate::plan::{
     CertainDirectoryFilters, FuseThroughAlias, NullableSubqueries, PixmillQueryPlanner, ReadHeadersOnly, ReadHiveNulls,
-    RewriteCopy, logical_rules, physical_rules, register_plan_functions,
+    RewriteCopy, logical_rules, physical_rules, register_plan_functions, with_models,
 };
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
@@ -164,6 +164,6 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
 /// # Errors
 /// A memory limit that is none.
 pub(crate) fn local_session(threads: usize, stores: &Arc<Stores>, allow: AllowList) -> Result<SessionContext> {
-    let config = session_config(threads, stores).with_extension(Arc::new(allow));
+    let config = with_models(session_config(threads, stores).with_extension(Arc::new(allow)), None);
     Ok(opened(session_state(config)?))
 }

@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use pixmill::synthetic::onnx::{color_classifier, line};
 use support::Workspace;
 
 #[track_caller]
@@ -31,6 +32,8 @@ fn the_options_page_is_up_to_date() {
 fn every_example_gives_what_its_page_shows() {
     let workspace = Workspace::new();
     workspace.pixmill(&["generate", "photos", "--images", "6", "--classes", "2", "--size", "320x240"]).success();
+    workspace.write("colors.onnx", &color_classifier().file());
+    workspace.write("line.onnx", &line().file());
     let scalars = pixmill_udfs::all();
     let scalars = scalars.iter().map(|function| (function.name(), function.documentation()));
     let aggregates = pixmill_udfs::aggregates();

@@ -13,7 +13,7 @@ use super::client::Cluster;
 use super::query::{ClusterPlanner, OpenJobs};
 use super::report::ClusterReport;
 use super::silence::endpoint;
-use crate::plan::{DistributedPlanner, LogicalCodec, MarkingPlanner, PhysicalCodec};
+use crate::plan::{DistributedPlanner, LogicalCodec, MarkingPlanner, PhysicalCodec, with_models};
 use crate::session::{
     another_config, opened, session_config, session_state, state_within, with_functions, with_query_planner,
 };
@@ -21,8 +21,7 @@ use crate::storage::{AllowList, Stores};
 
 /// The configuration of the roles of a cluster. What the client's session says overwrites it on the others, defaults included.
 pub(super) fn cluster_config(vcores: usize, stores: &Arc<Stores>, allow: &AllowList) -> SessionConfig {
-    session_config(vcores, stores)
-        .with_extension(Arc::new(allow.clone()))
+    with_models(session_config(vcores, stores).with_extension(Arc::new(allow.clone())), None)
         .upgrade_for_ballista()
         // One partition is what is counted, tried again and cancelled.
         .set_usize("ballista.scheduler.max_partitions_per_task", 1)
@@ -56,7 +55,8 @@ pub(crate) fn cluster_session(
 ) -> Result<SessionContext> {
     let here = std::env::current_dir().ok().filter(|here| *here != report.directory);
     let config = cluster_config(report.vcores.max(1), stores, &AllowList::default())
-        .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here)));
+        .with_ballista_logical_extension_codec(Arc::new(LogicalCodec::from_directory(here.clone())));
+    let config = with_models(config, here);
     let config = with_cluster_planner(config, cluster, jobs);
     Ok(opened(client_state(session_state(config)?, cluster)?))
 }

@@ -6,11 +6,13 @@ pub(crate) mod value;
 
 use std::any::Any;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::common::{Result, extensions_options, plan_err};
 use datafusion::config::ConfigOptions;
+use datafusion::prelude::SessionContext;
 use pixmill_udfs::ImageLimits;
 
 extensions_options! {
@@ -51,6 +53,12 @@ extensions_options! {
 
         /// Memory for sorting, grouping and joining, such as '2G' or '512M'; what doesn't fit goes to temporary files.
         pub memory_limit: String, default = "2G".to_string()
+
+        /// Most bytes of models, by their files, that a process keeps loaded, such as '1G' or '500M'. Models that are used at the same time are loaded again and again where they don't fit together.
+        pub model_cache: String, default = "1G".to_string()
+
+        /// The library of ONNX Runtime that runs models, by its absolute path, such as '/usr/lib/libonnxruntime.so' (1.24 or newer); without it the built-in runtime does. It is code that the process runs: where an allow-list is set, it must be the one that PIXMILL_ONNXRUNTIME names in the environment of the process.
+        pub onnxruntime: String, default = String::new()
 
         /// Whether a COPY keeps the finished shards that a run of the same statement has left, and writes only the others.
         pub resume: bool, default = false
@@ -138,6 +146,19 @@ impl PixmillOptions {
         &self.0.memory_limit
     }
 
+    /// Most bytes of models that a process keeps loaded.
+    ///
+    /// # Errors
+    /// No size, which can't be set.
+    pub fn model_cache(&self) -> Result<u64> {
+        Ok(SessionContext::parse_capacity_limit("pixmill.model_cache", &self.0.model_cache)? as u64)
+    }
+
+    /// The library of ONNX Runtime, where one is named.
+    pub fn onnxruntime(&self) -> Option<PathBuf> {
+        (!self.0.onnxruntime.is_empty()).then(|| PathBuf::from(&self.0.onnxruntime))
+    }
+
     /// Whether a COPY keeps finished shards.
     pub fn resume(&self) -> bool {
         self.0.resume
@@ -168,6 +189,18 @@ fn check(key: &str, value: &str) -> Result<()> {
         "max_image_frames" => (1..=u64::MAX, ""),
         "max_decode_bytes" => (1..=u64::MAX, " bytes"),
         "max_image_seconds" => (1..=MOST_IMAGE_SECONDS, " seconds"),
+        "model_cache" => {
+            return match SessionContext::parse_capacity_limit("pixmill.model_cache", value)? as u64 {
+                0 => plan_err!("pixmill.model_cache: must be a size such as '1G' or '500M', got '{value}'"),
+                _ => Ok(()),
+            };
+        }
+        "onnxruntime" if !value.is_empty() && !Path::new(value).is_absolute() => {
+            return plan_err!(
+                "pixmill.onnxruntime: must be the absolute path of a library such as '/usr/lib/libonnxruntime.so', or '' for the \
+                 built-in runtime, got '{value}'"
+            );
+        }
         _ => return Ok(()),
     };
     match value.trim().parse::<u64>() {

@@ -39,7 +39,8 @@ pub(super) fn calls_an_image_function(plan: &Arc<dyn ExecutionPlan>) -> Result<b
     plan.apply_expressions(&mut |expr| {
         expr.apply(|expr| {
             let function = expr.downcast_ref::<ScalarFunctionExpr>();
-            calls |= function.is_some_and(|function| function.name().starts_with("image_"));
+            calls |= function
+                .is_some_and(|function| ["image_", "onnx_"].iter().any(|start| function.name().starts_with(start)));
             Ok(if calls { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })
     })?;
@@ -75,10 +76,14 @@ struct WorkMetrics {
     images_encoded: Count,
     pixels_in_files: Count,
     pixels_decoded: Count,
+    models_loaded: Count,
+    model_runs: Count,
     /// Where there is no time there is no metric: sums over partitions make some nanoseconds of nothing.
     decode_time: Option<Time>,
     resize_time: Option<Time>,
     encode_time: Option<Time>,
+    model_load_time: Option<Time>,
+    model_time: Option<Time>,
 }
 
 impl WorkMetrics {
@@ -91,9 +96,13 @@ impl WorkMetrics {
             images_encoded: counter("images_encoded"),
             pixels_in_files: counter("pixels_in_files"),
             pixels_decoded: counter("pixels_decoded"),
+            models_loaded: counter("models_loaded"),
+            model_runs: counter("model_runs"),
             decode_time: None,
             resize_time: None,
             encode_time: None,
+            model_load_time: None,
+            model_time: None,
         }
     }
 
@@ -102,10 +111,14 @@ impl WorkMetrics {
         self.images_encoded.add(work.images_encoded);
         self.pixels_in_files.add(work.pixels_in_files);
         self.pixels_decoded.add(work.pixels_decoded);
+        self.models_loaded.add(work.models_loaded);
+        self.model_runs.add(work.model_runs);
         let times = [
             (&mut self.decode_time, "decode_time", work.decode_time),
             (&mut self.resize_time, "resize_time", work.resize_time),
             (&mut self.encode_time, "encode_time", work.encode_time),
+            (&mut self.model_load_time, "model_load_time", work.model_load_time),
+            (&mut self.model_time, "model_time", work.model_time),
         ];
         for (metric, name, time) in times {
             if !time.is_zero() {

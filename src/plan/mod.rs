@@ -20,6 +20,7 @@ mod image_work;
 mod keep_order;
 mod literal_target;
 mod memory_rows;
+mod models;
 mod nullable_subqueries;
 mod one_task;
 mod planner;
@@ -50,6 +51,7 @@ pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls};
 #[cfg(test)]
 pub(crate) use image_work::measure_image_work;
 pub(crate) use literal_target::with_literal_target;
+pub(crate) use models::with_models;
 pub(crate) use nullable_subqueries::NullableSubqueries;
 pub(crate) use planner::PixmillQueryPlanner;
 pub use progress::Progress;

@@ -6,6 +6,7 @@ mod develop;
 mod flowers;
 mod hostile;
 mod layer;
+pub mod onnx;
 mod paint;
 mod random;
 mod size;

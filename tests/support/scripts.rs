@@ -11,6 +11,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::future::BoxFuture;
 use pixmill::Engine;
+use pixmill::synthetic::onnx::{FLOAT16, FLOAT32, INT8, Onnx, color_classifier, line};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, default_column_validator, default_validator};
 
 use super::Workspace;
@@ -114,7 +115,43 @@ pub(crate) fn fixtures() -> Workspace {
     huge.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
     workspace.write("bad/huge.jpg", &huge);
     cifar(&workspace);
+    models(&workspace);
     workspace
+}
+
+/// Models, good and bad.
+fn models(workspace: &Workspace) {
+    let of_two = |element, sizes: &[&str]| Onnx::default().input("x", element, sizes).output("y", &["batch", "2"]);
+    let relu = |element, sizes: &[&str]| of_two(element, sizes).node("Relu", &["x"], "y");
+    for (name, model) in [
+        ("colors", color_classifier()),
+        ("line", line()),
+        ("padded", line().metadata("note", &"x".repeat(2000))),
+        ("any_length", relu(FLOAT32, &["batch", "length"])),
+        ("two_sizes", relu(FLOAT32, &["batch", "height", "width"])),
+        ("int8", relu(INT8, &["batch", "2"])),
+        ("float16", relu(FLOAT16, &["batch", "2"])),
+        ("batch_of_8", relu(FLOAT32, &["8", "3", "4", "4"])),
+        ("four_channels", relu(FLOAT32, &["batch", "4", "4", "4"])),
+        ("any_size", relu(FLOAT32, &["batch", "3", "height", "width"])),
+        ("unknown_operator", of_two(FLOAT32, &["batch", "2"]).node("Frobnicate", &["x"], "y")),
+        ("two_inputs", relu(FLOAT32, &["batch", "2"]).input("mask", FLOAT32, &["batch", "2"])),
+        ("fails", of_two(FLOAT32, &["batch", "2"]).weights("w", &[3], &[1.0; 3]).node("Add", &["x", "w"], "y")),
+        ("wrong_labels", color_classifier().metadata("labels", r#"["red", "green"]"#)),
+        (
+            "elsewhere",
+            of_two(FLOAT32, &["batch", "2"]).weights_elsewhere("w", &[2], "w.bin").node("Add", &["x", "w"], "y"),
+        ),
+    ] {
+        workspace.write(&format!("models/{name}.onnx"), &model.file());
+    }
+    workspace.write("models/text.onnx", b"hello");
+    workspace.write("models/empty.onnx", b"");
+    let whole = color_classifier().file();
+    workspace.write("models/half.onnx", &whole[..whole.len() / 2]);
+    workspace.write("models/huge.onnx", b"");
+    let huge = fs::File::options().write(true).open(workspace.path("models/huge.onnx")).expect("a file");
+    huge.set_len(3 << 30).expect("a file of a hole");
 }
 
 /// Batches of CIFAR-10, good and bad. Record `n` of a batch has the label `n`; red is ten times that, green and blue are 1 and 2.

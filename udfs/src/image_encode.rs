@@ -2,6 +2,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
+use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::simplify::ExprSimplifyResult;
 use datafusion::logical_expr::{ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs};
 use datafusion_macros::user_doc;
@@ -86,7 +87,7 @@ impl Scalar for Encode {
         files.finish(args)
     }
 
-    fn simplify(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
+    fn simplify(args: Vec<Expr>, _options: &ConfigOptions) -> Result<ExprSimplifyResult> {
         fuse::<Self>(args)
     }
 }

@@ -6,15 +6,18 @@ use crate::accuracy::Accuracy;
 use crate::hamming_distance::HammingDistance;
 use crate::hash_fraction::HashFraction;
 use crate::image_center_crop::CenterCrop;
+use crate::image_classify::ImageClassify;
 use crate::image_crop::Crop;
 use crate::image_decode::Decode;
 use crate::image_encode::Encode;
 use crate::image_error::ImageError;
 use crate::image_error_class::ImageErrorClass;
+use crate::image_features::ImageFeatures;
 use crate::image_flip::Flip;
 use crate::image_hash::ImageHash;
 use crate::image_info::ImageInfo;
 use crate::image_mean_std::ImageMeanStd;
+use crate::image_model::ImageModel;
 use crate::image_pad::Pad;
 use crate::image_pipeline::Pipeline;
 use crate::image_resize::Resize;
@@ -26,6 +29,7 @@ use crate::linear_prediction::LinearPrediction;
 use crate::linear_regression::LinearRegression;
 use crate::log_loss::LogLoss;
 use crate::mean_absolute_error::MeanAbsoluteError;
+use crate::onnx_predict::OnnxPredict;
 use crate::pca::Pca;
 use crate::pca_projection::PcaProjection;
 use crate::r2_score::R2Score;
@@ -53,12 +57,16 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<Encode>,
     udf::<HammingDistance>,
     udf::<HashFraction>,
+    udf::<ImageClassify>,
     udf::<ImageError>,
     udf::<ImageErrorClass>,
+    udf::<ImageFeatures>,
     udf::<ImageHash>,
     udf::<ImageInfo>,
+    udf::<ImageModel>,
     udf::<ImageStats>,
     udf::<LinearPrediction>,
+    udf::<OnnxPredict>,
     udf::<PcaProjection>,
     udf::<Pipeline>,
     udf::<StandardScores>,

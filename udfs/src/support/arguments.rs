@@ -229,6 +229,11 @@ impl Values<'_> {
         })
     }
 
+    /// Whether a value is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// A text, if one is given.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.try_as_str().flatten()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
@@ -70,7 +71,7 @@ pub(crate) trait Scalar: Function {
     ///
     /// # Errors
     /// Constants that can't be read.
-    fn simplify(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
+    fn simplify(args: Vec<Expr>, _options: &ConfigOptions) -> Result<ExprSimplifyResult> {
         Ok(ExprSimplifyResult::Original(args))
     }
 }
@@ -156,8 +157,8 @@ impl<F: Scalar> ScalarUDFImpl for Udf<F> {
         within_limits(limits_of(&args.config_options), || F::invoke(&args))
     }
 
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        F::simplify(args)
+    fn simplify(&self, args: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        F::simplify(args, context.config_options())
     }
 
     fn documentation(&self) -> Option<&Documentation> {

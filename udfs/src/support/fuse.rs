@@ -34,7 +34,7 @@ pub(crate) fn fuse<S: Step>(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
 }
 
 /// The content and the steps of a call that gives an image, where it starts with decoding.
-fn chain(call: &ScalarFunction) -> Result<Option<(Expr, String)>> {
+pub(crate) fn chain(call: &ScalarFunction) -> Result<Option<(Expr, String)>> {
     let (Some(content), Some(options)) = (call.args.first(), literals(&call.args)) else {
         return Ok(None);
     };
@@ -52,7 +52,7 @@ fn chain(call: &ScalarFunction) -> Result<Option<(Expr, String)>> {
     Ok(Some((content.clone(), steps)))
 }
 
-fn literals(args: &[Expr]) -> Option<Vec<ScalarValue>> {
+pub(crate) fn literals(args: &[Expr]) -> Option<Vec<ScalarValue>> {
     let scalars: Vec<Option<&ScalarValue>> = args
         .iter()
         .map(|arg| match arg {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::simplify::ExprSimplifyResult;
 use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
 use fast_image_resize::Resizer;
@@ -51,7 +52,7 @@ impl<T: Transform> Scalar for T {
         transform_rows::<T>(args)
     }
 
-    fn simplify(args: Vec<Expr>) -> Result<ExprSimplifyResult> {
+    fn simplify(args: Vec<Expr>, _options: &ConfigOptions) -> Result<ExprSimplifyResult> {
         fuse::<T>(args)
     }
 }

@@ -77,28 +77,34 @@ impl Normalisation {
     /// # Errors
     /// Lists of another length, and numbers that give none.
     pub(crate) fn try_new(values: &Values<'_>, channels: u8) -> Result<Self> {
-        let per_channel = |name: &str, default: f32| {
+        let scale = values.number("scale")?.unwrap_or(1.0);
+        let (mean, std) = (values.numbers("mean")?, values.numbers("std")?);
+        let (mean, std) = (mean.unwrap_or_else(|| vec![0.0]), std.unwrap_or_else(|| vec![1.0]));
+        Self::of(values.function, scale, (&mean, &std), channels)
+    }
+
+    /// Takes a scale, and a mean and a std that are one number each or a list of one for each channel.
+    ///
+    /// # Errors
+    /// Lists of another length, and numbers that give none.
+    pub(crate) fn of(function: &str, scale: f64, (mean, std): (&[f64], &[f64]), channels: u8) -> Result<Self> {
+        let per_channel = |name: &str, numbers: &[f64]| {
             let count = usize::from(channels);
-            let numbers: Option<Vec<f32>> =
-                values.numbers(name)?.map(|numbers| numbers.into_iter().map(|number| number as f32).collect());
-            match numbers.as_deref() {
-                None => Ok(vec![default; count]),
-                Some([number]) => Ok(vec![*number; count]),
-                Some(numbers) if numbers.len() == count => Ok(numbers.to_vec()),
-                Some(numbers) => plan_err!(
-                    "{}: {name} must be a number or a list of one for each of {}, got {}",
-                    values.function,
+            match numbers {
+                [number] => Ok(vec![*number as f32; count]),
+                numbers if numbers.len() == count => Ok(numbers.iter().map(|number| *number as f32).collect()),
+                numbers => plan_err!(
+                    "{function}: {name} must be a number or a list of one for each of {}, got {}",
                     counted(channels),
                     numbers.len()
                 ),
             }
         };
-        let scale = values.number("scale")?.unwrap_or(1.0) as f32;
-        let (mean, std) = (per_channel("mean", 0.0)?, per_channel("std", 1.0)?);
+        let (mean, std) = (per_channel("mean", mean)?, per_channel("std", std)?);
         if std.contains(&0.0) {
-            return plan_err!("{}: std must not be 0 in single precision, got 0", values.function);
+            return plan_err!("{function}: std must not be 0 in single precision, got 0");
         }
-        Ok(Self { scale, mean, std })
+        Ok(Self { scale: scale as f32, mean, std })
     }
 
     /// The value of every pixel value, channel by channel.

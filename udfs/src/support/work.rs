@@ -22,6 +22,14 @@ pub struct Work {
     pub resize_time: Duration,
     /// Time in encoders.
     pub encode_time: Duration,
+    /// Models that were loaded: each is told of once in a process, by the first that runs it.
+    pub models_loaded: usize,
+    /// How long loading them took.
+    pub model_load_time: Duration,
+    /// How often models were run.
+    pub model_runs: usize,
+    /// Time in models.
+    pub model_time: Duration,
 }
 
 thread_local! {
@@ -33,6 +41,10 @@ thread_local! {
         decode_time: Duration::ZERO,
         resize_time: Duration::ZERO,
         encode_time: Duration::ZERO,
+        models_loaded: 0,
+        model_load_time: Duration::ZERO,
+        model_runs: 0,
+        model_time: Duration::ZERO,
     }) };
 }
 
@@ -62,6 +74,10 @@ pub(crate) fn add(other: Work) {
     work.decode_time += other.decode_time;
     work.resize_time += other.resize_time;
     work.encode_time += other.encode_time;
+    work.models_loaded += other.models_loaded;
+    work.model_load_time += other.model_load_time;
+    work.model_runs += other.model_runs;
+    work.model_time += other.model_time;
     WORK.set(work);
 }
 
@@ -90,6 +106,22 @@ pub(crate) fn encoding<T, E>(encode: impl FnOnce() -> Result<T, E>) -> Result<T,
         work.images_encoded += usize::from(result.is_ok());
         work.encode_time += time;
     })
+}
+
+/// Counts and times a model's run.
+pub(crate) fn modelling<T>(run: impl FnOnce() -> T) -> T {
+    timed(run, |work, time, _| {
+        work.model_runs += 1;
+        work.model_time += time;
+    })
+}
+
+/// Counts a model that was loaded.
+pub(crate) fn model_loaded(time: Duration) {
+    let mut work = WORK.get();
+    work.models_loaded += 1;
+    work.model_load_time += time;
+    WORK.set(work);
 }
 
 fn timed<T>(run: impl FnOnce() -> T, add: impl FnOnce(&mut Work, Duration, &T)) -> T {

@@ -1,0 +1,118 @@
+//! Models: each is loaded once in a process, a changed file is another model, and what a session may reach bounds them, too.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
+
+mod support;
+
+use pixmill::Engine;
+use pixmill::synthetic::onnx::{FLOAT32, Onnx, color_classifier, line};
+use support::Workspace;
+use support::cluster::Cluster;
+
+const FEATURES: &str = "EXPLAIN ANALYZE SELECT image_features(image_decode(content), 'colors.onnx') AS features \
+                        FROM read_images('photos', partitions => 16)";
+
+fn workspace() -> Workspace {
+    let workspace = Workspace::with_photos(32, 2);
+    workspace.write("colors.onnx", &color_classifier().file());
+    workspace.write("line.onnx", &line().file());
+    workspace
+}
+
+/// The sum of a metric in a plan.
+fn metric(plan: &str, name: &str) -> u64 {
+    let start = format!("{name}=");
+    let values = plan.split(start.as_str()).skip(1).map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().expect("a number")
+    });
+    values.sum()
+}
+
+#[test]
+fn sixteen_partitions_of_a_process_load_a_model_once() {
+    let plan = workspace().sql(FEATURES).success();
+    assert_eq!((metric(&plan, "models_loaded"), metric(&plan, "model_runs")), (1, 32), "{plan}");
+    assert!(plan.contains("model_load_time=") && plan.contains("model_time="), "{plan}");
+}
+
+#[test]
+fn the_next_statement_finds_the_model_loaded() {
+    let workspace = workspace();
+    let plans = workspace.sql(&format!("{FEATURES}; {FEATURES}")).success();
+    assert_eq!((metric(&plans, "models_loaded"), metric(&plans, "model_runs")), (1, 64), "{plans}");
+}
+
+#[test]
+fn each_executor_loads_a_model_once() {
+    const EXECUTORS: u64 = 3;
+    let workspace = workspace();
+    let cluster = Cluster::start(&workspace, EXECUTORS as usize);
+    // Each executor has its turn sooner or later.
+    let mut loaded = 0;
+    for _ in 0..20 {
+        let plan = cluster.sql(FEATURES).success();
+        assert_eq!(metric(&plan, "model_runs"), 32, "{plan}");
+        loaded += metric(&plan, "models_loaded");
+        if loaded == EXECUTORS {
+            break;
+        }
+    }
+    assert_eq!(loaded, EXECUTORS);
+    let plan = cluster.sql(FEATURES).success();
+    assert_eq!(metric(&plan, "models_loaded"), 0, "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_is_a_new_model() {
+    let workspace = workspace();
+    let engine = Engine::local(2).expect("an engine");
+    let path = workspace.path("line.onnx").display().to_string();
+    let answer = async || {
+        let rows = engine.sql(&format!("SELECT onnx_predict('{path}', [1, 1])[1] AS y")).await.expect("rows");
+        datafusion::arrow::util::pretty::pretty_format_batches(&rows).expect("a table").to_string()
+    };
+    assert!(answer().await.contains("| 1.5 |"));
+    let steeper = Onnx::default()
+        .input("x", FLOAT32, &["batch", "2"])
+        .weights("slopes", &[2, 1], &[20.0, -1.0])
+        .weights("intercept", &[1], &[0.5])
+        .node("Gemm", &["x", "slopes", "intercept"], "y")
+        .output("y", &["batch", "1"]);
+    workspace.write("line.onnx", &steeper.file());
+    assert!(answer().await.contains("| 19.5 |"));
+}
+
+#[test]
+fn models_outside_of_an_allow_list_are_not_looked_at() {
+    let workspace = workspace();
+    workspace.write("data/line.onnx", &line().file());
+    let within = |sql: &str| workspace.pixmill(&["sql", "--allow", "data", "-c", sql]);
+    assert!(within("SELECT onnx_predict('data/line.onnx', [1, 1])").success().contains("[1.5]"));
+    for outside in ["line.onnx", "data/../line.onnx", "data/../none.onnx"] {
+        let message = within(&format!("SELECT onnx_predict('{outside}', [1, 1])")).failure(2);
+        assert!(message.contains("is outside of what this process may reach"), "{message}");
+    }
+}
+
+#[test]
+fn code_is_loaded_where_whoever_starts_the_process_says_so() {
+    let workspace = workspace();
+    let sql = "SET pixmill.onnxruntime = '/nowhere/libonnxruntime.so'; SELECT onnx_predict('line.onnx', [1, 1])";
+    let message = workspace.sql(sql).failure(2);
+    assert!(message.contains("'/nowhere/libonnxruntime.so' can't be opened"), "{message}");
+    let bounded = workspace.pixmill(&["sql", "--allow", ".", "-c", sql]).failure(2);
+    assert!(bounded.contains("start it with PIXMILL_ONNXRUNTIME='/nowhere/libonnxruntime.so'"), "{bounded}");
+}
+
+/// Runs where `PIXMILL_TEST_ONNXRUNTIME` names a library.
+#[test]
+fn onnx_runtime_gives_what_the_built_in_runtime_does() {
+    let Some(library) = std::env::var_os("PIXMILL_TEST_ONNXRUNTIME") else { return };
+    let workspace = workspace();
+    let query = "SELECT arrow_cast(image_features(image_decode(content), 'colors.onnx', output => 'means'), 'List(Float16)') AS means, \
+                 image_classify(image_decode(content), 'colors.onnx', top => 1)[1]['label'] AS label, \
+                 onnx_predict('line.onnx', [1, 1]) AS y FROM read_images('photos') ORDER BY path";
+    let other = format!("SET pixmill.onnxruntime = '{}'; {query}", library.display());
+    assert_eq!(workspace.sql(&other).success(), workspace.sql(query).success());
+}
