@@ -15,6 +15,7 @@ use crate::engine::{Engine, Progress};
 use crate::error::{Error, Result};
 use crate::output::ProgressDisplay;
 use crate::storage::{AllowList, Directory, is_object_url};
+use crate::synthetic::onnx::texture_model;
 use crate::synthetic::{HostileSet, PhotoSet, side_by_side};
 
 /// Write a labelled set of synthetic photos: a folder of JPEGs for each class
@@ -70,12 +71,21 @@ impl Generate {
     }
 }
 
-/// Makes the input that a pipeline's header asks for.
+/// Makes what a pipeline's header asks for.
 pub(super) fn make_default_input(request: &GenerateRequest, threads: usize) -> Result<()> {
-    let GenerateRequest { directory, images, classes } = request;
-    eprintln!("no photos at {}: generating {} of them", directory.display(), HumanCount(*images as u64));
-    let photos = PhotoSet { images: *images, classes: *classes, size: None, seed: DEFAULT_SEED };
-    write_files(&HostileSet { photos, share: 0.0 }, directory, threads)
+    match request {
+        GenerateRequest::Photos { directory, images, classes } => {
+            eprintln!("no photos at {}: generating {} of them", directory.display(), HumanCount(*images as u64));
+            let photos = PhotoSet { images: *images, classes: *classes, size: None, seed: DEFAULT_SEED };
+            write_files(&HostileSet { photos, share: 0.0 }, directory, threads)
+        }
+        GenerateRequest::Model { file } => {
+            eprintln!("no model at {}: generating a small one", file.display());
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            folder.map_or(Ok(()), fs::create_dir_all).map_err(Error::file("create the directory of", file))?;
+            fs::write(file, texture_model().file()).map_err(Error::file("write", file))
+        }
+    }
 }
 
 /// Writes the photos beside their place and moves them there whole.

@@ -42,7 +42,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self) -> Result<()> {
         let template = Template::open(&self.file, &self.values)?;
-        if let Some(request) = template.generate().map_err(in_file(&self.file))? {
+        for request in template.generate().map_err(in_file(&self.file))? {
             generate::make_default_input(&request, self.engine.threads.count())?;
         }
         let sql = template.sql().map_err(in_file(&self.file))?;

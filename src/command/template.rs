@@ -10,7 +10,7 @@ use crate::error::{Error, Result as CommandResult};
 pub(super) struct Template {
     text: String,
     names: Vec<Name>,
-    generate: Option<String>,
+    generate: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -20,12 +20,13 @@ struct Name {
     is_given: bool,
 }
 
-/// Photos to generate because a pipeline's default input isn't there.
+/// What to generate because a pipeline's default input isn't there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct GenerateRequest {
-    pub(super) directory: PathBuf,
-    pub(super) images: usize,
-    pub(super) classes: usize,
+pub(super) enum GenerateRequest {
+    /// Photos in class folders.
+    Photos { directory: PathBuf, images: usize, classes: usize },
+    /// A small ONNX model.
+    Model { file: PathBuf },
 }
 
 /// An error of a pipeline file.
@@ -52,7 +53,7 @@ impl Template {
 
     /// Reads the header: the comment lines before the first statement.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut template = Self { text: text.to_string(), names: Vec::new(), generate: None };
+        let mut template = Self { text: text.to_string(), names: Vec::new(), generate: Vec::new() };
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() {
@@ -73,7 +74,7 @@ impl Template {
                 }
                 template.names.push(Name { name, value, is_given: false });
             } else if let Some(generate) = comment.trim_start().strip_prefix("generate:") {
-                template.generate = Some(generate.trim().to_string());
+                template.generate.push(generate.trim().to_string());
             }
         }
         Ok(template)
@@ -100,21 +101,30 @@ impl Template {
         self.names.iter().any(|other| other.name == name && other.is_given)
     }
 
-    /// The photos to generate: asked for by `-- generate: name = N images in M classes`, the name not set, its directory not there.
-    pub(super) fn generate(&self) -> Result<Option<GenerateRequest>, String> {
-        let Some(generate) = &self.generate else { return Ok(None) };
-        let expected = || format!("expected '-- generate: name = N images in M classes', got '{generate}'");
-        let (name, amount) = generate.split_once('=').ok_or_else(expected)?;
-        let [images, "images", "in", classes, "classes"] = amount.split_whitespace().collect::<Vec<_>>()[..] else {
-            return Err(expected());
-        };
-        let (Ok(images), Ok(classes)) = (images.parse(), classes.parse()) else {
-            return Err(expected());
-        };
-        let name = self.names.iter().find(|other| other.name == name.trim()).ok_or_else(expected)?;
-        let directory = PathBuf::from(&name.value);
-        let is_needed = !name.is_given && !directory.exists();
-        Ok(is_needed.then_some(GenerateRequest { directory, images, classes }))
+    /// What to generate: asked for by `-- generate: name = ...`, the name not set, and nothing there.
+    pub(super) fn generate(&self) -> Result<Vec<GenerateRequest>, String> {
+        let mut requests = Vec::new();
+        for generate in &self.generate {
+            let expected = || {
+                format!(
+                    "expected '-- generate: name = N images in M classes' or '-- generate: name = an ONNX model', got '{generate}'"
+                )
+            };
+            let (name, what) = generate.split_once('=').ok_or_else(expected)?;
+            let name = self.names.iter().find(|other| other.name == name.trim()).ok_or_else(expected)?;
+            let place = PathBuf::from(&name.value);
+            let is_needed = !name.is_given && !place.exists();
+            let request = match what.split_whitespace().collect::<Vec<_>>()[..] {
+                [images, "images", "in", classes, "classes"] => {
+                    let (images, classes) = images.parse().ok().zip(classes.parse().ok()).ok_or_else(expected)?;
+                    GenerateRequest::Photos { directory: place, images, classes }
+                }
+                ["an", "ONNX", "model"] => GenerateRequest::Model { file: place },
+                _ => return Err(expected()),
+            };
+            requests.extend(is_needed.then_some(request));
+        }
+        Ok(requests)
     }
 
     /// The statements with every `${name}` replaced. In a quoted text, quotes of the value are doubled; comments stay.
@@ -201,10 +211,22 @@ mod tests {
     #[test]
     fn input_is_generated_only_where_the_default_is_missing() {
         let mut template = Template::parse(&FILE.replace("photos", "no/such/photos")).expect("a template");
-        let request = template.generate().expect("a sound header");
         let directory = PathBuf::from("no/such/photos");
-        assert_eq!(request, Some(GenerateRequest { directory, images: 20, classes: 2 }));
+        let requests = vec![GenerateRequest::Photos { directory, images: 20, classes: 2 }];
+        assert_eq!(template.generate(), Ok(requests));
         template.set("input", "no/such/photos").expect("a known name");
-        assert_eq!(template.generate().expect("a sound header"), None);
+        assert_eq!(template.generate(), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn several_inputs_are_generated() {
+        let file = "-- set: input = no/such/photos\n-- set: model = no/such/model.onnx\n\
+                    -- generate: input = 20 images in 2 classes\n-- generate: model = an ONNX model\nSELECT 1;\n";
+        let template = Template::parse(file).expect("a template");
+        let photos = GenerateRequest::Photos { directory: "no/such/photos".into(), images: 20, classes: 2 };
+        let model = GenerateRequest::Model { file: "no/such/model.onnx".into() };
+        assert_eq!(template.generate(), Ok(vec![photos, model]));
+        let other = Template::parse(&file.replace("an ONNX model", "a model")).expect("a template");
+        assert!(other.generate().is_err_and(|error| error.contains("got 'model = a model'")));
     }
 }

@@ -68,14 +68,15 @@ pub(crate) use sweep::sweep_behind_manifest;
 use crate::format::manifest::Shard;
 use crate::storage::{AllowList, Directory, Stamp};
 
-/// Whether a NULL in this column rejects the row: it holds images, as files or as tensors, which have no NULL in them.
+/// Whether a NULL in this column rejects the row: it holds images, as files or as tensors, or what models give for them.
 pub(crate) fn is_of_an_image(field: &Field) -> bool {
-    is_tensor(field) || holds_images(field)
+    is_made_of_images(field) || holds_images(field)
 }
 
-/// Whether a column holds tensors, by which they are told from other lists: their items are not nullable.
-pub(crate) fn is_tensor(field: &Field) -> bool {
-    matches!(field.data_type(), DataType::FixedSizeList(item, _) if !item.is_nullable())
+/// Whether a column holds tensors, which are told from other lists by their items, which are not nullable, or what models give for images.
+pub(crate) fn is_made_of_images(field: &Field) -> bool {
+    let is_tensor = matches!(field.data_type(), DataType::FixedSizeList(item, _) if !item.is_nullable());
+    is_tensor || pixmill_udfs::is_answer_to_an_image(field.data_type())
 }
 
 /// Whether a column holds image files: files are binary.

@@ -1,5 +1,7 @@
 //! Small ONNX models, written by hand: for tests and examples that need one whose answers are known.
 
+use super::random::Random;
+
 /// An ONNX model in the making, of opset 13.
 #[derive(Debug, Clone, Default)]
 pub struct Onnx {
@@ -117,6 +119,53 @@ pub fn color_classifier() -> Onnx {
         .metadata("scale", "0.00392156862745098")
         .metadata("layout", "chw")
         .metadata("color", "rgb")
+        .metadata("labels", r#"["red", "green", "blue"]"#)
+}
+
+/// A network for images of 64x64 pixels whose weights are random: `features` are 64 numbers that tell of the textures and colours of an
+/// image, `logits` say whether it is rather red, green or blue.
+///
+/// Random filters tell images apart, though not as well as filters that were learned: Jarrett et al., "What is the best multi-stage
+/// architecture for object recognition?", ICCV 2009.
+pub fn texture_model() -> Onnx {
+    const CHANNELS: [usize; 4] = [3, 16, 32, 64];
+    const KERNEL: usize = 3;
+    let (kernel, two) = (KERNEL as u64, 2);
+    let mut model = Onnx::default().input("input", FLOAT32, &["batch", "3", "64", "64"]);
+    let mut last = "input".to_string();
+    for (layer, channels) in CHANNELS.windows(2).enumerate() {
+        let mut random = Random::of_layer(layer);
+        let inputs = channels[0] * KERNEL * KERNEL;
+        // He's bound, which keeps the numbers of each layer as large as those of the last.
+        let bound = (6.0 / inputs as f32).sqrt();
+        let weights: Vec<f32> = (0..channels[1] * inputs).map(|_| random.between(-bound, bound)).collect();
+        let (filters, convolved, positive) =
+            (format!("filters{layer}"), format!("convolved{layer}"), format!("positive{layer}"));
+        model = model
+            .weights(&filters, &[channels[1] as u64, channels[0] as u64, kernel, kernel], &weights)
+            .node_with(
+                "Conv",
+                &[&last, &filters],
+                &convolved,
+                &[("kernel_shape", &[kernel; 2]), ("strides", &[two; 2])],
+            )
+            .node("Relu", &[&convolved], &positive);
+        last = positive;
+    }
+    let colors: Vec<f32> = (0..9).map(|place| if place % 4 == 0 { 10.0 } else { 0.0 }).collect();
+    model
+        .weights("colors", &[3, 3], &colors)
+        .weights("nothing", &[3], &[0.0; 3])
+        .node("GlobalAveragePool", &[&last], "means")
+        .node("Flatten", &["means"], "features")
+        .node("GlobalAveragePool", &["input"], "color")
+        .node("Flatten", &["color"], "flat_color")
+        .node("Gemm", &["flat_color", "colors", "nothing"], "logits")
+        .output("logits", &["batch", "3"])
+        .output("features", &["batch", "64"])
+        .metadata("scale", "0.00392156862745098")
+        .metadata("mean", "0.5")
+        .metadata("std", "0.25")
         .metadata("labels", r#"["red", "green", "blue"]"#)
 }
 

@@ -21,6 +21,10 @@ impl Random {
         Self::of([3, seed, number as u64])
     }
 
+    pub(super) fn of_layer(layer: usize) -> Self {
+        Self::of([4, layer as u64, 0])
+    }
+
     fn of(words: [u64; 3]) -> Self {
         let mut key = [0; 32];
         for (bytes, word) in key.chunks_exact_mut(8).zip(words) {

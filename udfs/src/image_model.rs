@@ -38,7 +38,7 @@ the statement was planned with is an error.",
 then `features` or `classes(top, scores)`, joined by ` | `."
     ),
     argument(name = "output", description = "The value of the model's graph that is the answer."),
-    argument(name = "version", description = "The hash of the file's bytes.")
+    argument(name = "version", description = "The first half of the SHA-256 of the file's bytes.")
 )]
 #[derive(Debug, Default)]
 pub(crate) struct ImageModel {

@@ -67,6 +67,7 @@ pub use support::header::{decoded_bytes, image_size, tells_all};
 pub use support::image_array::image_type;
 pub use support::jpeg::JPEG_CODEC;
 pub use support::limits::{ImageLimits, limit_images_by, within_limits};
+pub use support::model_steps::is_answer_to_an_image;
 pub use support::onnx::{ModelFile, ModelFiles, ModelSettings, find_models_by, model_loads};
 pub use support::threads::limit_threads;
 pub use support::work::{Work, measure};

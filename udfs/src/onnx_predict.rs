@@ -45,7 +45,7 @@ the model as they are. How the model is found, loaded and run, and what planning
     ),
     argument(
         name = "version",
-        description = "The hash of the file's bytes, which planning writes; there is no need to."
+        description = "The first half of the SHA-256 of the file's bytes, which planning writes; there is no need to."
     )
 )]
 #[derive(Debug, Default)]

@@ -89,7 +89,7 @@ pub(crate) struct Experiment {
 impl Experiment {
     pub(crate) fn run(self) -> Result<()> {
         let pipeline = Pipeline::open(&self.file, &self.values)?;
-        if let Some(request) = pipeline.generate().map_err(in_file(&self.file))? {
+        for request in pipeline.generate().map_err(in_file(&self.file))? {
             generate::make_default_input(&request, Threads::default().count())?;
         }
         let cores = Threads::default().count();

@@ -52,7 +52,7 @@ impl Pipeline {
     }
 
     /// The photos to generate because the default input isn't there.
-    pub(super) fn generate(&self) -> std::result::Result<Option<GenerateRequest>, String> {
+    pub(super) fn generate(&self) -> std::result::Result<Vec<GenerateRequest>, String> {
         self.template.generate()
     }
 

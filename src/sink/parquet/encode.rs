@@ -17,7 +17,7 @@ use super::features::{file_schema, image_fields, is_image};
 use super::options::ParquetOptions;
 use crate::sink::cast::cast;
 use crate::sink::encode::{Encoder, FirstRow, Rejection};
-use crate::sink::{FormatOptions, Target, is_tensor};
+use crate::sink::{FormatOptions, Target, is_made_of_images};
 
 /// The most rows of a row group, for rows of few bytes.
 const ROW_GROUP_ROWS: usize = 10_000;
@@ -38,7 +38,7 @@ pub(crate) struct FileRows {
     batch: RecordBatch,
     /// Bytes of each row.
     sizes: Vec<u64>,
-    /// Columns of images, as files or as tensors, which have no NULL.
+    /// Columns of images, as files or as what was made of them, which have no NULL.
     images: Vec<(String, ArrayRef)>,
 }
 
@@ -80,7 +80,7 @@ impl Encoder for ParquetEncoder {
                 let nulls = bytes.nulls().cloned();
                 columns.push(Arc::new(StructArray::try_new(image_fields(), vec![bytes, Arc::clone(&names)], nulls)?));
             } else {
-                if is_tensor(batch.schema().field(index)) {
+                if is_made_of_images(batch.schema().field(index)) {
                     images.push((field.name().clone(), Arc::clone(column)));
                 }
                 columns.push(cast(field.name(), column, field.data_type())?);

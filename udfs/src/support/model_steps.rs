@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Float32Builder, ListBuilder, StringBuilder, StructBuilder};
-use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::ColumnarValue;
 
@@ -77,8 +77,8 @@ impl Answer {
     /// The type of a row.
     pub(crate) fn data_type(self) -> DataType {
         match self {
-            Self::Features => DataType::new_list(DataType::Float32, true),
-            Self::Classes { .. } => DataType::new_list(DataType::Struct(class_fields()), true),
+            Self::Features => DataType::List(feature_item()),
+            Self::Classes { .. } => DataType::List(class_item()),
         }
     }
 
@@ -106,8 +106,34 @@ impl fmt::Display for Answer {
     }
 }
 
+/// What the items of answers say of themselves.
+const OF_AN_IMAGE: (&str, &str) = ("pixmill", "of an image");
+
+/// Whether a list is a model's answer to an image: it is NULL where there is no image, or a bad one, and never else but for answers that
+/// are no numbers.
+pub fn is_answer_to_an_image(list: &DataType) -> bool {
+    let (key, value) = OF_AN_IMAGE;
+    matches!(list, DataType::List(item) if item.metadata().get(key).is_some_and(|said| said == value))
+}
+
+fn item(data_type: DataType) -> FieldRef {
+    let (key, value) = OF_AN_IMAGE;
+    let metadata = [(key.to_string(), value.to_string())].into();
+    Arc::new(Field::new_list_field(data_type, false).with_metadata(metadata))
+}
+
+/// A number of features.
+fn feature_item() -> FieldRef {
+    item(DataType::Float32)
+}
+
+/// A class.
+fn class_item() -> FieldRef {
+    item(DataType::Struct(class_fields()))
+}
+
 fn class_fields() -> Fields {
-    Fields::from(vec![Field::new("label", DataType::Utf8, true), Field::new("probability", DataType::Float32, true)])
+    Fields::from(vec![Field::new("label", DataType::Utf8, false), Field::new("probability", DataType::Float32, false)])
 }
 
 /// What comes before the tensor.
@@ -254,9 +280,10 @@ enum Answers {
 impl Answers {
     fn new(answer: Answer) -> Self {
         match answer {
-            Answer::Features => Self::Features(ListBuilder::new(Float32Builder::new())),
+            Answer::Features => Self::Features(ListBuilder::new(Float32Builder::new()).with_field(feature_item())),
             Answer::Classes { top, scores } => {
-                Self::Classes { top, scores, column: ListBuilder::new(StructBuilder::from_fields(class_fields(), 0)) }
+                let classes = ListBuilder::new(StructBuilder::from_fields(class_fields(), 0));
+                Self::Classes { top, scores, column: classes.with_field(class_item()) }
             }
         }
     }
