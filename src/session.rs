@@ -13,8 +13,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::config::PixmillOptions;
 use crate::exec::with_io_runtime;
 use crate::plan::{
-    CertainDirectoryFilters, FuseThroughAlias, NullableSubqueries, PixmillQueryPlanner, ReadHeadersOnly, ReadHiveNulls,
-    RewriteCopy, logical_rules, physical_rules, register_plan_functions, with_models,
+    CertainDirectoryFilters, FuseThroughAlias, KnownMembership, NullableSubqueries, PixmillQueryPlanner,
+    ReadHeadersOnly, ReadHiveNulls, RewriteCopy, logical_rules, physical_rules, register_plan_functions, with_models,
 };
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
@@ -147,6 +147,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_analyzer_rule(Arc::new(ReadHiveNulls))
         .with_analyzer_rule(Arc::new(RewriteCopy))
         .with_analyzer_rule(Arc::new(NullableSubqueries))
+        .with_analyzer_rule(Arc::new(KnownMembership))
         .with_optimizer_rule(Arc::new(FuseThroughAlias))
         .with_optimizer_rule(Arc::new(ReadHeadersOnly))
         .with_optimizer_rule(Arc::new(CertainDirectoryFilters))

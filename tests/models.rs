@@ -5,7 +5,7 @@
 mod support;
 
 use pixmill::Engine;
-use pixmill::synthetic::onnx::{FLOAT32, Onnx, color_classifier, line};
+use pixmill::synthetic::onnx::{FLOAT32, Onnx, color_classifier, line, texture_model};
 use support::Workspace;
 use support::cluster::Cluster;
 
@@ -61,6 +61,43 @@ fn each_executor_loads_a_model_once() {
     assert_eq!(loaded, EXECUTORS);
     let plan = cluster.sql(FEATURES).success();
     assert_eq!(metric(&plan, "models_loaded"), 0, "{plan}");
+}
+
+/// Features of photos that are made large first, so that it takes its time, and their components.
+fn features_and_components(output: &str) -> [String; 2] {
+    let large = "image_resize(image_decode(content), 1200, 1200)";
+    let features = format!(
+        "COPY (SELECT path, image_features({large}, 'textures.onnx') AS features FROM read_images('photos')) TO '{output}' \
+         STORED AS PARQUET OPTIONS (huggingface true, shards 12)"
+    );
+    let components = format!(
+        "WITH scaled AS (SELECT path, standard_scores((SELECT standard_scaler(features) FROM '{output}/*.parquet'), features) AS x \
+         FROM '{output}/*.parquet') \
+         SELECT path, pca_projection((SELECT pca(x, 5) FROM scaled), x) AS pca FROM scaled ORDER BY path"
+    );
+    [features, components]
+}
+
+#[test]
+fn features_and_components_are_the_same_where_an_executor_is_killed() {
+    let workspace = Workspace::with_photos(120, 2);
+    workspace.write("textures.onnx", &texture_model().file());
+    let [features, components] = features_and_components("here");
+    workspace.sql(&features).success();
+    let expected = workspace.sql(&components).success();
+    assert!(expected.contains("120 rows"), "{expected}");
+    let mut cluster = Cluster::start(&workspace, 3);
+    let [features, components] = features_and_components("there");
+    let client = cluster.start_sql(&features);
+    cluster.wait_for_tasks(2);
+    cluster.kill(0);
+    client.finish().success();
+    let shards = |dataset: &str| -> Vec<(String, Vec<u8>)> {
+        workspace.files(dataset).into_iter().filter(|(name, _)| name.ends_with(".parquet")).collect()
+    };
+    assert_eq!(shards("here").len(), 12);
+    assert!(shards("here") == shards("there"), "the shards differ");
+    assert_eq!(cluster.sql(&components).success(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,15 +35,27 @@ fn list_of_urls(workspace: &Workspace) -> Web {
     web
 }
 
+fn query(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries").join(name);
+    file.to_str().expect("UTF-8").to_string()
+}
+
+/// Writes the features of the photos, of a model that is generated.
+fn features(workspace: &Workspace, output: &str) {
+    let output = format!("output={output}");
+    let set = ["--set", "input=photos", "--set", &output, "--set", "overwrite=true"];
+    workspace.pixmill(&[&["run", &query("fruits_features.sql")][..], &set].concat()).success();
+}
+
 #[test]
 fn a_list_of_urls_becomes_samples_with_captions_and_a_count_of_each_status() {
     let workspace = Workspace::with_photos(10, 2);
     let web = list_of_urls(&workspace);
-    let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/urls_to_webdataset.sql");
+    let query = query("urls_to_webdataset.sql");
     let allow = format!("{},{}", web.url(""), workspace.path("").display());
     let run = |input: &str, output: &str| {
         let set = [format!("input={input}"), format!("output={output}")];
-        let run = ["run", query.to_str().expect("UTF-8"), "--allow", &allow, "--format", "csv", "--set", "shards=1"];
+        let run = ["run", &query, "--allow", &allow, "--format", "csv", "--set", "shards=1"];
         workspace.pixmill(&[&run[..], &["--set", &set[0], "--set", &set[1]]].concat()).success()
     };
     let stdout = run("urls.parquet", "out");
@@ -69,6 +81,7 @@ fn every_query_runs_and_what_it_writes_verifies() {
     let measure = ["--batch-sizes", "2,4", "--batch-numbers", "1,2,3", "--repetitions", "2"];
     workspace.pixmill(&[&["speed-test", "--source", "photos", "shards"][..], &measure].concat()).success();
     let web = list_of_urls(&workspace);
+    features(&workspace, "features");
     let allow = format!("{},{}", web.url(""), workspace.path("").display());
     for query in queries() {
         let text = fs::read_to_string(&query).expect("a query");
@@ -78,6 +91,7 @@ fn every_query_runs_and_what_it_writes_verifies() {
             () if reads("shards") => "input=shards",
             () if reads("results") => "input=results",
             () if reads("a list") => "input=urls.parquet",
+            () if reads("features") => "input=features",
             () => "input=photos",
         };
         let mut args = vec!["run", file, "--allow", &allow, "--set", input];
@@ -86,12 +100,20 @@ fn every_query_runs_and_what_it_writes_verifies() {
             args.extend(["--set", "output=out"]);
         }
         let stdout = workspace.pixmill(&args).success();
-        assert!(stdout.contains(" rows\n"), "{file}: {stdout}");
+        assert!(stdout.contains(" rows\n") || stdout.contains("1 row\n"), "{file}: {stdout}");
         if writes {
             workspace.pixmill(&["verify", "out"]).success();
             fs::remove_dir_all(workspace.path("out")).expect("removed");
         }
     }
+}
+
+/// Unpacks the one tar shard of a dataset into a folder.
+fn unpack(workspace: &Workspace, dataset: &str, folder: &str) {
+    let mut files = fs::read_dir(workspace.path(dataset)).expect("shards").map(|entry| entry.expect("an entry").path());
+    let shard = files.find(|path| path.extension().is_some_and(|extension| extension == "tar"));
+    let tar = fs::File::open(shard.expect("a shard")).expect("a shard");
+    tar::Archive::new(tar).unpack(workspace.path(folder)).expect("unpacked");
 }
 
 #[test]
@@ -103,16 +125,44 @@ fn near_duplicates_are_copies_and_no_other_photos() {
          TO 'copies' STORED AS WEBDATASET"
     );
     workspace.sql(&copy).success();
-    let shard = fs::read_dir(workspace.path("copies")).expect("shards").map(|entry| entry.expect("an entry").path());
-    let shard = shard.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "tar"));
-    let tar = fs::File::open(shard.expect("a shard")).expect("a shard");
-    tar::Archive::new(tar).unpack(workspace.path("photos")).expect("unpacked");
-    let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/near_duplicates.sql");
-    let query = query.to_str().expect("UTF-8");
-    let stdout = workspace.pixmill(&["run", query, "--set", "input=photos", "--format", "csv"]).success();
+    unpack(&workspace, "copies", "photos");
+    let query = query("near_duplicates.sql");
+    let stdout = workspace.pixmill(&["run", &query, "--set", "input=photos", "--format", "csv"]).success();
     let pairs: Vec<&str> = stdout.lines().skip(1).filter(|line| !line.is_empty()).collect();
     assert_eq!(pairs.len(), 1, "{stdout}");
     assert!(pairs[0].contains("photos/copy.jpg") && pairs[0].contains("000000"), "{stdout}");
+}
+
+#[test]
+fn near_duplicates_by_features_are_copies_that_were_cut_out_and_no_other_photos() {
+    let workspace = Workspace::with_photos(20, 2);
+    let photo = "SELECT path, content FROM read_images('photos') ORDER BY path LIMIT 1";
+    let copy = format!(
+        "COPY (SELECT image_encode(image_crop(image_decode(content), 1, 1, 62, 46), quality => 85) AS jpg, 'copy' AS __key__ FROM ({photo})) \
+         TO 'copies' STORED AS WEBDATASET"
+    );
+    workspace.sql(&copy).success();
+    unpack(&workspace, "copies", "photos");
+    features(&workspace, "features");
+    let query = query("near_duplicates_by_features.sql");
+    let stdout =
+        workspace.pixmill(&["run", &query, "--set", "input=features", "--set", "alike=0.93", "--format", "csv"]);
+    let stdout = stdout.success();
+    let pairs: Vec<&str> = stdout.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    assert_eq!(pairs.len(), 1, "{stdout}");
+    assert!(pairs[0].contains("photos/copy.jpg") && pairs[0].contains("000000"), "{stdout}");
+}
+
+#[test]
+fn photos_without_features_are_rejected_with_the_reason() {
+    let workspace = Workspace::with_photos(4, 2);
+    workspace.write("photos/text.jpg", b"hello");
+    features(&workspace, "features");
+    let rejects = workspace.read("features/_rejects.csv");
+    assert!(rejects.contains("photos/text.jpg,decode,not_an_image,"), "{rejects}");
+    let count =
+        workspace.pixmill(&["sql", "--format", "csv", "-c", "SELECT count(*) AS rows FROM 'features/*.parquet'"]);
+    assert_eq!(count.success(), "rows\n4\n");
 }
 
 #[test]
@@ -128,7 +178,7 @@ fn every_query_says_what_it_reads_writes_and_sets() {
 #[test]
 fn the_default_pipeline_generates_its_input_once() {
     let workspace = Workspace::new();
-    let query = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/flowers_to_tfrecord.sql");
+    let query = query("flowers_to_tfrecord.sql");
     let text = fs::read_to_string(query).expect("a query").replace("3000 images", "32 images");
     workspace.write("small.sql", text.as_bytes());
     let first = workspace.pixmill(&["run", "small.sql"]);

@@ -18,6 +18,7 @@ mod headers;
 mod hive;
 mod image_work;
 mod keep_order;
+mod known_membership;
 mod literal_target;
 mod memory_rows;
 mod models;
@@ -50,6 +51,7 @@ pub(crate) use headers::ReadHeadersOnly;
 pub(crate) use hive::{CertainDirectoryFilters, ReadHiveNulls};
 #[cfg(test)]
 pub(crate) use image_work::measure_image_work;
+pub(crate) use known_membership::KnownMembership;
 pub(crate) use literal_target::with_literal_target;
 pub(crate) use models::with_models;
 pub(crate) use nullable_subqueries::NullableSubqueries;

@@ -370,7 +370,10 @@ impl Queries {
         let count = 1 + self.below(2);
         let predicates: Vec<String> = (0..count)
             .map(|_| match with_subqueries && self.below(4) == 0 {
-                true => self.subquery_predicate(relation),
+                true => {
+                    let predicate = self.subquery_predicate(relation);
+                    self.larger(predicate, relation)
+                }
                 false => self.predicate(relation),
             })
             .collect();
@@ -394,6 +397,19 @@ impl Queries {
             10 => format!("{} < {value}.50", self.of(relation, Type::Decimal)),
             11 => format!("{} IS NOT TRUE", self.of(relation, Type::Boolean)),
             _ => format!("NOT ({number} < {value})"),
+        }
+    }
+
+    /// The predicate as it is, or below operators, where it makes a difference whether it is false or NULL.
+    fn larger(&mut self, predicate: String, relation: &Relation) -> String {
+        match self.below(6) {
+            0 => format!("({predicate}) IS NULL"),
+            1 => format!("(({predicate}) OR {})", self.predicate(relation)),
+            2 => format!("NOT (({predicate}) AND {})", self.predicate(relation)),
+            3 => {
+                format!("CASE WHEN {predicate} THEN {} ELSE {} END", self.predicate(relation), self.predicate(relation))
+            }
+            _ => predicate,
         }
     }
 

@@ -20,7 +20,7 @@ the model's file say; there is no need to write it. A row whose image is NULL or
 the statement was planned with is an error.",
     syntax_example = "image_model(image, model, steps, output, version)",
     sql_example = r#"```sql
-> SELECT arrow_cast(image_model(content, 'colors.onnx', 'image_decode(rgb, apply, null, fast) | image_resize(4, 4, stretch, bilinear, true) | tensor(rgb, chw, 0.00392156862745098, [0], [1]) | features', 'features', 'ef81971ca67555f5'), 'List(Float16)') AS features FROM read_images('photos') LIMIT 1;
+> SELECT arrow_cast(image_model(content, 'colors.onnx', 'image_decode(rgb, apply, null, fast) | image_resize(4, 4, stretch, bilinear, true) | tensor(rgb, chw, 0.00392156862745098, [0], [1]) | features', 'features', '346807d0c8080f7faa4d3b9b694d4ab0'), 'List(Float16)') AS features FROM read_images('photos') LIMIT 1;
 +-------------------------------------+
 | features                            |
 +-------------------------------------+

@@ -55,13 +55,14 @@ fn environment(library: &Path) -> Result<Environment, String> {
 
 /// A model that ONNX Runtime has loaded.
 ///
-/// A session of it runs one input at a time, so there are as many as threads have run the model at the same time, for each output.
+/// A session of it runs one input at a time, so there are as many as threads have run the model at the same time.
 pub(super) struct OnnxRuntime {
     environment: Environment,
     file: Vec<u8>,
     /// Names of the declared outputs.
     outputs: Vec<String>,
-    idle: Mutex<HashMap<String, Vec<Session>>>,
+    /// Sessions that nobody runs, by the value that they give beside the declared outputs.
+    idle: Mutex<HashMap<Option<String>, Vec<Session>>>,
 }
 
 impl fmt::Debug for OnnxRuntime {
@@ -79,21 +80,17 @@ impl OnnxRuntime {
         let environment = environment(library)?;
         let outputs: Vec<String> = graph.outputs.iter().map(|output| output.name.clone()).collect();
         let loaded = Self { environment, file, outputs, idle: Mutex::default() };
-        let first = loaded.outputs.first().cloned().unwrap_or_default();
-        let session = loaded.session(&first)?;
-        loaded.give_back(&first, session);
+        let session = loaded.session(&None)?;
+        loaded.give_back(None, session);
         Ok(loaded)
     }
 
-    fn session(&self, output: &str) -> Result<Session, String> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(output).and_then(Vec::pop);
+    fn session(&self, other: &Option<String>) -> Result<Session, String> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(other).and_then(Vec::pop);
         if let Some(session) = idle {
             return Ok(session);
         }
-        let file = match self.outputs.iter().any(|name| name == output) {
-            true => None,
-            false => Some(with_output(&self.file, output)),
-        };
+        let file = other.as_ref().map(|other| with_output(&self.file, other));
         let start = || -> Result<Session, String> {
             let builder = Session::builder(&self.environment).map_err(|error| error.to_string())?;
             let builder = builder.with_intra_threads(1).map_err(|error| error.to_string())?;
@@ -103,15 +100,16 @@ impl OnnxRuntime {
         catch_panic(start).unwrap_or_else(Err).map_err(|error| format!("ONNX Runtime can't load it: {error}"))
     }
 
-    fn give_back(&self, output: &str, session: Session) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.entry(output.to_string()).or_default().push(session);
+    fn give_back(&self, other: Option<String>, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(other).or_default().push(session);
     }
 }
 
 impl Runtime for OnnxRuntime {
     fn run(&self, input: &str, tensor: &Tensor, output: &str) -> Result<Tensor, String> {
-        let mut session = self.session(output)?;
+        let is_declared = self.outputs.iter().any(|name| name == output);
+        let other = (!is_declared).then(|| output.to_string());
+        let mut session = self.session(&other)?;
         let run = || -> Result<Tensor, String> {
             let view = TensorRef::from_array_view((tensor.shape.as_slice(), tensor.values.as_slice()));
             let view = view.map_err(|error| error.to_string())?;
@@ -122,7 +120,7 @@ impl Runtime for OnnxRuntime {
             Ok(Tensor { shape, values: values.to_vec() })
         };
         let result = catch_panic(run).unwrap_or_else(|panic| Err(format!("it panicked with '{panic}'")));
-        self.give_back(output, session);
+        self.give_back(other, session);
         result
     }
 }
