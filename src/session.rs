@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::{DynamicFileCatalog, TableProviderFactory};
 use datafusion::common::Result;
 use datafusion::config::ConfigEntry;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -13,8 +14,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::config::PixmillOptions;
 use crate::exec::with_io_runtime;
 use crate::plan::{
-    CertainDirectoryFilters, FuseThroughAlias, KnownMembership, NullableSubqueries, PixmillQueryPlanner,
-    ReadHeadersOnly, ReadHiveNulls, RewriteCopy, logical_rules, physical_rules, register_plan_functions, with_models,
+    CertainDirectoryFilters, DefinedFunctions, FuseThroughAlias, KnownMembership, NullableSubqueries,
+    PixmillQueryPlanner, ReadHeadersOnly, ReadHiveNulls, RewriteCopy, logical_rules, physical_rules,
+    register_plan_functions, with_models,
 };
 use crate::sink::{Format, ShardFormatFactory};
 use crate::source::{FilesByName, ListedTableFactory, SourceRelationPlanner, table_factories};
@@ -142,6 +144,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_runtime_env(runtime)
         .with_default_features()
         .with_query_planner(Arc::new(PixmillQueryPlanner))
+        .with_function_factory(Some(Arc::new(DefinedFunctions)))
         .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(physical_rules())
         .with_analyzer_rule(Arc::new(ReadHiveNulls))
@@ -153,6 +156,7 @@ pub(crate) fn state_within(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> R
         .with_optimizer_rule(Arc::new(CertainDirectoryFilters))
         .with_table_factories(listed.into_iter().chain(table_factories()).collect())
         .build();
+    state.register_function_rewrite(Arc::new(DefinedFunctions))?;
     state.register_relation_planner(Arc::new(SourceRelationPlanner::new(reach, state.clone())))?;
     for format in Format::ALL.iter().copied().filter(|format| format.asked_by().is_none()) {
         state.register_file_format(Arc::new(ShardFormatFactory(format)), false)?;

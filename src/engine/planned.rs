@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Stateme
 
 use super::statement::{Parsed, Statement, Summarized, only};
 use crate::error::Result;
-use crate::plan::{amend_statement, check_locations, summary, with_headers_only};
+use crate::plan::{amend_statement, check_dropped_function, check_locations, summary, with_headers_only};
 use crate::session::{first_options, shares_memory};
 use crate::sink::WriteShardsNode;
 use crate::source::stored::{Store, count_tables, uncache};
@@ -227,6 +227,7 @@ async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<
         // It stands for another statement, which runs later.
         plan = ctx.execute_logical_plan(plan).await?.into_unoptimized_plan();
     }
+    check_dropped_function(&plan, &state)?;
     while_others_go_on(|| check_locations(&plan, &allow))?;
     Ok(plan)
 }

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{
     Statement as SqlStatement, Value, visit_expressions_mut, visit_relations_mut,
 };
 
+use super::defined_functions::amend_function;
 use super::refuse::{refuse_misread, refuse_secrets};
 use crate::storage::AllowList;
 
@@ -29,6 +30,7 @@ pub(crate) fn amend_statement(
             if let SqlStatement::Set(Set::SingleAssignment { variable, .. }) = statement.as_ref() {
                 refuse_secrets([variable.to_string().as_str()])?;
             }
+            amend_function(statement)?;
             visit(statement.as_mut(), functions, allow)
         }
         Statement::CopyTo(copy) => {
