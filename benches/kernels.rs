@@ -12,6 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use datafusion::arrow::array::{ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::function::PartitionEvaluatorArgs;
 use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::{self, PhysicalExpr};
 use datafusion::prelude::SessionContext;
@@ -192,6 +193,9 @@ const STATISTICS: &[(&str, &str)] = &[
     ("r2_score", "r2_score(y, x1)"),
 ];
 
+/// Each function of whole partitions, with the rows of one.
+const WINDOWS: &[(&str, usize)] = &[("tsne", 300)];
+
 const ROWS: i64 = 100_000;
 
 fn statistics(criterion: &mut Criterion) {
@@ -207,6 +211,21 @@ fn statistics(criterion: &mut Criterion) {
     let batch = RecordBatch::try_from_iter(columns).expect("a batch");
     for call in STATISTICS {
         bench(criterion, *call, "100000", &batch);
+    }
+    for (name, rows) in WINDOWS.iter().copied() {
+        let function = pixmill_udfs::windows().into_iter().find(|function| function.name() == name);
+        let function = function.expect("a window function");
+        let vectors = batch.column_by_name("x").expect("a column").slice(0, rows);
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(rows as u64)).sample_size(10);
+        group.bench_function(BenchmarkId::from_parameter(rows), |bencher| {
+            bencher.iter(|| {
+                let evaluator = function.partition_evaluator_factory(PartitionEvaluatorArgs::default());
+                let mut evaluator = evaluator.expect("an evaluator");
+                black_box(evaluator.evaluate_all(&[Arc::clone(&vectors)], rows).expect("evaluated"))
+            });
+        });
+        group.finish();
     }
 }
 

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::command::engine::on_engine;
 use crate::command::{
-    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, report, run, scheduler, serve,
-    speed_test, sql, verify,
+    cluster, config, contact_sheet, executor, experiment, functions, generate, jobs, plot, report, run, scheduler,
+    serve, speed_test, sql, verify,
 };
 use crate::error::Result;
 use crate::shell::{self, Start};
@@ -25,6 +25,7 @@ enum Command {
     Generate(generate::Generate),
     Verify(verify::Verify),
     ContactSheet(contact_sheet::ContactSheet),
+    Plot(plot::PlotCommand),
     Scheduler(scheduler::Scheduler),
     Executor(executor::Executor),
     Cluster(cluster::Cluster),
@@ -49,6 +50,7 @@ impl Cli {
             Command::Generate(command) => command.run(),
             Command::Verify(command) => command.run(),
             Command::ContactSheet(command) => command.run(),
+            Command::Plot(command) => command.run(),
             Command::Scheduler(command) => command.run(),
             Command::Executor(command) => command.run(),
             Command::Cluster(command) => command.run(),

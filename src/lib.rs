@@ -15,6 +15,7 @@ pub mod format;
 pub mod fuzzing;
 mod output;
 mod plan;
+mod plot;
 mod report;
 mod serve;
 mod session;

@@ -34,12 +34,9 @@ fn every_example_gives_what_its_page_shows() {
     workspace.pixmill(&["generate", "photos", "--images", "6", "--classes", "2", "--size", "320x240"]).success();
     workspace.write("colors.onnx", &color_classifier().file());
     workspace.write("line.onnx", &line().file());
-    let scalars = pixmill_udfs::all();
-    let scalars = scalars.iter().map(|function| (function.name(), function.documentation()));
-    let aggregates = pixmill_udfs::aggregates();
-    let aggregates = aggregates.iter().map(|function| (function.name(), function.documentation()));
-    for (name, page) in scalars.chain(aggregates) {
-        let example = page.expect("a page").sql_example.as_deref().expect("an example");
+    for (name, page) in pixmill_udfs::pages() {
+        let page = page.expect("a page");
+        let example = page.sql_example.expect("an example");
         let session = example.trim_start_matches("```sql\n").trim_end_matches("```").trim();
         let (statement, rows) = session.split_once(";\n").expect("a statement and its rows");
         let statement = statement.trim_start_matches("> ");

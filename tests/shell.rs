@@ -158,6 +158,20 @@ fn pictures_are_drawn_in_half_blocks_where_the_terminal_can_no_more() {
 }
 
 #[test]
+fn points_are_drawn_in_the_terminal_and_into_a_file() {
+    let workspace = Workspace::new();
+    let mut shell = Terminal::shell(&workspace, &[]);
+    shell.run("\\plot SELECT i AS x, i % 7 AS y, i % 2 = 0 AS color FROM generate_series(1, 40) AS t(i);");
+    let screen = shell.screen();
+    assert!(screen.contains('▀') && screen.contains("true 20") && screen.contains("40 points, 2 classes"), "{screen}");
+    shell.clear_and_run("\\plot -o 'my plot.svg' SELECT 1 AS x, 2 AS y;");
+    assert!(shell.screen().contains("wrote 1 point, "), "{}", shell.screen());
+    assert!(workspace.read("my plot.svg").contains("</svg>"));
+    shell.clear_and_run("\\plot SELECT 1 AS one");
+    assert!(shell.screen().contains("a plot needs the columns x and y"), "{}", shell.screen());
+}
+
+#[test]
 fn functions_are_listed_and_documented() {
     let workspace = Workspace::new();
     let mut shell = Terminal::shell(&workspace, &[]);

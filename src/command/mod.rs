@@ -11,6 +11,7 @@ pub(crate) mod functions;
 pub(crate) mod fuzz;
 pub(crate) mod generate;
 pub(crate) mod jobs;
+pub(crate) mod plot;
 mod process;
 pub(crate) mod report;
 mod results;

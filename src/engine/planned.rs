@@ -221,7 +221,7 @@ fn kind(plan: &LogicalPlan) -> StatementKind {
 async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<LogicalPlan> {
     let state = ctx.state();
     let allow = AllowList::of(state.config());
-    while_others_go_on(|| amend_statement(&mut statement, state.scalar_functions(), &allow))?;
+    while_others_go_on(|| amend_statement(&mut statement, &state, &allow))?;
     let mut plan = state.statement_to_plan(statement).await?;
     if matches!(plan, LogicalPlan::Statement(LogicalStatement::Execute(_))) {
         // It stands for another statement, which runs later.

@@ -1,13 +1,12 @@
 //! What is put right in a statement before it is planned: holes between named arguments, which NULL fills, names of partition columns, and
 //! directories that are named as tables.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::common::{Result, plan_err};
+use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::{Signature, TypeSignature};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Set,
@@ -18,20 +17,16 @@ use super::defined_functions::amend_function;
 use super::refuse::{refuse_misread, refuse_secrets};
 use crate::storage::AllowList;
 
-/// Rewrites every call of one of `functions` that names its arguments, makes names of partition columns what others are, and puts a
+/// Rewrites every call of one of a session's functions that names its arguments, makes names of partition columns what others are, and puts a
 /// slash behind `'directory'`, by which it is told from a table, where it may be looked for.
-pub(crate) fn amend_statement(
-    statement: &mut Statement,
-    functions: &HashMap<String, Arc<ScalarUDF>>,
-    allow: &AllowList,
-) -> Result<()> {
+pub(crate) fn amend_statement(statement: &mut Statement, state: &SessionState, allow: &AllowList) -> Result<()> {
     match statement {
         Statement::Statement(statement) => {
             if let SqlStatement::Set(Set::SingleAssignment { variable, .. }) = statement.as_ref() {
                 refuse_secrets([variable.to_string().as_str()])?;
             }
             amend_function(statement)?;
-            visit(statement.as_mut(), functions, allow)
+            visit(statement.as_mut(), state, allow)
         }
         Statement::CopyTo(copy) => {
             refuse_secrets(copy.options.iter().map(|(name, _)| name.as_str()))?;
@@ -43,11 +38,11 @@ pub(crate) fn amend_statement(
                 };
             }
             match &mut copy.source {
-                CopyToSource::Query(query) => visit(query.as_mut(), functions, allow),
+                CopyToSource::Query(query) => visit(query.as_mut(), state, allow),
                 CopyToSource::Relation(_) => Ok(()),
             }
         }
-        Statement::Explain(explain) => amend_statement(&mut explain.statement, functions, allow),
+        Statement::Explain(explain) => amend_statement(&mut explain.statement, state, allow),
         Statement::CreateExternalTable(table) => refuse_secrets(table.options.iter().map(|(name, _)| name.as_str())),
         Statement::Reset(_) => Ok(()),
     }
@@ -55,7 +50,7 @@ pub(crate) fn amend_statement(
 
 fn visit<V: datafusion::sql::sqlparser::ast::Visit + datafusion::sql::sqlparser::ast::VisitMut>(
     tree: &mut V,
-    functions: &HashMap<String, Arc<ScalarUDF>>,
+    state: &SessionState,
     allow: &AllowList,
 ) -> Result<()> {
     refuse_misread(tree)?;
@@ -70,22 +65,39 @@ fn visit<V: datafusion::sql::sqlparser::ast::Visit + datafusion::sql::sqlparser:
         ControlFlow::<()>::Continue(())
     });
     let result = visit_expressions_mut(tree, |expr| {
-        if let Expr::Function(call) = expr {
-            fill(call, functions);
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        if let Err(error) = check_over(call, state) {
+            return ControlFlow::Break(error);
         }
-        ControlFlow::<()>::Continue(())
+        fill(call, state);
+        ControlFlow::Continue(())
     });
     match result {
-        ControlFlow::Continue(()) | ControlFlow::Break(()) => Ok(()),
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// DataFusion takes a window function without OVER for one that isn't there.
+fn check_over(call: &Function, state: &SessionState) -> Result<()> {
+    let name = call.name.to_string().to_ascii_lowercase();
+    let is_other = state.scalar_functions().contains_key(&name) || state.aggregate_functions().contains_key(&name);
+    if call.over.is_none() && !is_other && state.window_functions().contains_key(&name) {
+        return plan_err!(
+            "{name}: a window function needs OVER behind its arguments, as in {name}(...) OVER (ORDER BY key)"
+        );
+    }
+    Ok(())
 }
 
 /// Puts NULL in the place of each parameter that is skipped before the last one given.
 ///
 /// What is wrong with a call (an unknown or repeated name) is left for the planner to say.
-fn fill(call: &mut Function, functions: &HashMap<String, Arc<ScalarUDF>>) {
-    let function = functions.get(&call.name.to_string().to_ascii_lowercase());
-    let parameters = function.and_then(|function| function.signature().parameter_names.as_ref());
+fn fill(call: &mut Function, state: &SessionState) {
+    let signature = signature(state, &call.name.to_string().to_ascii_lowercase());
+    // Those that take exactly these arguments take all of them.
+    let signature = signature.filter(|signature| !matches!(signature.type_signature, TypeSignature::Exact(_)));
+    let parameters = signature.and_then(|signature| signature.parameter_names.as_ref());
     let (Some(parameters), FunctionArguments::List(list)) = (parameters, &mut call.args) else {
         return;
     };
@@ -112,4 +124,10 @@ fn fill(call: &mut Function, functions: &HashMap<String, Arc<ScalarUDF>>) {
         args.push(FunctionArg::Unnamed(value));
     }
     list.args = args;
+}
+
+/// The signature of a function of a row or of a window; those that aggregate have no arguments that could be left out.
+fn signature<'a>(state: &'a SessionState, name: &str) -> Option<&'a Signature> {
+    let of_row = state.scalar_functions().get(name).map(|function| function.signature());
+    of_row.or_else(|| state.window_functions().get(name).map(|function| function.signature()))
 }

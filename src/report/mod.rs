@@ -30,7 +30,8 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::words::counted;
 
-pub(crate) use self::charts::Chart;
+pub(crate) use self::charts::{Axis, Chart, palette};
+pub(crate) use self::number::number;
 
 /// What results say.
 pub(crate) struct Report {

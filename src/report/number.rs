@@ -3,7 +3,7 @@
 use indicatif::HumanCount;
 
 /// A number with three digits that count: `1,204`, `39.1`, `0.0123`.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if !value.is_finite() {
         return "\u{2013}".to_string();
     }

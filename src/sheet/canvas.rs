@@ -12,16 +12,16 @@ pub(super) const BROKEN_BOX: [u8; 3] = [253, 235, 233];
 const RED_INK: [u8; 3] = [166, 32, 24];
 
 /// Red, green and blue values, and on glass whether anything was drawn.
-pub(super) struct Canvas {
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub(crate) struct Canvas {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
     values: Vec<u8>,
     drawn: Vec<bool>,
 }
 
 impl Canvas {
     /// White paper.
-    pub(super) fn paper(width: u32, height: u32) -> Self {
+    pub(crate) fn paper(width: u32, height: u32) -> Self {
         Self { width, height, values: PAPER.repeat(width as usize * height as usize), drawn: Vec::new() }
     }
 
@@ -31,7 +31,7 @@ impl Canvas {
     }
 
     /// Red, green and blue values.
-    pub(super) fn rgb(&self) -> &[u8] {
+    pub(crate) fn rgb(&self) -> &[u8] {
         &self.values
     }
 
@@ -60,7 +60,8 @@ impl Canvas {
         }
     }
 
-    pub(super) fn fill(&mut self, (left, top): (u32, u32), (width, height): (u32, u32), colour: [u8; 3]) {
+    /// Fills a box.
+    pub(crate) fn fill(&mut self, (left, top): (u32, u32), (width, height): (u32, u32), colour: [u8; 3]) {
         for y in top..top + height {
             for x in left..left + width {
                 self.set((x, y), colour);
@@ -68,7 +69,23 @@ impl Canvas {
         }
     }
 
-    pub(super) fn write(&mut self, line: &str, (left, top): (u32, u32), colour: [u8; 3]) {
+    /// Mixes a colour into what is there; `share` of 255 parts are of it.
+    pub(crate) fn mix(&mut self, (x, y): (u32, u32), colour: [u8; 3], share: u8) {
+        if x >= self.width || y >= self.height {
+            return;
+        }
+        let at = 3 * (y as usize * self.width as usize + x as usize);
+        let Some(below) = self.values.get(at..at + 3) else { return };
+        let share = u16::from(share);
+        let mut mixed = colour;
+        for (value, below) in mixed.iter_mut().zip(below) {
+            *value = ((u16::from(*value) * share + u16::from(*below) * (255 - share) + 127) / 255) as u8;
+        }
+        self.set((x, y), mixed);
+    }
+
+    /// Writes a line, from its upper left corner.
+    pub(crate) fn write(&mut self, line: &str, (left, top): (u32, u32), colour: [u8; 3]) {
         // The glyphs stand in the middle of their line.
         let top = top + (LINE - HEIGHT) / 2;
         text::draw(line, |x, y| self.set((left + x, top + y), colour));

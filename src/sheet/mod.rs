@@ -8,7 +8,7 @@ mod png;
 mod sampling;
 
 mod terminal;
-mod text;
+pub(crate) mod text;
 mod thumbnail;
 
 use indicatif::{HumanBytes, HumanCount};
@@ -16,10 +16,13 @@ use indicatif::{HumanBytes, HumanCount};
 use crate::error::Error;
 use crate::words::counted;
 
+pub(crate) use canvas::Canvas;
 pub(crate) use html::page;
 pub(crate) use labels::Labels;
-pub(crate) use png::{picture, picture_size};
-pub(crate) use sampling::{Images, Sampling, show};
+pub(crate) use png::{encoded, picture, picture_size};
+pub(crate) use sampling::{
+    ImageRows, Images, Sampling, bytes_of, can_be_image, images_of, listed, show, texts, thumbnails_of,
+};
 
 pub(crate) use terminal::{Graphics, Screen};
 pub(crate) use thumbnail::Thumbnail;

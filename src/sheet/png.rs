@@ -60,7 +60,7 @@ pub(crate) fn picture(sheet: &Sheet) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// Pixels that are no such picture.
-pub(super) fn encoded(
+pub(crate) fn encoded(
     pixels: &[u8],
     (width, height): (u32, u32),
     colours: ExtendedColorType,

@@ -5,7 +5,7 @@ use unifont::{Glyph, get_glyph};
 /// The height of a line's glyphs.
 pub(super) const HEIGHT: u32 = 16;
 /// From one line to the next.
-pub(super) const LINE: u32 = 18;
+pub(crate) const LINE: u32 = 18;
 
 /// Stands for what the font doesn't have: emoji, mostly, and control characters.
 const UNKNOWN: char = '\u{fffd}';
@@ -29,12 +29,12 @@ fn advance(character: char) -> u32 {
 }
 
 /// The width of a text in pixels.
-pub(super) fn width(text: &str) -> u32 {
+pub(crate) fn width(text: &str) -> u32 {
     text.chars().map(advance).fold(0, u32::saturating_add)
 }
 
 /// The text, or as much of its two ends as fits, with an ellipsis between: names that begin alike end differently.
-pub(super) fn cut(text: &str, most: u32) -> String {
+pub(crate) fn cut(text: &str, most: u32) -> String {
     if width(text) <= most {
         return text.to_string();
     }
@@ -61,7 +61,7 @@ fn fitting(text: impl Iterator<Item = char>, mut room: u32) -> Vec<char> {
 }
 
 /// The text in lines that fit, broken at spaces where there are any; what is too much ends in an ellipsis.
-pub(super) fn wrap(text: &str, most: u32, most_lines: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, most: u32, most_lines: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let mut word = word;

@@ -68,7 +68,7 @@ impl Thumbnail {
     }
 
     /// The thumbnail as a file, with its media type: a JPEG, or a PNG where that would lose something.
-    pub(super) fn encoded(&self) -> Result<(&'static str, Vec<u8>), String> {
+    pub(crate) fn encoded(&self) -> Result<(&'static str, Vec<u8>), String> {
         let mut bytes = Vec::new();
         if self.is_transparent() || self.width.max(self.height) <= ICON {
             PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)

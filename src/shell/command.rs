@@ -39,6 +39,8 @@ pub(super) enum Takes {
     Setting,
     /// A query.
     Query,
+    /// `-o` and a file, if it isn't shown, and a query.
+    FileAndQuery,
     /// A job of the cluster.
     Job,
 }
@@ -55,6 +57,7 @@ pub(super) enum Action {
     Include,
     Set,
     Show,
+    Plot,
     Jobs,
     Cancel,
     Quit,
@@ -94,6 +97,13 @@ pub(super) const COMMANDS: &[CommandPage] = &[
     page(Action::Include, "i", "FILE", Takes::File, "runs a file of statements and commands"),
     page(Action::Set, "set", "[NAME [VALUE]]", Takes::Setting, "lists options, shows one, or sets one as SET does"),
     page(Action::Show, "show", "QUERY", Takes::Query, "draws the images of a query's rows"),
+    page(
+        Action::Plot,
+        "plot",
+        "[-o FILE] QUERY",
+        Takes::FileAndQuery,
+        "draws a query's rows as points, or writes an SVG, a PNG or a page of them",
+    ),
     page(Action::Jobs, "jobs", "", Takes::Nothing, "lists the cluster's jobs, or what this shell has run"),
     page(
         Action::Cancel,
@@ -149,15 +159,35 @@ impl<'a> Command<'a> {
         let page = find(name).ok_or_else(|| unknown(name))?;
         let argument = argument.trim();
         // As it stands behind a statement.
-        let argument = if page.takes == Takes::Query { argument } else { argument.trim_end_matches(';').trim_end() };
+        let is_query = matches!(page.takes, Takes::Query | Takes::FileAndQuery);
+        let argument = if is_query { argument } else { argument.trim_end_matches(';').trim_end() };
         let quoted = argument.strip_prefix('\'').and_then(|argument| argument.strip_suffix('\''));
-        if argument.is_empty() && !page.argument.is_empty() && !page.argument.starts_with('[') {
+        if argument.is_empty() && !page.argument.is_empty() && !page.argument.ends_with(']') {
             return Err(Error::Usage(format!("\\{name} takes an argument, as in \\{name} {}", page.argument)));
         }
         if page.takes == Takes::Nothing && !argument.is_empty() {
             return Err(Error::Usage(format!("\\{name} takes no argument, got '{argument}'")));
         }
         Ok(Self { action: page.action, argument: quoted.unwrap_or(argument) })
+    }
+}
+
+/// The file behind `-o`, with or without quotes, and the query behind it.
+///
+/// # Errors
+/// A file without a query.
+pub(super) fn file_and_query(argument: &str) -> Result<(Option<&str>, &str)> {
+    let Some(rest) = argument.strip_prefix("-o").filter(|rest| rest.starts_with(char::is_whitespace)) else {
+        return Ok((None, argument));
+    };
+    let rest = rest.trim_start();
+    let split = match rest.strip_prefix('\'') {
+        Some(quoted) => quoted.split_once('\''),
+        None => rest.split_once(char::is_whitespace),
+    };
+    match split.map(|(file, query)| (file, query.trim_start())) {
+        Some((file, query)) if !file.is_empty() && !query.is_empty() => Ok((Some(file), query)),
+        _ => Err(Error::Usage(format!("-o takes a file, and a query behind it, got '{argument}'"))),
     }
 }
 
@@ -200,6 +230,16 @@ mod tests {
         assert_eq!(parsed("\\d"), (Action::Tables, ""));
         assert_eq!(parsed("  \\i 'my file.sql' ;"), (Action::Include, "my file.sql"));
         assert_eq!(parsed("\\set pixmill.resume true"), (Action::Set, "pixmill.resume true"));
+    }
+
+    #[test]
+    fn a_file_may_stand_before_a_query() {
+        let split = |text| file_and_query(text).expect("split");
+        assert_eq!(split("SELECT 1"), (None, "SELECT 1"));
+        assert_eq!(split("-o a.svg SELECT 1"), (Some("a.svg"), "SELECT 1"));
+        assert_eq!(split("-o 'a b.svg'  SELECT 'c'"), (Some("a b.svg"), "SELECT 'c'"));
+        let error = file_and_query("-o a.svg").expect_err("no query").to_string();
+        assert_eq!(error, "-o takes a file, and a query behind it, got '-o a.svg'");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use console::Term;
 use etcetera::BaseStrategy;
 
-use super::command::{Action, Command, help};
+use super::command::{Action, Command, file_and_query, help};
 use super::functions::functions;
 use super::statement::Output;
 use super::{Shell, Source, describe};
@@ -14,6 +14,7 @@ use crate::cluster::client::Cluster;
 use crate::cluster::report::JobState;
 use crate::error::{Error, Result};
 use crate::output::{aligned, job_table};
+use crate::plot::{self, Look};
 use crate::sheet::{self, Graphics};
 use crate::words::{cut, quoted};
 
@@ -49,6 +50,7 @@ impl Shell {
             }
             Action::Set => self.set(argument).await,
             Action::Show => self.show(argument).await,
+            Action::Plot => self.plot(argument).await,
             Action::Jobs => {
                 let text = match self.session.cluster() {
                     Some(cluster) => job_table(&cluster.jobs().await?),
@@ -125,6 +127,27 @@ impl Shell {
             io::stdout().flush().map_err(Error::output)
         };
         shown().await.map_err(|error: Error| error.pointed(query))
+    }
+
+    /// As above, but for one that is written.
+    async fn plot(&self, argument: &str) -> Result<()> {
+        let (file, query) = file_and_query(argument)?;
+        let graphics = Graphics::of_stdout().map_err(Error::Usage)?;
+        let drawn = async || {
+            for statement in self.session.parse(query)? {
+                match file {
+                    Some(file) => plot::write(&self.session, statement, Look::default(), &with_home(file)).await?,
+                    None => {
+                        let mut out = io::stdout();
+                        let look = Look::default();
+                        let summary = plot::show(&self.session, statement, look, &mut out, graphics, columns()).await?;
+                        writeln!(out, "{summary}").map_err(Error::output)?;
+                    }
+                }
+            }
+            io::stdout().flush().map_err(Error::output)
+        };
+        drawn().await.map_err(|error: Error| error.pointed(query))
     }
 
     async fn cancel(&mut self, argument: &str) -> Result<()> {

@@ -9,12 +9,17 @@ pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Render for Text<'_> {
     fn render_to(&self, page: &mut String) {
-        let text = match self.0.contains(char::is_control) {
-            true => Cow::Owned(self.0.replace(char::is_control, "\u{fffd}")),
+        let text = match self.0.contains(has_no_place) {
+            true => Cow::Owned(self.0.replace(has_no_place, "\u{fffd}")),
             false => Cow::Borrowed(self.0),
         };
         text.as_ref().render_to(page);
     }
+}
+
+/// What neither a page nor XML may hold.
+fn has_no_place(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}')
 }
 
 /// A page that asks for nothing but what `policy`, a Content-Security-Policy, lets it.
@@ -41,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_text_is_never_markup() {
-        let text = Text("<script>a & \"b\"\0").render().into_string();
-        assert_eq!(text, "&lt;script&gt;a &amp; &quot;b&quot;\u{fffd}");
+        let text = Text("<script>a & \"b\"\0\u{ffff}").render().into_string();
+        assert_eq!(text, "&lt;script&gt;a &amp; &quot;b&quot;\u{fffd}\u{fffd}");
     }
 }

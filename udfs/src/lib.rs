@@ -1,5 +1,5 @@
-//! SQL functions that decode, resize, crop and encode images, fit lines and principal components and measure predictions, for any DataFusion
-//! application.
+//! SQL functions that decode, resize, crop and encode images, fit lines and principal components, measure predictions and lay
+//! vectors out in a plane, for any DataFusion application.
 //!
 //! Images are the struct type [`image_type`]; files are `BINARY` columns. A bad image is NULL, never a failed query.
 //!
@@ -54,12 +54,13 @@ mod roc_auc;
 mod standard_scaler;
 mod standard_scores;
 mod support;
+mod tsne;
 mod vector;
 
 use datafusion::prelude::SessionContext;
 
 pub use image_error::image_error;
-pub use list::{aggregates, all, extended, image_pipeline};
+pub use list::{aggregates, all, extended, image_pipeline, pages, windows};
 pub use support::bad_image::{BadImage, ImageErrorClass};
 pub use support::format::formats;
 pub use support::guard::{catch_panic, is_guarded};
@@ -80,6 +81,9 @@ pub fn register_all(ctx: &SessionContext) {
     for function in aggregates() {
         ctx.register_udaf(function);
     }
+    for function in windows() {
+        ctx.register_udwf(function);
+    }
 }
 
 #[cfg(test)]
@@ -97,13 +101,12 @@ mod tests {
 
     #[test]
     fn every_function_has_one_name_and_a_page() {
+        let scalars = all().iter().map(|f| f.aliases().len()).sum::<usize>();
+        let aggregates = aggregates().iter().map(|f| f.aliases().len()).sum::<usize>();
+        let windows = windows().iter().map(|f| f.aliases().len()).sum::<usize>();
+        assert_eq!([scalars, aggregates, windows], [0; 3], "functions travel by name: no aliases");
         let mut names = HashSet::new();
-        let scalar: Vec<_> =
-            all().into_iter().map(|f| (f.name().to_string(), f.aliases().len(), f.documentation().cloned())).collect();
-        let aggregate =
-            aggregates().into_iter().map(|f| (f.name().to_string(), f.aliases().len(), f.documentation().cloned()));
-        for (name, aliases, page) in scalar.into_iter().chain(aggregate) {
-            assert_eq!(aliases, 0, "functions travel by name: no aliases");
+        for (name, page) in pages() {
             assert!(page.expect("a documented function").sql_example.is_some(), "{name} has no example");
             assert!(names.insert(name));
         }
@@ -154,6 +157,32 @@ mod tests {
         assert_eq!(whole.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
         for partitions in [2, 7] {
             assert_eq!(statistics(partitions).await.expect("statistics"), whole, "{partitions} partitions");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_picture_has_the_same_bits_on_1_2_and_7_partitions() {
+        let drawn = async |partitions: usize| {
+            let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(partitions));
+            register_all(&ctx);
+            let size = 60_usize.div_ceil(partitions);
+            let part = |part: usize| {
+                let ids = (part * size..60.min(part * size + size)).map(|id| (id * 37 % 60) as i64);
+                let rows: Vec<Vec<f64>> = ids.clone().map(|id| vec![(id % 3) as f64, (id / 3) as f64 / 9.0]).collect();
+                let ids: Int64Array = ids.collect();
+                RecordBatch::try_from_iter([("id", Arc::new(ids) as _), ("x", vectors(&rows))]).map(|batch| vec![batch])
+            };
+            let parts: std::result::Result<Vec<_>, _> = (0..partitions).map(part).collect();
+            let parts = parts.expect("batches");
+            let table = MemTable::try_new(parts[0][0].schema(), parts).expect("a table");
+            ctx.register_table("t", Arc::new(table)).expect("registered");
+            let query = "SELECT id, tsne(x, 5, 300) OVER (ORDER BY id) AS xy, tsne(x, 5, 300) OVER (PARTITION BY id % 2 ORDER BY id) AS halves
+                         FROM t ORDER BY id";
+            ctx.sql(query).await.expect("a plan").collect().await.expect("points")
+        };
+        let whole = drawn(1).await;
+        for partitions in [2, 7] {
+            assert_eq!(drawn(partitions).await, whole, "{partitions} partitions");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The one list of SQL functions.
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, Documentation, ScalarUDF, WindowUDF};
 
 use crate::accuracy::Accuracy;
 use crate::hamming_distance::HammingDistance;
@@ -37,8 +37,9 @@ use crate::rmse::Rmse;
 use crate::roc_auc::RocAuc;
 use crate::standard_scaler::StandardScaler;
 use crate::standard_scores::StandardScores;
-use crate::support::function::{udaf, udf};
+use crate::support::function::{udaf, udf, udwf};
 use crate::support::step::TransformFunction;
+use crate::tsne::Tsne;
 use crate::vector::Vector;
 
 /// The functions from image to image, which `image_pipeline` runs, too.
@@ -87,6 +88,8 @@ const AGGREGATES: &[fn() -> AggregateUDF] = &[
     udaf::<StandardScaler>,
 ];
 
+const WINDOWS: &[fn() -> WindowUDF] = &[udwf::<Tsne>];
+
 /// Every scalar SQL function of this crate, by name.
 pub fn all() -> Vec<ScalarUDF> {
     let transforms = TRANSFORMS.iter().map(|transform| (transform.udf)());
@@ -103,6 +106,21 @@ pub fn image_pipeline() -> ScalarUDF {
 /// Every aggregate SQL function of this crate.
 pub fn aggregates() -> Vec<AggregateUDF> {
     AGGREGATES.iter().map(|function| function()).collect()
+}
+
+/// Every window function of this crate.
+pub fn windows() -> Vec<WindowUDF> {
+    WINDOWS.iter().map(|function| function()).collect()
+}
+
+/// The names of all functions of this crate with their pages: aggregates come before what is made of their results.
+pub fn pages() -> Vec<(String, Option<Documentation>)> {
+    let aggregates =
+        aggregates().into_iter().map(|function| (function.name().to_string(), function.documentation().cloned()));
+    let scalars = all().into_iter().map(|function| (function.name().to_string(), function.documentation().cloned()));
+    let windows =
+        windows().into_iter().map(|function| (function.name().to_string(), function.documentation().cloned()));
+    aggregates.chain(scalars).chain(windows).collect()
 }
 
 /// DataFusion's own functions that take more in this crate: `octet_length`, `bit_length` and `length` take BINARY, too.

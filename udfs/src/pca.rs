@@ -15,14 +15,11 @@ use datafusion_macros::user_doc;
 use crate::support::arguments::{Kind, Parameter, required};
 use crate::support::function::{Aggregate, Function};
 use crate::support::linear_model::{numbers, numbers_type};
-use crate::support::principal_components::{Components, components};
+use crate::support::principal_components::{Components, MAX_COLUMNS, check_columns, components};
 use crate::support::products::{Products, pairs};
 use crate::support::sums::{list, list_of};
 use crate::support::vector_sums::VectorSums;
 use crate::support::vectors::{Vectors, numbers_of};
-
-/// The most numbers of a vector, whose sums of products take 128 MiB in each partition.
-const MAX_COLUMNS: usize = 4096;
 
 /// The SQL function `pca`.
 #[user_doc(
@@ -120,14 +117,7 @@ impl Vary {
     }
 
     fn add(&mut self, vector: &[f64]) -> Result<()> {
-        if vector.len() > MAX_COLUMNS {
-            return exec_err!(
-                "pca: x must have at most {MAX_COLUMNS} numbers, got {}, for whose products each partition would need {} MiB; leave \
-                 some out, or take means of several",
-                vector.len(),
-                (2 * pairs(vector.len()) * size_of::<f64>()) >> 20
-            );
-        }
+        check_columns(Pca::NAME, vector)?;
         self.sums.add(vector)?;
         if self.sums.rows() == 1 {
             self.products = Products::new(vector.len());

@@ -11,7 +11,7 @@ use crate::support::function::{Function, Scalar};
 use crate::support::linear_model::numbers_type;
 use crate::support::rows::row_count;
 use crate::support::vector_model::{MODEL_AND_X, Models, check_lengths, check_model};
-use crate::support::vectors::{VectorBuilder, Vectors, numbers_of};
+use crate::support::vectors::{VectorBuilder, Vectors, dot, numbers_of};
 
 /// The SQL function `pca_projection`.
 #[user_doc(
@@ -106,21 +106,6 @@ impl<'a> ComponentLists<'a> {
         }
         Ok(Some(projection))
     }
-}
-
-/// The sum of products, in an order that is always the same and allows for vectors of processors.
-fn dot(component: &[f64], vector: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let (components, vectors) = (component.chunks_exact(LANES), vector.chunks_exact(LANES));
-    let rest = components.remainder().iter().zip(vectors.remainder());
-    let rest: f64 = rest.map(|(component, value)| component * value).sum();
-    let mut sums = [0.0; LANES];
-    for (components, values) in components.zip(vectors) {
-        for ((sum, component), value) in sums.iter_mut().zip(components).zip(values) {
-            *sum += component * value;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use crate::report::number;
 
 /// The height of letters, in the units of a chart.
 pub(super) const LETTERS: u32 = 24;
+/// The width of a letter as a part of its height, about.
+const LETTER_WIDTH: f64 = 0.58;
 
 /// An axis: its range, its ticks, and how values are placed on it.
-#[derive(Clone)]
-pub(super) struct Axis {
-    pub(super) title: String,
+#[derive(Debug, Clone)]
+pub(crate) struct Axis {
+    pub(in crate::report) title: String,
     /// From and to, as values are placed.
     range: (f64, f64),
     /// Values and what is written there.
@@ -36,11 +38,19 @@ impl Axis {
         Self::between(title, (min - room, max + room))
     }
 
+    /// Around all values, however small or large they are, and from the first to the last of them.
+    pub(crate) fn over(title: &str, values: impl Iterator<Item = f64>, room: f64) -> Self {
+        let (min, max) = bounds(values);
+        let room = if max > min { room * (max - min) } else { 0.5 * max.abs().max(1e-300) };
+        Self::between(title, if max == 0.0 && min == 0.0 { (-1.0, 1.0) } else { (min - room, max + room) })
+    }
+
     fn between(title: &str, (from, to): (f64, f64)) -> Self {
-        let to = if to - from > 1e-9 { to } else { from + 1.0 };
+        let to = if to > from { to } else { from + 1.0 };
         let step = nice_step((to - from) / 6.5);
         let ticks = (from / step - 1e-6).ceil() as i64..=(to / step + 1e-6).floor() as i64;
-        let ticks = ticks.map(|tick| tick as f64 * step).map(|tick| (tick, written(tick, step)));
+        let most = from.abs().max(to.abs());
+        let ticks = ticks.map(|tick| tick as f64 * step).map(|tick| (tick, written(tick, step, most)));
         Self { title: title.to_string(), range: (from, to), ticks: ticks.collect(), is_log: false }
     }
 
@@ -95,8 +105,13 @@ impl Axis {
         if self.is_log { value.max(f64::MIN_POSITIVE).log10() } else { value }
     }
 
+    /// How far along the axis each tick is, and what is written there.
+    pub(crate) fn ticks(&self) -> impl Iterator<Item = (f64, &str)> {
+        self.ticks.iter().map(|(tick, text)| (self.share(*tick), text.as_str()))
+    }
+
     /// How far along the axis a value is.
-    fn share(&self, value: f64) -> f64 {
+    pub(crate) fn share(&self, value: f64) -> f64 {
         let (from, to) = self.range;
         if to > from { (self.place(value) - from) / (to - from) } else { 0.5 }
     }
@@ -114,6 +129,11 @@ impl Axis {
         }
         kept.reverse();
         self.ticks = kept;
+    }
+
+    /// Leaves out ticks that would be written over others, on an axis of so many letters from left to right.
+    pub(crate) fn thin_out_letters(&mut self, letters: f64) {
+        self.thin_out(letters * f64::from(LETTERS) * LETTER_WIDTH);
     }
 
     /// The width of the longest text at a tick.
@@ -150,7 +170,7 @@ impl ValueFormatter<f64> for Axis {
 
 /// About how wide a text is: nobody knows in which font it will be shown.
 pub(super) fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * f64::from(LETTERS) * 0.58
+    text.chars().count() as f64 * f64::from(LETTERS) * LETTER_WIDTH
 }
 
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -166,13 +186,19 @@ fn nice_step(step: f64) -> f64 {
     digit.unwrap_or(10.0) * power
 }
 
-/// A tick with as many digits as the step between ticks needs.
-fn written(tick: f64, step: f64) -> String {
-    if step >= 1.0 {
-        return number::whole(tick.round() as i64);
-    }
-    let digits = (-step.log10()).ceil().max(0.0) as usize;
-    let text = format!("{:.digits$}", tick.abs());
+/// A tick with as many digits as the step between ticks needs, of an axis on which nothing is larger than `most`.
+fn written(tick: f64, step: f64, most: f64) -> String {
+    let text = match step {
+        _ if most >= 1e12 || step < 1e-6 => {
+            let digits = ((most / step).log10().ceil().max(0.0) as usize).min(15);
+            if tick == 0.0 { "0".to_string() } else { format!("{:.digits$e}", tick.abs()).replace('-', "\u{2212}") }
+        }
+        1.0.. => return number::whole(tick.round() as i64),
+        _ => {
+            let digits = (-step.log10()).ceil().max(0.0) as usize;
+            format!("{:.digits$}", tick.abs())
+        }
+    };
     if tick < 0.0 { format!("\u{2212}{text}") } else { text }
 }
 
@@ -190,7 +216,7 @@ mod tests {
     use super::*;
 
     fn texts(axis: &Axis) -> Vec<&str> {
-        axis.ticks.iter().map(|(_, text)| text.as_str()).collect()
+        axis.ticks().map(|(_, text)| text).collect()
     }
 
     #[test]
@@ -199,6 +225,16 @@ mod tests {
         assert_eq!(texts(&Axis::linear("", [-120.0, 400.0].into_iter())), ["−100", "0", "100", "200", "300", "400"]);
         assert_eq!(texts(&Axis::linear("", [0.96].into_iter())), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(&Axis::log("", [0.02, 1.5].into_iter())), ["0.02", "0.05", "0.1", "0.2", "0.5", "1"]);
+    }
+
+    #[test]
+    fn tiny_huge_and_equal_values_have_ticks_that_differ() {
+        let over = |values: &[f64]| texts(&Axis::over("", values.iter().copied(), 0.0)).join(" ");
+        assert_eq!(over(&[0.0, 3e-9]), "0 5.0e−10 1.0e−9 1.5e−9 2.0e−9 2.5e−9 3.0e−9");
+        assert_eq!(over(&[-1e300, 1e300]), "−1.0e300 −5.0e299 0 5.0e299 1.0e300");
+        assert_eq!(over(&[7.0]), "4 6 8 10");
+        assert_eq!(over(&[0.0]), "−1.0 −0.5 0.0 0.5 1.0");
+        assert!(over(&[1e15, 1e15 + 8.0]).starts_with("1.000000000000000e15 1.000000000000002e15 "));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod axis;
 mod fit;
-mod palette;
+pub(crate) mod palette;
 mod plot;
 mod seconds;
 mod spread;
@@ -10,7 +10,7 @@ mod throughput;
 
 use maud::{Markup, PreEscaped, html};
 
-use self::axis::Axis;
+pub(crate) use self::axis::Axis;
 use self::plot::{Key, Mark};
 use super::Report;
 use super::measurements::Measurement;

@@ -32,11 +32,11 @@ pub(super) struct Columns {
 }
 
 /// What is shown of some rows.
-pub(super) struct ImageRows {
+pub(crate) struct ImageRows {
     /// Images or the bytes of image files.
-    pub(super) images: ArrayRef,
-    pub(super) labels: Vec<Option<String>>,
-    pub(super) paths: Vec<Option<String>>,
+    pub(crate) images: ArrayRef,
+    pub(crate) labels: Vec<Option<String>>,
+    pub(crate) paths: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -83,26 +83,7 @@ impl Columns {
 
     /// Takes rows apart. Class numbers become the names in `classes`.
     pub(super) fn rows(&self, rows: &RecordBatch, classes: Option<&[String]>) -> Result<ImageRows> {
-        let column = rows.column(self.image);
-        let (images, inner_paths) = match column.as_struct_opt() {
-            Some(parts) if *column.data_type() != pixmill_udfs::image_type() => {
-                let bytes = parts.column_by_name("bytes").map(Arc::clone).ok_or_else(|| no_bytes(column))?;
-                // A NULL struct may hide bytes that are none of its own.
-                let bytes = match parts.nulls() {
-                    Some(nulls) => {
-                        let is_null = datafusion::arrow::array::BooleanArray::new(!nulls.inner(), None);
-                        datafusion::arrow::compute::nullif(&bytes, &is_null).map_err(arrow)?
-                    }
-                    None => bytes,
-                };
-                (bytes, parts.column_by_name("path").map(Arc::clone))
-            }
-            _ => (Arc::clone(column), None),
-        };
-        let images = match images.data_type() {
-            DataType::LargeBinary | DataType::BinaryView => cast(&images, &DataType::Binary).map_err(arrow)?,
-            _ => images,
-        };
+        let (images, inner_paths) = images_of(rows.column(self.image))?;
         let none = || vec![None; rows.num_rows()];
         let paths = match (inner_paths, self.path) {
             (Some(paths), _) => texts(&paths, None)?,
@@ -112,6 +93,33 @@ impl Columns {
         let labels = self.label.map(|label| texts(rows.column(label), classes)).transpose()?;
         Ok(ImageRows { images, labels: labels.unwrap_or_else(none), paths })
     }
+}
+
+/// The images of a column, or the bytes of their files, and their paths where a column of structs has them.
+///
+/// # Errors
+/// A column that is neither.
+pub(crate) fn images_of(column: &ArrayRef) -> Result<(ArrayRef, Option<ArrayRef>)> {
+    let (images, inner_paths) = match column.as_struct_opt() {
+        Some(parts) if *column.data_type() != pixmill_udfs::image_type() => {
+            let bytes = parts.column_by_name("bytes").map(Arc::clone).ok_or_else(|| no_bytes(column))?;
+            // A NULL struct may hide bytes that are none of its own.
+            let bytes = match parts.nulls() {
+                Some(nulls) => {
+                    let is_null = datafusion::arrow::array::BooleanArray::new(!nulls.inner(), None);
+                    datafusion::arrow::compute::nullif(&bytes, &is_null).map_err(arrow)?
+                }
+                None => bytes,
+            };
+            (bytes, parts.column_by_name("path").map(Arc::clone))
+        }
+        _ => (Arc::clone(column), None),
+    };
+    let images = match images.data_type() {
+        DataType::LargeBinary | DataType::BinaryView => cast(&images, &DataType::Binary).map_err(arrow)?,
+        _ => images,
+    };
+    Ok((images, inner_paths))
 }
 
 fn arrow(error: datafusion::arrow::error::ArrowError) -> Error {
@@ -126,7 +134,8 @@ fn is_binary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
-fn can_be_image(data_type: &DataType) -> bool {
+/// Whether a column may hold images.
+pub(crate) fn can_be_image(data_type: &DataType) -> bool {
     let has_bytes = |field: &Arc<Field>| field.name() == "bytes" && is_binary(field.data_type());
     match data_type {
         DataType::Struct(fields) => *data_type == pixmill_udfs::image_type() || fields.iter().any(has_bytes),
@@ -163,7 +172,8 @@ fn looks_like_an_image(column: &ArrayRef) -> bool {
     first.is_some_and(|bytes| pixmill_udfs::decoded_bytes(bytes) > 0)
 }
 
-fn listed(rows: &RecordBatch) -> String {
+/// The columns in words.
+pub(crate) fn listed(rows: &RecordBatch) -> String {
     let name = |field: &Arc<Field>| match field.data_type() {
         nested if nested.is_nested() => format!("{} (nested)", field.name()),
         plain => format!("{} ({plain})", field.name()),
@@ -173,7 +183,10 @@ fn listed(rows: &RecordBatch) -> String {
 }
 
 /// Values as text: bytes as UTF-8, class numbers by their names.
-fn texts(column: &ArrayRef, classes: Option<&[String]>) -> Result<Vec<Option<String>>> {
+///
+/// # Errors
+/// Values that can't be written.
+pub(crate) fn texts(column: &ArrayRef, classes: Option<&[String]>) -> Result<Vec<Option<String>>> {
     let is_number = column.data_type().is_integer();
     if let (true, Some(classes)) = (is_number, classes) {
         let numbers = cast(column, &DataType::Int64).map_err(arrow)?;

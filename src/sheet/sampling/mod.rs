@@ -13,10 +13,13 @@ use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::sqlparser::ast;
 use tokio::sync::mpsc::Receiver;
 
-use self::columns::{Asked, Columns, ImageRows};
+use self::columns::{Asked, Columns};
+pub(crate) use self::columns::{ImageRows, can_be_image, images_of, listed, texts};
 use self::sample::Sample;
+pub(crate) use self::sample::bytes_of;
 pub(crate) use self::show::show;
 use self::source::Source;
+pub(crate) use self::thumbnails::made as thumbnails_of;
 
 use super::{Cell, Labels, Sheet};
 use crate::engine::{Engine, RunningStatement, Statement};

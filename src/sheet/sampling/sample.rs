@@ -72,7 +72,7 @@ fn hash(seed: u64, rows: &ImageRows, row: usize) -> u64 {
 }
 
 /// The bytes of a file, or the pixels of an image.
-pub(super) fn bytes_of(images: &ArrayRef, row: usize) -> &[u8] {
+pub(crate) fn bytes_of(images: &ArrayRef, row: usize) -> &[u8] {
     if images.is_null(row) {
         return &[];
     }

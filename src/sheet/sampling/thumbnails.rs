@@ -19,7 +19,7 @@ const ROWS: &str = "contact_sheet_rows";
 ///
 /// # Errors
 /// A query that fails; an image that is broken is none.
-pub(super) async fn made(
+pub(crate) async fn made(
     session: &Session,
     rows: &ImageRows,
     positions: &[usize],

@@ -13,6 +13,9 @@ pub(crate) enum Colours {
     True,
 }
 
+/// What selects the colour of characters, and that behind them.
+pub(super) const INK: u8 = 38;
+const PAPER: u8 = 48;
 /// The pixels of one column of this font, by which reasons are wrapped.
 const FONT: u32 = 8;
 
@@ -43,7 +46,7 @@ fn line(thumbnail: &Thumbnail, row: u32, columns: u32, rows: u32, colours: Colou
         };
         if [ink, paper] != last {
             line.push_str("\x1b[0m");
-            for (colour, ground) in [(ink, 38), (paper, 48)] {
+            for (colour, ground) in [(ink, INK), (paper, PAPER)] {
                 line.push_str(&colour.map_or_else(String::new, |colour| selected(colour, ground, colours)));
             }
             last = [ink, paper];
@@ -54,7 +57,7 @@ fn line(thumbnail: &Thumbnail, row: u32, columns: u32, rows: u32, colours: Colou
 }
 
 /// The sequence that selects a colour, or the nearest of the palette.
-fn selected([red, green, blue]: [u8; 3], ground: u8, colours: Colours) -> String {
+pub(super) fn selected([red, green, blue]: [u8; 3], ground: u8, colours: Colours) -> String {
     match colours {
         Colours::True => format!("\x1b[{ground};2;{red};{green};{blue}m"),
         Colours::Palette => format!("\x1b[{ground};5;{}m", nearest([red, green, blue])),

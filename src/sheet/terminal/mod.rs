@@ -6,9 +6,9 @@ mod kitty;
 mod protocol;
 mod sixel;
 
-use super::Cell;
 use super::canvas::Canvas;
 use super::png::encoded;
+use super::{Cell, Thumbnail};
 use crate::words::{cut, cut_between, padded, printable};
 use image::ExtendedColorType;
 
@@ -34,6 +34,8 @@ const GAP: usize = 2;
 const PICTURE_COLUMNS: usize = 16;
 /// As of pictures, where a character is a pixel wide.
 const BLOCK_COLUMNS: usize = 24;
+/// The most columns that one picture takes.
+const MOST_COLUMNS: usize = 120;
 /// A character's pixels where the terminal doesn't tell.
 const CHARACTER: (u32, u32) = (8, 16);
 /// More pixels of a character are no more to see.
@@ -46,6 +48,11 @@ impl Screen {
     pub(crate) fn of_stdout(graphics: Graphics, width: usize, most: usize) -> Self {
         let colours = if console::true_colors_enabled() { Colours::True } else { Colours::Palette };
         Self::new(graphics, colours, character_size().unwrap_or(CHARACTER), width, most)
+    }
+
+    /// The terminal of stdout for one picture, so many characters wide.
+    pub(crate) fn whole(graphics: Graphics, width: usize) -> Self {
+        Self { across: 1, columns: width.clamp(20, MOST_COLUMNS), ..Self::of_stdout(graphics, width, 1) }
     }
 
     fn new(graphics: Graphics, colours: Colours, character: (u32, u32), width: usize, most: usize) -> Self {
@@ -61,6 +68,16 @@ impl Screen {
         self.columns as u32 * self.character().0
     }
 
+    /// Whether a character is all that there is of a pixel, or two: letters have no place in such a picture.
+    pub(crate) fn is_coarse(&self) -> bool {
+        self.graphics == Graphics::Blocks
+    }
+
+    /// A text in a colour.
+    pub(crate) fn coloured(&self, text: &str, colour: [u8; 3]) -> String {
+        format!("{}{text}\x1b[0m", blocks::selected(colour, blocks::INK, self.colours))
+    }
+
     fn character(&self) -> (u32, u32) {
         if self.graphics == Graphics::Blocks { (1, 2) } else { self.character }
     }
@@ -71,9 +88,27 @@ impl Screen {
     }
 
     fn row(&self, cells: &[Cell]) -> Result<String, String> {
+        let mut text = self.pictures(cells)?;
+        let captions: Vec<Vec<String>> = cells.iter().map(|cell| self.caption(cell)).collect();
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        text.push_str(&beside(&captions));
+        text.push_str("\n\n");
+        Ok(text)
+    }
+
+    /// A picture without a caption.
+    ///
+    /// # Errors
+    /// One that can't be encoded.
+    pub(crate) fn picture(&self, thumbnail: Thumbnail) -> Result<String, String> {
+        let cell = Cell { label: None, path: None, bytes: None, size: None, thumbnail: Ok(thumbnail) };
+        Ok(self.pictures(&[cell])? + "\n")
+    }
+
+    fn pictures(&self, cells: &[Cell]) -> Result<String, String> {
         let rows = cells.iter().map(|cell| self.cell_rows(cell)).max().unwrap_or(1);
         let columns = cells.len() * (self.columns + GAP) - GAP;
-        let mut text = match self.graphics {
+        Ok(match self.graphics {
             Graphics::Kitty => kitty::picture(&self.png(cells, rows)?, columns),
             Graphics::Iterm2 => iterm2::picture(&self.png(cells, rows)?, columns),
             Graphics::Sixel => {
@@ -85,12 +120,7 @@ impl Screen {
                 beside(&cells.iter().map(lines).collect::<Vec<_>>())
             }
             Graphics::None => String::new(),
-        };
-        let captions: Vec<Vec<String>> = cells.iter().map(|cell| self.caption(cell)).collect();
-        text.push_str(if text.is_empty() { "" } else { "\n" });
-        text.push_str(&beside(&captions));
-        text.push_str("\n\n");
-        Ok(text)
+        })
     }
 
     /// The lines that a cell's thumbnail takes.

@@ -86,7 +86,15 @@ impl Completion {
                 let pairs = names.into_iter().map(|name| Pair { display: name.clone(), replacement: name });
                 return (at - typed.len() + start, pairs.collect());
             }
-            Takes::Query => {
+            Takes::FileAndQuery if typed.starts_with('-') => {
+                let file = typed.strip_prefix("-o").map_or("", str::trim_start);
+                match (file.is_empty(), file.split_once(char::is_whitespace)) {
+                    (true, _) if typed.trim_end() == typed => candidates.add(["-o ".to_string()], ""),
+                    (_, None) => return self.complete_argument(Takes::File, file, text, at),
+                    (_, Some((_, query))) => return self.complete_argument(Takes::Query, query, text, at),
+                }
+            }
+            Takes::Query | Takes::FileAndQuery => {
                 let (start, pairs) = self.complete_statement(typed, &text[at - typed.len()..], typed.len());
                 return (at - typed.len() + start, pairs);
             }

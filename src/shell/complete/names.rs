@@ -110,8 +110,11 @@ impl Names {
             return source.options.iter().map(|option| option.name.to_string()).collect();
         }
         let state = self.0.state();
-        let function = state.scalar_functions().get(function);
-        function.and_then(|function| function.signature().parameter_names.clone()).unwrap_or_default()
+        let of_row = state.scalar_functions().get(function).map(|function| function.signature());
+        let of_rows = || state.aggregate_functions().get(function).map(|function| function.signature());
+        let of_window = || state.window_functions().get(function).map(|function| function.signature());
+        let signature = of_row.or_else(of_rows).or_else(of_window);
+        signature.and_then(|signature| signature.parameter_names.clone()).unwrap_or_default()
     }
 
     /// Options of the session: names, values and what they are about.

@@ -1,21 +1,29 @@
-//! What SQL functions have in common: a function's file holds what is its own, and [`udf`] and [`udaf`] add the rest.
+//! What SQL functions have in common: a function's file holds what is its own, and [`udf`], [`udaf`] and [`udwf`] add the rest.
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, not_impl_err, plan_err};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err, internal_datafusion_err, not_impl_err, plan_err};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::expr::{NullTreatment, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::function::{
+    AccumulatorArgs, ExpressionArgs, PartitionEvaluatorArgs, StateFieldsArgs, WindowFunctionSimplification,
+    WindowUDFFieldArgs,
+};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Documentation, Expr, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Documentation, Expr, PartitionEvaluator,
+    ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, WindowFrameBound, WindowUDF,
+    WindowUDFImpl,
 };
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Literal;
 
-use super::arguments::{Parameter, Values, check_constants, coerce, signature};
+use super::arguments::{Parameter, Values, check_constants, coerce, constants, signature};
 use super::limits::{limits_of, within_limits};
 
 /// A SQL function; its value holds a call's options.
@@ -91,6 +99,18 @@ pub(crate) trait Aggregate: Function {
     fn accumulator(arguments: usize) -> Result<Box<dyn Accumulator>>;
 }
 
+/// A function of all rows of a partition, in the order that OVER gives them. Its first argument is a column, the others are constants.
+pub(crate) trait Window: Function {
+    /// The type of the result.
+    fn data_type() -> DataType;
+
+    /// The results for the rows of a partition, with the options that the function's value holds.
+    ///
+    /// # Errors
+    /// Rows that the function can't have.
+    fn evaluate(&self, rows: &ArrayRef) -> Result<ArrayRef>;
+}
+
 /// The function as DataFusion has scalar ones.
 pub(crate) fn udf<F: Scalar>() -> ScalarUDF {
     ScalarUDF::from(Udf::<F>::default())
@@ -99,6 +119,11 @@ pub(crate) fn udf<F: Scalar>() -> ScalarUDF {
 /// The function as DataFusion has aggregate ones.
 pub(crate) fn udaf<F: Aggregate>() -> AggregateUDF {
     AggregateUDF::from(Udf::<F>::default())
+}
+
+/// The function as DataFusion has window functions.
+pub(crate) fn udwf<F: Window>() -> WindowUDF {
+    WindowUDF::from(Udf::<F>::default())
 }
 
 #[derive(Debug)]
@@ -214,4 +239,97 @@ fn refuse_distinct<F: Function>(is_distinct: bool) -> Result<()> {
         return plan_err!("{}: DISTINCT is not supported; select distinct rows in a subquery", F::NAME);
     }
     Ok(())
+}
+
+impl<F: Window> WindowUDFImpl for Udf<F> {
+    fn name(&self) -> &str {
+        F::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        F::coerce(types)
+    }
+
+    fn field(&self, args: WindowUDFFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::new(Field::new(args.name(), F::data_type(), true)))
+    }
+
+    /// Constants need no columns.
+    fn expressions(&self, args: ExpressionArgs) -> Vec<Arc<dyn PhysicalExpr>> {
+        args.input_exprs().iter().take(1).cloned().collect()
+    }
+
+    fn partition_evaluator(&self, args: PartitionEvaluatorArgs) -> Result<Box<dyn PartitionEvaluator>> {
+        let value =
+            |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Literal>().map(|literal| literal.value().clone());
+        let values: Vec<Option<ScalarValue>> = args.input_exprs().iter().map(value).collect();
+        let values: Vec<Option<&ScalarValue>> = values.iter().map(Option::as_ref).collect();
+        let options = constants(&values).ok_or_else(|| {
+            let column = F::PARAMETERS.iter().zip(&values).skip(1).find(|(_, value)| value.is_none());
+            let name = column.map_or("an option", |(parameter, _)| parameter.name);
+            exec_datafusion_err!("{}: {name} must be a constant, the same for all rows", F::NAME)
+        })?;
+        F::from_scalars(&options).map(|options| Box::new(WholePartition(options)) as _)
+    }
+
+    /// Refuses what would be ignored without a word; DataFusion asks here while it plans.
+    fn simplify(&self) -> Option<WindowFunctionSimplification> {
+        Some(Box::new(|call: WindowFunction, _: &SimplifyContext| {
+            check_over::<F>(&call.params)?;
+            let value = |argument: &Expr| match argument {
+                Expr::Literal(value, _) => Some(value.clone()),
+                _ => None,
+            };
+            let values: Vec<Option<ScalarValue>> = call.params.args.iter().map(value).collect();
+            // What isn't known yet, as of a prepared statement, is checked where it runs.
+            if let Some(options) = constants(&values.iter().map(Option::as_ref).collect::<Vec<_>>()) {
+                F::from_scalars(&options)?;
+            }
+            Ok(Expr::from(call))
+        }))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.function.documentation()
+    }
+}
+
+/// Checks what stands around the arguments of a function of whole partitions.
+fn check_over<F: Function>(params: &WindowFunctionParams) -> Result<()> {
+    let name = F::NAME;
+    refuse_distinct::<F>(params.distinct)?;
+    if params.null_treatment == Some(NullTreatment::IgnoreNulls) {
+        return plan_err!(
+            "{name}: IGNORE NULLS is not supported; rows with NULL get NULL and count for nothing anyway"
+        );
+    }
+    if params.order_by.is_empty() {
+        return plan_err!(
+            "{name}: OVER () leaves open in which order rows come, and the result depends on it; use OVER (ORDER BY key), with a key that \
+             no two rows share"
+        );
+    }
+    let frame = &params.window_frame;
+    // Behind ORDER BY without a frame, DataFusion puts one that ends at the current row.
+    let is_whole = frame.start_bound.is_unbounded()
+        && (frame.end_bound.is_unbounded() || frame.end_bound == WindowFrameBound::CurrentRow);
+    if !is_whole {
+        return plan_err!("{name}: the rows of a partition are taken together, got the frame {frame}; leave it out");
+    }
+    Ok(())
+}
+
+/// The rows of a partition, which a function takes together.
+#[derive(Debug)]
+struct WholePartition<F>(F);
+
+impl<F: Window> PartitionEvaluator for WholePartition<F> {
+    fn evaluate_all(&mut self, values: &[ArrayRef], _num_rows: usize) -> Result<ArrayRef> {
+        let rows = values.first().ok_or_else(|| internal_datafusion_err!("{}: no arguments", F::NAME))?;
+        self.0.evaluate(rows)
+    }
 }

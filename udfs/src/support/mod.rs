@@ -25,6 +25,7 @@ pub(crate) mod linear_model;
 pub(crate) mod model_call;
 pub(crate) mod model_steps;
 pub(crate) mod moments;
+pub(crate) mod neighbours;
 pub(crate) mod number_pairs;
 pub(crate) mod onnx;
 pub(crate) mod orientation;

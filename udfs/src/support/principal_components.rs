@@ -1,10 +1,26 @@
 //! The directions in which vectors vary most: eigenvectors of their covariance.
 
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use faer::{Mat, Side};
 
-use super::products::Products;
+use super::products::{Products, pairs};
 use super::vector_sums::VectorSums;
+
+/// The most numbers of a vector, whose sums of products take 128 MiB in each partition.
+pub(crate) const MAX_COLUMNS: usize = 4096;
+
+/// Checks that the products of a vector's numbers aren't too many.
+pub(crate) fn check_columns(function: &str, vector: &[f64]) -> Result<()> {
+    if vector.len() > MAX_COLUMNS {
+        return exec_err!(
+            "{function}: x must have at most {MAX_COLUMNS} numbers, got {}, for whose products each partition would need {} MiB; leave \
+             some out, or take means of several",
+            vector.len(),
+            (2 * pairs(vector.len()) * size_of::<f64>()) >> 20
+        );
+    }
+    Ok(())
+}
 
 /// Principal components, those of the largest variance first.
 pub(crate) struct Components {

@@ -67,6 +67,31 @@ impl VectorBuilder {
     }
 }
 
+/// The sum of the products of two vectors' numbers.
+pub(crate) fn dot(one: &[f64], other: &[f64]) -> f64 {
+    sum(one, other, |one, other| one * other)
+}
+
+/// The square of the distance of two vectors.
+pub(crate) fn square_of_distance(one: &[f64], other: &[f64]) -> f64 {
+    sum(one, other, |one, other| (one - other) * (one - other))
+}
+
+/// The sum over two vectors' numbers, in an order that is always the same and allows for vectors of processors.
+fn sum(one: &[f64], other: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
+    const LANES: usize = 8;
+    let (ones, others) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
+    let rest = ones.remainder().iter().zip(others.remainder());
+    let rest: f64 = rest.map(|(one, other)| term(*one, *other)).sum();
+    let mut sums = [0.0; LANES];
+    for (ones, others) in ones.zip(others) {
+        for ((sum, one), other) in sums.iter_mut().zip(ones).zip(others) {
+            *sum += term(*one, *other);
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
 /// A number of numbers in words.
 pub(crate) fn numbers_of(length: usize) -> String {
     if length == 1 { "1 number".to_string() } else { format!("{length} numbers") }
