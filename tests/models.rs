@@ -8,6 +8,7 @@ use pixmill::Engine;
 use pixmill::synthetic::onnx::{FLOAT32, Onnx, color_classifier, line, texture_model};
 use support::Workspace;
 use support::cluster::Cluster;
+use support::site::Site;
 
 const FEATURES: &str = "EXPLAIN ANALYZE SELECT image_features(image_decode(content), 'colors.onnx') AS features \
                         FROM read_images('photos', partitions => 16)";
@@ -118,6 +119,26 @@ async fn a_changed_file_is_a_new_model() {
         .output("y", &["batch", "1"]);
     workspace.write("line.onnx", &steeper.file());
     assert!(answer().await.contains("| 19.5 |"));
+}
+
+#[test]
+fn a_model_in_a_bucket_runs_here_and_on_a_cluster_until_it_changes() {
+    let site = Site::new();
+    site.server.put("photos", "models/line.onnx", line().file());
+    site.sql("COPY (SELECT * FROM (VALUES (1), (2), (3)) AS t(x)) TO 's3://photos/x.parquet'").success();
+    let query = "SELECT x, onnx_predict('s3://photos/models/line.onnx', vector(x, 1))[1] AS y FROM 's3://photos/x.parquet' ORDER BY x";
+    let expected = "x,y\n1,1.5\n2,3.5\n3,5.5\n";
+    assert_eq!(site.sql(query).success(), expected);
+    let cluster = site.cluster(2);
+    assert_eq!(site.on(&cluster, query).success(), expected);
+    site.server.put("photos", "models/line.onnx", line().metadata("name", "another").file());
+    assert_eq!(
+        site.on(&cluster, query).success(),
+        expected,
+        "executors load the model that the statement was planned with"
+    );
+    let none = site.sql("SELECT onnx_predict('s3://photos/models/none.onnx', [1, 1])").failure(2);
+    assert!(none.contains("model 's3://photos/models/none.onnx': there is no such file"), "{none}");
 }
 
 #[test]
