@@ -25,7 +25,7 @@ impl AnalyzerRule for KnownMembership {
         let known = |plan: LogicalPlan| match plan {
             LogicalPlan::Filter(_) => {
                 let schema = Arc::clone(plan.inputs()[0].schema());
-                plan.map_expressions(|condition| condition_of_rows(condition, &schema))
+                plan.map_expressions(|condition| condition_of_rows(condition, &schema, true))
             }
             LogicalPlan::Join(join) => condition_of_pairs(join),
             other => Ok(Transformed::no(other)),
@@ -38,7 +38,7 @@ impl AnalyzerRule for KnownMembership {
 fn condition_of_pairs(join: Join) -> Result<Transformed<LogicalPlan>> {
     let Some(condition) = join.filter.clone() else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
     let both = join.left.schema().join(join.right.schema())?;
-    let condition = condition_of_rows(condition, &both)?;
+    let condition = condition_of_rows(condition, &both, true)?;
     if !condition.transformed {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
@@ -54,32 +54,23 @@ fn condition_of_pairs(join: Join) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(kept))
 }
 
-/// A condition by which rows are kept or not, for which NULL is as good as false.
-fn condition_of_rows(condition: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// A condition by which rows are kept or not, or a part of one that makes it true where it is true: NULL is as good as false.
+fn condition_of_rows(condition: Expr, schema: &DFSchema, is_whole: bool) -> Result<Transformed<Expr>> {
     match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            let (left, right) = (condition_of_rows(*left, schema)?, condition_of_rows(*right, schema)?);
-            let is_changed = left.transformed || right.transformed;
-            let both = BinaryExpr::new(Box::new(left.data), Operator::And, Box::new(right.data));
-            Ok(Transformed::new_transformed(Expr::BinaryExpr(both), is_changed))
-        }
-        // These become joins that know NULL.
-        Expr::InSubquery(_) => Ok(Transformed::no(condition)),
-        Expr::Not(ref inner) if matches!(inner.as_ref(), Expr::InSubquery(_)) => Ok(Transformed::no(condition)),
-        other => positive(other, schema),
-    }
-}
-
-/// A part of a condition that makes it true where it is true, and for which NULL is as good as false, too.
-fn positive(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    match part {
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
-            let (left, right) = (positive(*left, schema)?, positive(*right, schema)?);
+            let is_whole = is_whole && op == Operator::And;
+            let left = condition_of_rows(*left, schema, is_whole)?;
+            let right = condition_of_rows(*right, schema, is_whole)?;
             let is_changed = left.transformed || right.transformed;
             let both = BinaryExpr::new(Box::new(left.data), op, Box::new(right.data));
             Ok(Transformed::new_transformed(Expr::BinaryExpr(both), is_changed))
         }
-        Expr::InSubquery(InSubquery { negated: false, .. }) => Ok(Transformed::no(part)),
+        Expr::InSubquery(InSubquery { negated: false, .. }) => Ok(Transformed::no(condition)),
+        // Of a whole condition, or one of several that must hold, DataFusion makes a join that knows NULL.
+        Expr::InSubquery(_) if is_whole => Ok(Transformed::no(condition)),
+        Expr::Not(ref inner) if is_whole && matches!(inner.as_ref(), Expr::InSubquery(_)) => {
+            Ok(Transformed::no(condition))
+        }
         other => other.transform_up(|part| match part {
             Expr::InSubquery(membership) => known(membership, schema),
             other => Ok(Transformed::no(other)),

@@ -212,8 +212,12 @@ impl Values {
     }
 }
 
-/// The different integers and which of them each point has, where they are few.
+/// The different integers and which of them each point has, where they are few and none is so large that it may be another by now.
 fn few_integers(points: &[f64]) -> Option<(Vec<String>, Vec<u32>)> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if points.iter().any(|number| number.abs() >= EXACT) {
+        return None;
+    }
     let mut different: Vec<i64> = Vec::new();
     for number in points.iter().filter(|number| !number.is_nan()) {
         if let Err(place) = different.binary_search(&(*number as i64)) {
@@ -376,6 +380,8 @@ mod tests {
         let integers = |count: i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..count).map(|n| n - 2))) };
         assert_eq!(shown(&colours(integers(3)))[0].0, "-2");
         assert!(matches!(colours(integers(25)).meaning, Meaning::Scale(_)));
+        let large = Int64Array::from(vec![1_i64 << 53, (1_i64 << 53) + 1]);
+        assert!(matches!(colours(Arc::new(large)).meaning, Meaning::Scale(_)));
         let floats = Float64Array::from(vec![Some(0.5), None, Some(f64::NAN), Some(f64::INFINITY), Some(1.5)]);
         let colours = colours(Arc::new(floats));
         assert_eq!([0, 1, 2, 3, 4].map(|point| colours.mark(point).shade), [0, STEPS, STEPS, STEPS, STEPS - 1]);
