@@ -17,7 +17,11 @@ use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::{self, PhysicalExpr};
 use datafusion::prelude::SessionContext;
 use pixmill::synthetic::{PhotoSet, onnx};
-use pixmill_udfs::{ModelFile, ModelFiles, ModelSettings};
+use pixmill_learn::Numbers;
+use pixmill_udfs::{
+    FittedFeature, FittedLabel, FittedModel, FittedModels, FittedStep, FittedTo, ModelFile, ModelFiles, ModelSettings,
+    StepKind,
+};
 use twox_hash::XxHash3_64;
 
 const PHOTOS: usize = 16;
@@ -73,7 +77,7 @@ const VARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The models `colors` and `line`.
+/// The models `colors` and `line`, and one that was fitted.
 #[derive(Debug)]
 struct Models;
 
@@ -91,9 +95,41 @@ impl ModelFiles for Models {
     }
 }
 
+impl FittedModels for Models {
+    /// A scaler and two classes.
+    fn find(&self, _: &str) -> Result<Arc<FittedModel>> {
+        let step = |kind, numbers: &[(&str, &[usize], &[f64])]| {
+            let numbers = numbers.iter().map(|(name, shape, values)| Numbers {
+                name: name.to_string(),
+                shape: shape.to_vec(),
+                values: values.to_vec(),
+            });
+            let (arguments, notes) = (String::new(), Vec::new());
+            FittedStep { kind, arguments, rounds: 1, converged: true, numbers: numbers.collect(), notes }
+        };
+        let steps = vec![
+            step(StepKind::StandardScaler, &[("mean", &[2], &[5000.0, 5000.0]), ("std", &[2], &[2900.0, 2900.0])]),
+            step(
+                StepKind::LogisticRegression,
+                &[("coefficients", &[1, 2], &[1.0, -0.5]), ("intercepts", &[1], &[0.1])],
+            ),
+        ];
+        let feature =
+            |name: &str| FittedFeature { name: name.to_string(), data_type: "Float64".to_string(), numbers: 1 };
+        let classes: ArrayRef = Arc::new(BooleanArray::from(vec![false, true]));
+        let label = Some(FittedLabel { name: "is_true".to_string(), classes: Some(classes) });
+        let features = vec![feature("x1"), feature("x2")];
+        let fitted_to = FittedTo { features, label, rows: 1, left_out: 0, query: String::new() };
+        FittedModel::try_new(steps, fitted_to).map(Arc::new)
+    }
+}
+
 fn expression(call: &str, schema: &DFSchema) -> Arc<dyn PhysicalExpr> {
     let ctx = SessionContext::new();
     pixmill_udfs::register_all(&ctx);
+    for function in pixmill_udfs::of_models(&(Arc::new(Models) as Arc<dyn FittedModels>)) {
+        ctx.register_udf(function);
+    }
     pixmill_udfs::find_models_by(|_| {
         Ok(Some(ModelSettings { files: Arc::new(Models), cache_bytes: 1 << 20, onnxruntime: None }))
     });
@@ -185,6 +221,12 @@ const STATISTICS: &[(&str, &str)] = &[
         "pca_projection(named_struct('mean', [1.0, 2, 3, 4], 'components', [[1.0, 0, 0, 0], [0.0, 1, 0, 0]]), vector(x1, x2, x3, x4))",
     ),
     ("onnx_predict", "onnx_predict('line', vector(x1, x2))"),
+    ("predict", "predict('classes', x1, x2)"),
+    ("predict_probabilities", "predict_probabilities('classes', x1, x2)"),
+    (
+        "silhouette",
+        "silhouette(vector(x1, x2), 1, [named_struct('cluster', 1, 'n', 9, 'mean', [1.0, 2], 'std', [1.0, 2]), named_struct('cluster', 2, 'n', 9, 'mean', [1.0, 2], 'std', [1.0, 2])])",
+    ),
     ("accuracy", "accuracy(x1, x2)"),
     ("log_loss", "log_loss(is_true, p)"),
     ("roc_auc", "roc_auc(is_true, p)"),

@@ -13,6 +13,7 @@ pub mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod learn;
 mod output;
 mod plan;
 mod plot;

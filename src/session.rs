@@ -13,6 +13,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::config::PixmillOptions;
 use crate::exec::with_io_runtime;
+use crate::learn::register_models;
 use crate::plan::{
     CertainDirectoryFilters, DefinedFunctions, FuseThroughAlias, KnownMembership, NullableSubqueries,
     PixmillQueryPlanner, ReadHeadersOnly, ReadHiveNulls, RewriteCopy, logical_rules, physical_rules,
@@ -88,6 +89,7 @@ pub(crate) fn opened(state: SessionState) -> SessionContext {
     files.look_with(&ctx);
     // Ballista leaves none but DataFusion's own.
     register_functions(&ctx);
+    register_models(&ctx);
     ctx
 }
 

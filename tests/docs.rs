@@ -38,10 +38,27 @@ fn every_example_gives_what_its_page_shows() {
         let page = page.expect("a page");
         let example = page.sql_example.expect("an example");
         let session = example.trim_start_matches("```sql\n").trim_end_matches("```").trim();
-        let (statement, rows) = session.split_once(";\n").expect("a statement and its rows");
-        let statement = statement.trim_start_matches("> ");
-        let stdout = workspace.sql(statement).success();
-        let table = stdout.rsplit_once("+\n").map_or("", |(table, _)| table);
-        assert_eq!(format!("{table}+"), rows.trim(), "{name}: {statement}");
+        let (statements, rows) = session.split_once(";\n+").expect("statements and the rows of the last one");
+        let statements = statements.replace("\n> ", "\n");
+        let statements = statements.trim_start_matches("> ");
+        let stdout = workspace.sql(statements).success();
+        let tables = stdout.rsplit_once("+\n").map_or("", |(tables, _)| tables);
+        // Statements before the last one may have rows, too.
+        let table = tables.rsplit_once("row\n").map_or(tables, |(_, table)| table);
+        assert_eq!(format!("{table}+"), format!("+{}", rows.trim()), "{name}: {statements}");
+    }
+}
+
+#[test]
+fn every_statement_of_the_guide_to_models_runs() {
+    let workspace = Workspace::new();
+    let guide = include_str!("../docs/models.md");
+    let blocks = guide.split("```sql\n").skip(1).map(|rest| rest.split_once("```").expect("a block's end").0);
+    let session: Vec<&str> = blocks.collect();
+    assert!(session.len() >= 5, "{} blocks", session.len());
+    let stdout = workspace.sql(&session.concat()).success();
+    let table = guide.split("```\n+").nth(1).and_then(|rest| rest.split_once("```")).expect("a table").0;
+    for part in [&format!("+{table}"), "| kind  |\n+-------+\n| bream |", "| silhouette | "] {
+        assert!(stdout.contains(part), "{part}\n{stdout}");
     }
 }

@@ -82,6 +82,9 @@ fn every_query_runs_and_what_it_writes_verifies() {
     workspace.pixmill(&[&["speed-test", "--source", "photos", "shards"][..], &measure].concat()).success();
     let web = list_of_urls(&workspace);
     features(&workspace, "features");
+    let places = "SELECT to_timestamp(1396310400 + value * 420) AS pickup_time, 40.7 + (value % 9) * 0.02 AS lat, \
+                  -74.0 + (value % 10) * 0.01 AS lon FROM generate_series(1, 500)";
+    workspace.sql(&format!("COPY ({places}) TO 'pickups.csv'")).success();
     let allow = format!("{},{}", web.url(""), workspace.path("").display());
     for query in queries() {
         let text = fs::read_to_string(&query).expect("a query");
@@ -92,6 +95,8 @@ fn every_query_runs_and_what_it_writes_verifies() {
             () if reads("results") => "input=results",
             () if reads("a list") => "input=urls.parquet",
             () if reads("features") => "input=features",
+            () if reads("pickups") => "input=pickups.csv",
+            () if reads("a table") => "input=iris",
             () => "input=photos",
         };
         let mut args = vec!["run", file, "--allow", &allow, "--set", input];

@@ -126,7 +126,9 @@ impl Engine {
         let (cluster, report) = Cluster::connect(address).await?;
         let mut runtimes = Runtimes::default();
         let io = runtimes.io.insert(runtime("pixmill-io", 1)?).handle().clone();
-        let cpu = runtimes.cpu.insert(runtime("pixmill-cpu", 1)?).handle().clone();
+        // Statements run elsewhere, but rounds over rows that are here.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let cpu = runtimes.cpu.insert(runtime("pixmill-cpu", threads)?).handle().clone();
         let jobs = OpenJobs::default();
         let stores = Arc::new(Stores::new(stores, io));
         let ctx = cluster_session(&cluster, &jobs, &report, &stores)?;

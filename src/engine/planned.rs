@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{ParamValues, Result as QueryResult, ScalarValue, TableReference, plan_err};
@@ -15,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Stateme
 
 use super::statement::{Parsed, Statement, Summarized, only};
 use crate::error::Result;
+use crate::learn::{Evaluation, Fit, ModelStatement, Models, description, evaluation, of_clusters, of_models};
 use crate::plan::{amend_statement, check_dropped_function, check_locations, summary, with_headers_only};
 use crate::session::{first_options, shares_memory};
 use crate::sink::WriteShardsNode;
@@ -29,7 +31,7 @@ pub enum StatementKind {
     Query,
     /// It writes files or rows, and says so in rows.
     Write,
-    /// It changes the session's tables or settings, and has no rows.
+    /// It changes the session's tables, models or settings. It has no rows, but for those that say what a model has come to.
     Definition,
 }
 
@@ -58,6 +60,22 @@ enum Step {
         table: TableReference,
         if_exists: bool,
     },
+    /// A query to whose rows a model is fitted.
+    Fit {
+        fit: Box<Fit>,
+        query: LogicalPlan,
+    },
+    /// A statement about models without rows.
+    Model(ModelStatement),
+}
+
+/// What becomes of the rows of a plan that don't come out.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// They are a table.
+    Store(Store),
+    /// A model is fitted to them.
+    Fit(Box<Fit>),
 }
 
 /// The memory of a session, and DataFusion's own name for it.
@@ -90,6 +108,7 @@ impl PlannedStatement {
                 Step::Cache { table: reference(ctx, &table), query: plan(ctx, query).await?, is_own }
             }
             Parsed::Uncache { table, if_exists } => Step::Uncache { table: reference(ctx, &table), if_exists },
+            Parsed::Model(statement) => plan_of_models(ctx, *statement).await?,
         };
         let state = ctx.state();
         Ok(Self {
@@ -108,6 +127,7 @@ impl PlannedStatement {
                 let analyzed = self.analyzer.execute_and_check(plan.clone(), &self.options, |_, _| ());
                 Arc::clone(analyzed.as_ref().unwrap_or(plan).schema().inner())
             }
+            Step::Fit { .. } => Fit::schema(),
             _ => Arc::new(Schema::empty()),
         }
     }
@@ -116,7 +136,8 @@ impl PlannedStatement {
     pub fn kind(&self) -> StatementKind {
         match &self.step {
             Step::Plan(plan) => kind(plan),
-            Step::Cache { .. } | Step::Uncache { .. } => StatementKind::Definition,
+            Step::Fit { fit, .. } if fit.has_location() => StatementKind::Write,
+            Step::Fit { .. } | Step::Cache { .. } | Step::Uncache { .. } | Step::Model(_) => StatementKind::Definition,
         }
     }
 
@@ -155,17 +176,17 @@ impl PlannedStatement {
 
     fn parameterized(&self) -> Option<&LogicalPlan> {
         match &self.step {
-            Step::Plan(plan) | Step::Cache { query: plan, .. } => Some(plan),
-            Step::Uncache { .. } => None,
+            Step::Plan(plan) | Step::Cache { query: plan, .. } | Step::Fit { query: plan, .. } => Some(plan),
+            Step::Uncache { .. } | Step::Model(_) => None,
         }
     }
 
     /// Does what has no rows, and gives the plan of what there is to execute, with what is to be done with its rows.
-    pub(crate) async fn begin(self, ctx: &SessionContext) -> QueryResult<(Arc<dyn ExecutionPlan>, Option<Store>)> {
-        let (query, store) = match self.step {
+    pub(crate) async fn begin(self, ctx: &SessionContext) -> QueryResult<(Arc<dyn ExecutionPlan>, Option<Then>)> {
+        let (query, then) = match self.step {
             Step::Plan(LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create))) => {
                 match Store::create(ctx, create).await? {
-                    Some((query, store)) => (query, Some(store)),
+                    Some((query, store)) => (query, Then::Store(store)),
                     None => return Ok(nothing()),
                 }
             }
@@ -183,27 +204,37 @@ impl PlannedStatement {
             }
             Step::Cache { table, query, is_own } => {
                 let Some(store) = Store::cache(ctx, table, &query, is_own).await? else { return Ok(nothing()) };
-                (query, Some(store))
+                (query, Then::Store(store))
+            }
+            Step::Fit { fit, query } => {
+                if !fit.is_needed(ctx)? {
+                    return Ok((Arc::new(EmptyExec::new(Fit::schema())), None));
+                }
+                (query, Then::Fit(fit))
+            }
+            Step::Model(statement) => {
+                define_model(ctx, &statement)?;
+                return Ok(nothing());
             }
             Step::Uncache { table, if_exists } => {
                 uncache(ctx, table, if_exists).await?;
                 return Ok(nothing());
             }
         };
-        Ok((DataFrame::new(ctx.state(), query).create_physical_plan().await?, store))
+        Ok((DataFrame::new(ctx.state(), query).create_physical_plan().await?, Some(then)))
     }
 }
 
 impl Step {
     fn parameterized_mut(&mut self) -> Option<&mut LogicalPlan> {
         match self {
-            Self::Plan(plan) | Self::Cache { query: plan, .. } => Some(plan),
-            Self::Uncache { .. } => None,
+            Self::Plan(plan) | Self::Cache { query: plan, .. } | Self::Fit { query: plan, .. } => Some(plan),
+            Self::Uncache { .. } | Self::Model(_) => None,
         }
     }
 }
 
-fn nothing() -> (Arc<dyn ExecutionPlan>, Option<Store>) {
+fn nothing() -> (Arc<dyn ExecutionPlan>, Option<Then>) {
     (Arc::new(EmptyExec::new(Arc::new(Schema::empty()))), None)
 }
 
@@ -216,6 +247,33 @@ fn kind(plan: &LogicalPlan) -> StatementKind {
         LogicalPlan::Analyze(analyze) => kind(&analyze.input),
         _ => StatementKind::Query,
     }
+}
+
+/// Plans a statement about models.
+async fn plan_of_models(ctx: &SessionContext, statement: ModelStatement) -> QueryResult<Step> {
+    let shown = |rows: RecordBatch| ctx.read_batch(rows).map(|rows| Step::Plan(rows.into_unoptimized_plan()));
+    match statement {
+        ModelStatement::Create(create) => {
+            let rows = plan(ctx, select(create.query.as_ref().clone())).await?;
+            let (fit, query) = Fit::plan(ctx, &create, rows)?;
+            Ok(Step::Fit { fit: Box::new(fit), query })
+        }
+        ModelStatement::Evaluate { name, is_confusion, query } => {
+            Ok(Step::Plan(match evaluation(ctx, &name, is_confusion, &query)? {
+                Evaluation::Sql(sql) => plan(ctx, only(&sql)?).await?,
+                Evaluation::OfClusters(model) => of_clusters(&model, plan(ctx, select(*query)).await?)?,
+            }))
+        }
+        ModelStatement::Show => shown(of_models(&ctx.copied_config())?),
+        ModelStatement::Describe { name } => shown(description(&ctx.copied_config(), &name)?),
+        other => Ok(Step::Model(other)),
+    }
+}
+
+/// Does what a statement about models without rows says.
+fn define_model(ctx: &SessionContext, statement: &ModelStatement) -> QueryResult<()> {
+    let Some(models) = Models::of(&ctx.copied_config()) else { return plan_err!("this session has no models") };
+    statement.define(&models)
 }
 
 async fn plan(ctx: &SessionContext, mut statement: SqlStatement) -> QueryResult<LogicalPlan> {

@@ -13,11 +13,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::planned::Then;
 use crate::cluster::query::ClusterExec;
 use crate::error::{Error, Result};
+use crate::learn::{Fit, Rounds};
 use crate::plan::Progress;
 use crate::sink::{CommitExec, result_schema};
-use crate::source::stored::Store;
 use crate::storage::Stores;
 
 /// A statement under way. Dropped, it is cancelled.
@@ -26,6 +27,8 @@ pub struct RunningStatement {
     schema: SchemaRef,
     rows: mpsc::Receiver<QueryResult<RecordBatch>>,
     task: JoinHandle<()>,
+    /// Of a model that is fitted to the rows.
+    rounds: Option<Rounds>,
     /// The task's end has been taken up.
     is_over: bool,
 }
@@ -35,13 +38,24 @@ impl RunningStatement {
     pub(crate) fn start(
         cpu: &Handle,
         ctx: SessionContext,
-        (plan, store): (Arc<dyn ExecutionPlan>, Option<Store>),
+        (plan, then): (Arc<dyn ExecutionPlan>, Option<Then>),
         task_ctx: Arc<TaskContext>,
     ) -> Self {
         let (sender, rows) = mpsc::channel(2);
         let executed = Arc::clone(&plan);
-        let (schema, task) = match store {
-            Some(store) => {
+        let rounds = match &then {
+            Some(Then::Fit(fit)) => Some(fit.rounds()),
+            _ => None,
+        };
+        let (schema, task) = match then {
+            Some(Then::Fit(fit)) => {
+                let work = async move {
+                    // Nobody listening any more is as good as an answer.
+                    let _ = sender.send(fit.run(&ctx, executed, task_ctx).await).await;
+                };
+                (Fit::schema(), cpu.spawn(work))
+            }
+            Some(Then::Store(store)) => {
                 let work = async move {
                     if let Err(error) = store.run(&ctx, executed, task_ctx).await {
                         // Nobody listening any more is as good as an answer.
@@ -52,7 +66,7 @@ impl RunningStatement {
             }
             None => (plan.schema(), cpu.spawn(give(executed, task_ctx, sender))),
         };
-        Self { plan, schema, rows, task, is_over: false }
+        Self { plan, schema, rows, task, rounds, is_over: false }
     }
 
     /// The columns of the result; none for statements without one.
@@ -74,6 +88,11 @@ impl RunningStatement {
             Some(remote) => remote.progress(),
             None => Progress::of(&self.plan),
         }
+    }
+
+    /// The step of a model that is being fitted, and its round, in words.
+    pub(crate) fn rounds(&self) -> Option<String> {
+        self.rounds.as_ref().and_then(Rounds::text)
     }
 
     /// What stands still on the cluster, in words.

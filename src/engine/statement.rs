@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::nesting::too_deep;
+use crate::learn::ModelStatement;
 
 /// A statement that was parsed.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(crate) enum Parsed {
     Cache { table: ObjectName, query: Option<Box<Query>> },
     /// `UNCACHE TABLE [IF EXISTS] name`.
     Uncache { table: ObjectName, if_exists: bool },
+    /// `CREATE MODEL` and the like.
+    Model(Box<ModelStatement>),
 }
 
 /// What is summarized.
@@ -57,6 +60,7 @@ impl fmt::Display for Statement {
             Parsed::Uncache { table, if_exists } => {
                 write!(f, "UNCACHE TABLE {}{table}", if *if_exists { "IF EXISTS " } else { "" })
             }
+            Parsed::Model(statement) => statement.fmt(f),
         }
     }
 }
@@ -73,6 +77,7 @@ impl Statement {
             return Err(ParserError::ParserError(format!("the statement is nested too deeply{place}")).into());
         }
         number_placeholders(&mut tokens);
+        name_clusters(&mut tokens);
         let mut parser = DFParserBuilder::new(tokens).build()?;
         let mut statements = Vec::new();
         loop {
@@ -98,6 +103,9 @@ impl Statement {
 }
 
 fn parse_one(parser: &mut DFParser<'_>) -> Result<Parsed> {
+    if let Some(statement) = ModelStatement::parse(&mut parser.parser)? {
+        return Ok(Parsed::Model(Box::new(statement)));
+    }
     let is_table = |parser: &DFParser<'_>| match parser.parser.peek_nth_token(1).token {
         Token::Word(word) => word.keyword == Keyword::TABLE,
         _ => false,
@@ -132,6 +140,21 @@ fn parse_one(parser: &mut DFParser<'_>) -> Result<Parsed> {
             Ok(Parsed::Uncache { table: parser.parser.parse_object_name(false)?, if_exists })
         }
         _ => Ok(Parsed::Sql(Box::new(parser.parse_statement()?))),
+    }
+}
+
+/// Has `cluster` be a name where it isn't `CLUSTER BY`: the parser takes it for the end of what was selected, as in `SELECT size, cluster`.
+fn name_clusters(tokens: &mut [TokenWithSpan]) {
+    for place in 0..tokens.len() {
+        let mut behind = tokens[place + 1..].iter().filter(|next| !matches!(next.token, Token::Whitespace(_)));
+        let is_by =
+            behind.next().is_some_and(|next| matches!(&next.token, Token::Word(word) if word.keyword == Keyword::BY));
+        if let Token::Word(word) = &mut tokens[place].token
+            && word.keyword == Keyword::CLUSTER
+            && !is_by
+        {
+            word.keyword = Keyword::NoKeyword;
+        }
     }
 }
 
@@ -189,6 +212,30 @@ mod tests {
     #[test]
     fn question_marks_are_numbered_anew_in_each_statement() {
         assert_eq!(texts("SELECT ?, ?; SELECT ?, '?'"), ["SELECT $1, $2", "SELECT $1, '?'"]);
+    }
+
+    #[test]
+    fn cluster_is_a_name_wherever_it_stands() {
+        let sql = "SELECT size, cluster, x AS cluster FROM t GROUP BY size, cluster ORDER BY size, cluster";
+        assert_eq!(texts(sql), [sql]);
+    }
+
+    #[test]
+    fn statements_about_models_are_told_from_others() {
+        let statements = [
+            "CREATE OR REPLACE MODEL m USING standard_scaler() | kmeans(k => 8) LOCATION 'm.parquet' AS SELECT x FROM t",
+            "CREATE MODEL IF NOT EXISTS \"M\" USING pca(2) AS SELECT x FROM t",
+            "CREATE EXTERNAL MODEL m LOCATION 'm.parquet'",
+            "EVALUATE MODEL m AS SELECT x FROM t",
+            "EVALUATE MODEL m CONFUSION AS SELECT x FROM t",
+            "SHOW MODELS",
+            "DESCRIBE MODEL m",
+            "DROP MODEL IF EXISTS m",
+        ];
+        assert_eq!(texts(&statements.join(";")), statements);
+        assert!(matches!(Statement::parse_all("DESCRIBE model").expect("SQL")[0].0, Parsed::Sql(_)));
+        let error = Statement::parse_all("CREATE MODEL m AS SELECT 1").expect_err("no steps").to_string();
+        assert!(error.contains("Expected: USING, found: AS at Line: 1, Column: 16"), "{error}");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(crate) struct ProgressDisplay {
     started: Instant,
     last_line: Instant,
     is_stalled: bool,
+    /// The rows of a model are there, and it is fitted to them.
+    is_in_rounds: bool,
 }
 
 /// How often a line is printed where there is no terminal.
@@ -21,11 +23,11 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 impl ProgressDisplay {
     pub(crate) fn new() -> Self {
         let (bar, now) = (std::io::stderr().is_terminal().then(new_bar), Instant::now());
-        Self { bar, started: now, last_line: now, is_stalled: false }
+        Self { bar, started: now, last_line: now, is_stalled: false, is_in_rounds: false }
     }
 
     pub(crate) fn update(&mut self, progress: Progress) {
-        if progress.files == 0 {
+        if progress.files == 0 || self.is_in_rounds {
             return;
         }
         if let Some(bar) = &self.bar {
@@ -41,6 +43,21 @@ impl ProgressDisplay {
 }
 
 impl ProgressDisplay {
+    /// Shows the round that a model is in.
+    pub(crate) fn rounds(&mut self, rounds: Option<String>) {
+        let Some(text) = rounds else { return };
+        let is_first = !std::mem::replace(&mut self.is_in_rounds, true);
+        if let Some(bar) = &self.bar {
+            if is_first {
+                bar.set_style(style("{msg}"));
+            }
+            bar.set_message(text);
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
+            eprintln!("{text}");
+        }
+    }
+
     /// Names what stands still, once.
     pub(crate) fn stalled(&mut self, stalled: Option<String>) {
         let Some(text) = stalled else {
@@ -119,10 +136,13 @@ fn new_bar() -> ProgressBar {
 }
 
 fn bar(template: &str) -> ProgressBar {
-    // A template that doesn't parse would show the default bar.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(Narrow(Term::buffered_stderr())), DRAWS);
-    ProgressBar::with_draw_target(None, target).with_style(style)
+    ProgressBar::with_draw_target(None, target).with_style(style(template))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // A template that doesn't parse would show the default bar.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// How often a bar is drawn in a second, at most.

@@ -93,6 +93,7 @@ impl Watched {
                 batch = self.running.next() => return batch,
                 _ = self.tick.tick() => {
                     self.display.update(self.running.progress());
+                    self.display.rounds(self.running.rounds());
                     self.display.stalled(self.running.stalled());
                 }
             }

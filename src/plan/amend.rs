@@ -13,6 +13,8 @@ use datafusion::sql::sqlparser::ast::{
     Statement as SqlStatement, Value, visit_expressions_mut, visit_relations_mut,
 };
 
+use pixmill_udfs::feature_names;
+
 use super::defined_functions::amend_function;
 use super::refuse::{refuse_misread, refuse_secrets};
 use crate::storage::AllowList;
@@ -69,6 +71,9 @@ fn visit<V: datafusion::sql::sqlparser::ast::Visit + datafusion::sql::sqlparser:
         if let Err(error) = check_over(call, state) {
             return ControlFlow::Break(error);
         }
+        if let Err(error) = order_features(call, state) {
+            return ControlFlow::Break(error);
+        }
         fill(call, state);
         ControlFlow::Continue(())
     });
@@ -87,6 +92,52 @@ fn check_over(call: &Function, state: &SessionState) -> Result<()> {
             "{name}: a window function needs OVER behind its arguments, as in {name}(...) OVER (ORDER BY key)"
         );
     }
+    Ok(())
+}
+
+/// Puts the named columns of a model, as in `predict('pickups', lat => a, lon => b)`, in the model's order.
+fn order_features(call: &mut Function, state: &SessionState) -> Result<()> {
+    let Some(function) = state.scalar_functions().get(&call.name.to_string().to_ascii_lowercase()) else {
+        return Ok(());
+    };
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(model))), features @ ..] = list.args.as_slice() else {
+        return Ok(());
+    };
+    let Value::SingleQuotedString(model) = &model.value else { return Ok(()) };
+    if !features.iter().any(|feature| matches!(feature, FunctionArg::Named { .. })) {
+        return Ok(());
+    }
+    let Some(names) = feature_names(function, model)? else { return Ok(()) };
+    let mut places: Vec<Option<FunctionArg>> = vec![None; names.len()];
+    for feature in features {
+        let FunctionArg::Named { name, arg, .. } = feature else {
+            return plan_err!(
+                "{}: either all columns of the model have names or none, got {feature} among names",
+                call.name
+            );
+        };
+        let is_it = |known: &String| match name.quote_style {
+            None => known.eq_ignore_ascii_case(&name.value),
+            Some(_) => known == &name.value,
+        };
+        match names.iter().position(is_it).map(|place| &mut places[place]) {
+            Some(place @ None) => *place = Some(FunctionArg::Unnamed(arg.clone())),
+            Some(Some(_)) => return plan_err!("{}: {name} is given twice", call.name),
+            None => {
+                return plan_err!(
+                    "{}: the model '{model}' has no column {name}; it takes {}",
+                    call.name,
+                    names.join(", ")
+                );
+            }
+        }
+    }
+    if let Some(place) = places.iter().position(Option::is_none) {
+        return plan_err!("{}: the model '{model}' takes {} too, and it isn't given", call.name, names[place]);
+    }
+    let model = list.args.first().cloned();
+    list.args = model.into_iter().chain(places.into_iter().flatten()).collect();
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use datafusion_proto::physical_plan::{AsExecutionPlan, PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use datafusion_proto::protobuf::PhysicalPlanNode;
+use pixmill_udfs::{decode_round, encode_round};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub(super) const ROWS_MAGIC: u8 = 0xFE;
 /// What the plan of one task begins with.
 pub(super) const WORK_MAGIC: u8 = 0xFD;
 /// Changes with the messages: processes of different versions must not guess what the other means.
-pub(crate) const WIRE_VERSION: u8 = 8;
+pub(crate) const WIRE_VERSION: u8 = 9;
 
 /// Appends a message.
 fn encode(message: &impl Serialize, buf: &mut Vec<u8>) -> Result<()> {
@@ -164,8 +165,13 @@ impl LogicalExtensionCodec for LogicalCodec {
         Ok(())
     }
 
-    fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
-        unknown_function(name)
+    fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
+        decode_round(name, buf)?.map_or_else(|| unknown_function(name), |function| Ok(Arc::new(function)))
+    }
+
+    fn try_encode_udaf(&self, function: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
+        encode_round(function, buf);
+        Ok(())
     }
 
     fn try_decode_udwf(&self, name: &str, _: &[u8]) -> Result<Arc<WindowUDF>> {
@@ -291,6 +297,10 @@ impl PhysicalExtensionCodec for WorkCodec {
         self.codec.try_decode_udaf(name, buf)
     }
 
+    fn try_encode_udaf(&self, function: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
+        self.codec.try_encode_udaf(function, buf)
+    }
+
     fn try_decode_udwf(&self, name: &str, buf: &[u8]) -> Result<Arc<WindowUDF>> {
         self.codec.try_decode_udwf(name, buf)
     }
@@ -344,8 +354,13 @@ impl PhysicalExtensionCodec for PhysicalCodec {
         Ok(())
     }
 
-    fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
-        unknown_function(name)
+    fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
+        decode_round(name, buf)?.map_or_else(|| unknown_function(name), |function| Ok(Arc::new(function)))
+    }
+
+    fn try_encode_udaf(&self, function: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
+        encode_round(function, buf);
+        Ok(())
     }
 
     fn try_decode_udwf(&self, name: &str, _: &[u8]) -> Result<Arc<WindowUDF>> {

@@ -11,7 +11,7 @@ use datafusion::common::{Result, ScalarValue, internal_datafusion_err, internal_
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use pixmill_udfs::catch_panic;
+use pixmill_udfs::{catch_panic, decode_prediction, encode_prediction};
 
 use super::memory_rows::batches;
 use crate::sink::Fingerprint;
@@ -124,6 +124,7 @@ pub(super) fn encode_function(function: &ScalarUDF, buf: &mut Vec<u8>) {
     if let Some(value) = function.inner().downcast_ref::<SubqueryValue>() {
         buf.extend(&value.bytes);
     }
+    encode_prediction(function, buf);
 }
 
 /// The function of an encoding; `None` where it is none of these.
@@ -131,7 +132,13 @@ pub(super) fn encode_function(function: &ScalarUDF, buf: &mut Vec<u8>) {
 /// # Errors
 /// Bytes that are none.
 pub(super) fn decode_function(name: &str, bytes: &[u8]) -> Result<Option<Arc<ScalarUDF>>> {
-    if !name.starts_with(NAME) || bytes.is_empty() {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if let Some(prediction) = decode_prediction(name, bytes)? {
+        return Ok(Some(Arc::new(prediction)));
+    }
+    if !name.starts_with(NAME) {
         return Ok(None);
     }
     Ok(Some(Arc::new(ScalarUDF::new_from_impl(SubqueryValue::decode(name, bytes)?))))

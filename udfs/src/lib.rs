@@ -18,6 +18,7 @@
 //! ```
 
 mod accuracy;
+mod fitted;
 mod hamming_distance;
 mod hash_fraction;
 mod image_center_crop;
@@ -48,9 +49,12 @@ mod mean_absolute_error;
 mod onnx_predict;
 mod pca;
 mod pca_projection;
+mod predict;
+mod predict_probabilities;
 mod r2_score;
 mod rmse;
 mod roc_auc;
+mod silhouette;
 mod standard_scaler;
 mod standard_scores;
 mod support;
@@ -59,8 +63,12 @@ mod vector;
 
 use datafusion::prelude::SessionContext;
 
+pub use fitted::{
+    Answer, FittedFeature, FittedLabel, FittedModel, FittedModels, FittedStep, FittedTo, Round, StepKind,
+    decode_prediction, decode_round, encode_prediction, encode_round, feature_names, prediction,
+};
 pub use image_error::image_error;
-pub use list::{aggregates, all, extended, image_pipeline, pages, windows};
+pub use list::{aggregates, all, extended, image_pipeline, of_models, pages, windows};
 pub use support::bad_image::{BadImage, ImageErrorClass};
 pub use support::format::formats;
 pub use support::guard::{catch_panic, is_guarded};
@@ -117,7 +125,8 @@ mod tests {
         for function in all() {
             let is_named = function.signature().parameter_names.is_some();
             // Any number of parameters has no names.
-            let has_any_number = function.name().starts_with("linear_") || function.name() == "vector";
+            let has_any_number =
+                ["linear_prediction", "predict", "predict_probabilities", "vector"].contains(&function.name());
             assert_eq!(is_named, !has_any_number, "{}", function.name());
         }
     }

@@ -101,9 +101,9 @@ fn coefficients(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use datafusion::common::ScalarValue;
+    use pixmill_learn::least_squares::Fit;
 
     use super::*;
-    use crate::support::least_squares::Fit;
     use crate::support::linear_model::model;
     use crate::support::testing::call;
 

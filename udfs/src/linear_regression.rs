@@ -8,10 +8,10 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{Accumulator, Documentation};
 use datafusion_macros::user_doc;
+use pixmill_learn::least_squares::{LeastSquares, Part, triangle_len};
 
 use crate::support::arguments::Parameter;
 use crate::support::function::{Aggregate, Function};
-use crate::support::least_squares::{LeastSquares, Part, triangle_len};
 use crate::support::linear_model::{check_predictors, coerce_numbers, model, model_type, numbers, numbers_type};
 
 /// The SQL function `linear_regression`.

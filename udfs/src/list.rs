@@ -1,8 +1,11 @@
 //! The one list of SQL functions.
 
+use std::sync::Arc;
+
 use datafusion::logical_expr::{AggregateUDF, Documentation, ScalarUDF, WindowUDF};
 
 use crate::accuracy::Accuracy;
+use crate::fitted::{FittedModels, NoModels};
 use crate::hamming_distance::HammingDistance;
 use crate::hash_fraction::HashFraction;
 use crate::image_center_crop::CenterCrop;
@@ -32,9 +35,12 @@ use crate::mean_absolute_error::MeanAbsoluteError;
 use crate::onnx_predict::OnnxPredict;
 use crate::pca::Pca;
 use crate::pca_projection::PcaProjection;
+use crate::predict::predict;
+use crate::predict_probabilities::predict_probabilities;
 use crate::r2_score::R2Score;
 use crate::rmse::Rmse;
 use crate::roc_auc::RocAuc;
+use crate::silhouette::Silhouette;
 use crate::standard_scaler::StandardScaler;
 use crate::standard_scores::StandardScores;
 use crate::support::function::{udaf, udf, udwf};
@@ -70,6 +76,7 @@ const OTHERS: &[fn() -> ScalarUDF] = &[
     udf::<OnnxPredict>,
     udf::<PcaProjection>,
     udf::<Pipeline>,
+    udf::<Silhouette>,
     udf::<StandardScores>,
     udf::<ToTensor>,
     udf::<Vector>,
@@ -94,8 +101,14 @@ const WINDOWS: &[fn() -> WindowUDF] = &[udwf::<Tsne>];
 pub fn all() -> Vec<ScalarUDF> {
     let transforms = TRANSFORMS.iter().map(|transform| (transform.udf)());
     let mut functions: Vec<ScalarUDF> = transforms.chain(OTHERS.iter().map(|function| function())).collect();
+    functions.extend(of_models(&(Arc::new(NoModels) as _)));
     functions.sort_by(|one, other| one.name().cmp(other.name()));
     functions
+}
+
+/// The functions that find models by their names, here.
+pub fn of_models(models: &Arc<dyn FittedModels>) -> [ScalarUDF; 2] {
+    [predict(Arc::clone(models)), predict_probabilities(Arc::clone(models))]
 }
 
 /// The function that runs a chain of steps, which is given as text, image by image.

@@ -5,9 +5,9 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{Accumulator, Documentation};
 use datafusion_macros::user_doc;
+use pixmill_learn::exact_sum::deviations;
 
 use crate::support::arguments::Parameter;
-use crate::support::exact_sum::deviations;
 use crate::support::function::{Aggregate, Function};
 use crate::support::number_pairs::{Y_AND_YHAT, for_each_pair};
 use crate::support::sums::{Metric, Sums};

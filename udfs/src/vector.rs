@@ -49,21 +49,27 @@ impl Function for Vector {
         if types.is_empty() {
             return plan_err!("vector takes 1 or more numbers and lists of numbers, got nothing");
         }
-        types.iter().enumerate().map(|(index, given)| coerce(index + 1, given)).collect()
+        let coerce = |(index, given): (usize, &DataType)| match part_of_vector(given) {
+            Some(coerced) => Ok(coerced),
+            None => {
+                plan_err!("vector: x{} must be a number, a boolean or a list of numbers, got {given}", index + 1)
+            }
+        };
+        types.iter().enumerate().map(coerce).collect()
     }
 }
 
-fn coerce(number: usize, given: &DataType) -> Result<DataType> {
+/// The type that a part of a vector is cast to; `None` of what can be no part of one.
+pub(crate) fn part_of_vector(given: &DataType) -> Option<DataType> {
     use DataType::{Boolean, FixedSizeList, LargeList, List, Null};
     match given {
         List(item) | LargeList(item) | FixedSizeList(item, _)
             if item.data_type().is_numeric() || item.data_type().is_null() =>
         {
-            Ok(numbers_type())
+            Some(numbers_type())
         }
-        Boolean | Null => Ok(DataType::Float64),
-        given if given.is_numeric() => Ok(DataType::Float64),
-        given => plan_err!("vector: x{number} must be a number, a boolean or a list of numbers, got {given}"),
+        Boolean | Null => Some(DataType::Float64),
+        given => given.is_numeric().then_some(DataType::Float64),
     }
 }
 
@@ -73,20 +79,24 @@ impl Scalar for Vector {
     }
 
     fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let rows = row_count(args);
-        let mut columns = Vec::with_capacity(args.args.len());
-        for argument in &args.args {
-            columns.push(Column::try_new(argument.to_array(rows)?)?);
-        }
-        let mut vectors = VectorBuilder::default();
-        let mut vector: Vec<f64> = Vec::new();
-        for row in 0..rows {
-            vector.clear();
-            let is_whole = columns.iter().all(|column| column.append_to(&mut vector, row));
-            vectors.append(is_whole.then(|| vector.iter().copied()));
-        }
-        columnar(&args.args, vectors.finish(Self::NAME)?)
+        columnar(&args.args, assembled(&args.args, row_count(args))?)
     }
+}
+
+/// One vector for each row.
+///
+/// # Errors
+/// More numbers than a column can hold.
+pub(crate) fn assembled(parts: &[ColumnarValue], rows: usize) -> Result<ArrayRef> {
+    let columns = parts.iter().map(|part| Column::try_new(part.to_array(rows)?)).collect::<Result<Vec<_>>>()?;
+    let mut vectors = VectorBuilder::default();
+    let mut vector: Vec<f64> = Vec::new();
+    for row in 0..rows {
+        vector.clear();
+        let is_whole = columns.iter().all(|column| column.append_to(&mut vector, row));
+        vectors.append(is_whole.then(|| vector.iter().copied()));
+    }
+    vectors.finish(Vector::NAME)
 }
 
 /// An argument's values.

@@ -7,8 +7,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
-
-use super::least_squares::Fit;
+use pixmill_learn::least_squares::Fit;
 
 /// The most predictors of a model.
 pub(crate) const MAX_PREDICTORS: usize = 64;

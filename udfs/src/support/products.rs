@@ -5,7 +5,7 @@
 //! rows, play no part in the sums. So order and parts show in the 30th digit at most, and not at all where the exact sum fits into
 //! two doubles, as that of Float32 values of like size does.
 
-use super::exact_sum::{high_half, product_of_halves, two_sum};
+use pixmill_learn::exact_sum::{high_half, product_of_halves, two_sum};
 
 /// How many rows wait until they are added, so that the sums, which are many, pass through the processor's cache less often.
 const ROWS: usize = 32;

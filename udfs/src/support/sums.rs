@@ -7,8 +7,8 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, internal_datafusion_err, internal_err};
 use datafusion::logical_expr::Accumulator;
+use pixmill_learn::exact_sum::ExactSum;
 
-use super::exact_sum::ExactSum;
 use super::linear_model::numbers_type;
 
 /// How many rows were added, and what they come to.

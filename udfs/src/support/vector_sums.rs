@@ -3,8 +3,8 @@
 use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
+use pixmill_learn::exact_sum::deviations;
 
-use super::exact_sum::deviations;
 use super::number_pairs::LARGEST;
 use super::sums::Sums;
 use super::vectors::numbers_of;

@@ -5,14 +5,15 @@
 
 /// A sum.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ExactSum {
+pub struct ExactSum {
     /// From the smallest to the largest. The same sum may have other parts.
     parts: Vec<f64>,
 }
 
 impl ExactSum {
     /// Adds a finite number.
-    pub(crate) fn add(&mut self, value: f64) {
+    #[inline]
+    pub fn add(&mut self, value: f64) {
         let mut sum = value;
         let mut kept = 0;
         for index in 0..self.parts.len() {
@@ -30,7 +31,7 @@ impl ExactSum {
     }
 
     /// Adds a * b.
-    pub(crate) fn add_product(&mut self, a: f64, b: f64) {
+    pub fn add_product(&mut self, a: f64, b: f64) {
         let (product, rest) = two_product(a, b);
         self.add(product);
         if rest != 0.0 {
@@ -39,12 +40,12 @@ impl ExactSum {
     }
 
     /// Doubles that come to the sum.
-    pub(crate) fn parts(&self) -> &[f64] {
+    pub fn parts(&self) -> &[f64] {
         &self.parts
     }
 
     /// The double that is nearest to the sum.
-    pub(crate) fn value(&self) -> f64 {
+    pub fn value(&self) -> f64 {
         let mut below = self.parts.iter().rev();
         let mut sum = below.next().copied().unwrap_or_default();
         while let Some(part) = below.next() {
@@ -61,13 +62,13 @@ impl ExactSum {
     }
 
     /// Bytes on the heap.
-    pub(crate) fn heap_bytes(&self) -> usize {
+    pub fn heap_bytes(&self) -> usize {
         self.parts.capacity() * size_of::<f64>()
     }
 }
 
 /// n times the sum of (x - mean of x) (y - mean of y) over n rows, from the parts of the sums of x y, of x and of y; 0 for constants.
-pub(crate) fn deviations(rows: i64, products: &[f64], x: &[f64], y: &[f64]) -> f64 {
+pub fn deviations(rows: i64, products: &[f64], x: &[f64], y: &[f64]) -> f64 {
     let mut sum = ExactSum::default();
     products.iter().for_each(|part| sum.add_product(rows as f64, *part));
     for x in x {
@@ -78,20 +79,21 @@ pub(crate) fn deviations(rows: i64, products: &[f64], x: &[f64], y: &[f64]) -> f
 
 /// a + b, rounded, and what rounding has lost (D. Knuth, The Art of Computer Programming 2, 4.2.2).
 #[inline(always)]
-pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let part = sum - a;
     (sum, (a - (sum - part)) + (b - part))
 }
 
 /// a * b, rounded, and what rounding has lost (T. J. Dekker 1971, Numerische Mathematik 18, 224-242).
-pub(crate) fn two_product(a: f64, b: f64) -> (f64, f64) {
+#[inline(always)]
+pub fn two_product(a: f64, b: f64) -> (f64, f64) {
     product_of_halves((a, high_half(a)), (b, high_half(b)))
 }
 
 /// The same, of numbers with their upper halves.
 #[inline(always)]
-pub(crate) fn product_of_halves((a, high_a): (f64, f64), (b, high_b): (f64, f64)) -> (f64, f64) {
+pub fn product_of_halves((a, high_a): (f64, f64), (b, high_b): (f64, f64)) -> (f64, f64) {
     let (low_a, low_b) = (a - high_a, b - high_b);
     let product = a * b;
     (product, low_a * low_b - (((product - high_a * high_b) - low_a * high_b) - high_a * low_b))
@@ -99,7 +101,7 @@ pub(crate) fn product_of_halves((a, high_a): (f64, f64), (b, high_b): (f64, f64)
 
 /// The upper 26 bits of a number.
 #[inline(always)]
-pub(crate) fn high_half(value: f64) -> f64 {
+pub fn high_half(value: f64) -> f64 {
     let spread = 134_217_729.0 * value;
     spread - (spread - value)
 }

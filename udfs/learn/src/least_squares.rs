@@ -10,11 +10,11 @@
 ///
 /// In NIST's Filip, a polynomial of degree 10, 5e-8 is left of the last power (R's `lm` draws the line at 1e-7). Of a sum or a multiple of
 /// other columns rounding leaves 1e-15 over a thousand rows, 5e-13 over ten million: it grows with the root of the rows of a partition.
-pub(crate) const TOLERANCE: f64 = 1e-11;
+pub const TOLERANCE: f64 = 1e-11;
 
 /// What is known of the rows so far: enough to fit a line, and to go on.
 #[derive(Debug, Clone)]
-pub(crate) struct LeastSquares {
+pub struct LeastSquares {
     rows: i64,
     /// The means of the predictors and of y, then what rounding has left of each.
     means: Vec<f64>,
@@ -26,43 +26,48 @@ pub(crate) struct LeastSquares {
 
 /// The numbers in [`LeastSquares`], as they travel.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part<'a> {
-    pub(crate) rows: i64,
+pub struct Part<'a> {
+    /// How many rows there were.
+    pub rows: i64,
     /// Two for each column.
-    pub(crate) means: &'a [f64],
+    pub means: &'a [f64],
     /// An upper triangle, row by row, of as many rows as columns.
-    pub(crate) triangle: &'a [f64],
+    pub triangle: &'a [f64],
 }
 
 /// A fitted model.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Fit {
-    pub(crate) intercept: f64,
+pub struct Fit {
+    /// The constant term.
+    pub intercept: f64,
     /// `None` for a predictor that is a linear combination of the ones before it.
-    pub(crate) coefficients: Vec<Option<f64>>,
+    pub coefficients: Vec<Option<f64>>,
     /// `None` if y is constant.
-    pub(crate) r2: Option<f64>,
+    pub r2: Option<f64>,
     /// `None`, as the other two, without degrees of freedom.
-    pub(crate) intercept_standard_error: Option<f64>,
-    pub(crate) standard_errors: Vec<Option<f64>>,
-    pub(crate) residual_standard_error: Option<f64>,
-    pub(crate) rows: i64,
+    pub intercept_standard_error: Option<f64>,
+    /// Of the coefficients.
+    pub standard_errors: Vec<Option<f64>>,
+    /// The root of the residual variance, in the unit of y.
+    pub residual_standard_error: Option<f64>,
+    /// How many rows there were.
+    pub rows: i64,
 }
 
 impl LeastSquares {
     /// No rows yet.
-    pub(crate) fn new(predictors: usize) -> Self {
+    pub fn new(predictors: usize) -> Self {
         let columns = predictors + 1;
         Self { rows: 0, means: vec![0.0; 2 * columns], triangle: Triangle::new(columns), row: vec![0.0; columns] }
     }
 
     /// How many predictors a row has.
-    pub(crate) fn predictors(&self) -> usize {
+    pub fn predictors(&self) -> usize {
         self.row.len() - 1
     }
 
     /// Adds a row: the predictors, then y.
-    pub(crate) fn add(&mut self, values: impl Iterator<Item = f64>) {
+    pub fn add(&mut self, values: impl Iterator<Item = f64>) {
         let before = self.rows as f64;
         self.rows += 1;
         let after = self.rows as f64;
@@ -77,7 +82,7 @@ impl LeastSquares {
     }
 
     /// Adds the rows of another part, which has as many columns.
-    pub(crate) fn merge(&mut self, other: Part<'_>) {
+    pub fn merge(&mut self, other: Part<'_>) {
         if other.rows == 0 {
             return;
         }
@@ -110,17 +115,17 @@ impl LeastSquares {
     }
 
     /// What there is to send.
-    pub(crate) fn part(&self) -> Part<'_> {
+    pub fn part(&self) -> Part<'_> {
         Part { rows: self.rows, means: &self.means, triangle: &self.triangle.values }
     }
 
     /// Bytes on the heap.
-    pub(crate) fn heap_bytes(&self) -> usize {
+    pub fn heap_bytes(&self) -> usize {
         (self.means.capacity() + self.triangle.values.capacity() + self.row.capacity()) * size_of::<f64>()
     }
 
     /// Fits y; `None` without a row. All numbers are NaN if a value was NaN or infinite.
-    pub(crate) fn fit(&self) -> Option<Fit> {
+    pub fn fit(&self) -> Option<Fit> {
         if self.rows == 0 {
             return None;
         }
@@ -267,7 +272,7 @@ impl Triangle {
 }
 
 /// How many values a triangle of so many columns has.
-pub(crate) const fn triangle_len(columns: usize) -> usize {
+pub const fn triangle_len(columns: usize) -> usize {
     columns * (columns + 1) / 2
 }
 
