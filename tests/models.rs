@@ -1,4 +1,4 @@
-//! Models: each is loaded once in a process, a changed file is another model, and what a session may reach bounds them, too.
+//! Models: ONNX files are loaded once in a process, and a changed one is another; models that are fitted are the same everywhere.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on stops")]
 
@@ -99,6 +99,81 @@ fn features_and_components_are_the_same_where_an_executor_is_killed() {
     assert_eq!(shards("here").len(), 12);
     assert!(shards("here") == shards("there"), "the shards differ");
     assert_eq!(cluster.sql(&components).success(), expected);
+}
+
+#[test]
+fn a_model_is_the_same_where_an_executor_is_killed() {
+    let workspace = Workspace::with_photos(120, 3);
+    workspace.write("textures.onnx", &texture_model().file());
+    let statements = "CREATE MODEL labels USING standard_scaler() | pca(k => 8) | logistic_regression(label => label, l2 => 1.0) AS \
+         SELECT label, image_features(image_resize(image_decode(content), 1200, 1200), 'textures.onnx') AS features \
+         FROM read_images('photos', partitions => 12); \
+         SELECT class, feature, round(coefficient, 9) AS coefficient, round(standard_error, 9) AS error FROM model('labels')";
+    let found = |stdout: &str| -> (String, String) {
+        let (told, rows) = stdout.split_once("1 row\n").expect("what is told of the model");
+        (told.to_string(), rows.to_string())
+    };
+    let (told, expected) = found(&workspace.sql(statements).success());
+    assert!(told.contains("| labels | 120  | 0 ") && expected.contains("27 rows"), "{told}{expected}");
+    let mut cluster = Cluster::start(&workspace, 3);
+    let client = cluster.start_sql(statements);
+    cluster.wait_for_tasks(2);
+    cluster.kill(0);
+    assert_eq!(found(&client.finish().success()).1, expected);
+}
+
+#[test]
+fn models_are_the_same_on_1_2_and_7_threads() {
+    let workspace = Workspace::new();
+    let number = |factor: u32| format!("(value * {factor} % 1009) / 1009.0");
+    let points = format!(
+        "SELECT {} + 3 * (value % 5) AS x, {} + (value % 3) AS y, {} AS z, (value * 31 + value % 7) % 3 AS label FROM generate_series(1, 20000)",
+        number(577),
+        number(613),
+        number(241)
+    );
+    workspace
+        .sql(&format!("COPY ({points}) TO 'points' STORED AS PARQUET OPTIONS (huggingface true, shards 7)"))
+        .success();
+    let features = "x, y, z FROM 'points/*.parquet'";
+    let statements = format!(
+        "CREATE MODEL clusters USING standard_scaler() | kmeans(k => 15, seed => 3) AS SELECT {features}; \
+         CREATE MODEL odds USING logistic_regression(label => label) AS SELECT label, {features}; \
+         CREATE MODEL versus USING one_vs_rest(logistic_regression(label => label, l2 => 0.5)) AS SELECT label, {features}; \
+         CREATE MODEL line USING pca(k => 2) | linear_regression(label => y) AS SELECT {features}; \
+         SELECT cluster, size, round(cost, 9) AS cost, round(centre[1], 9) AS cx, round(centre[2], 9) AS cy, round(centre[3], 9) AS cz FROM model('clusters'); \
+         SELECT class, feature, round(coefficient, 9) AS c, round(standard_error, 9) AS s FROM model('odds'); \
+         SELECT class, feature, round(coefficient, 9) AS c, round(standard_error, 9) AS s FROM model('versus'); \
+         SELECT feature, round(coefficient, 9) AS c, round(standard_error, 9) AS s FROM model('line'); \
+         SELECT predict('clusters', x, y, z) AS k, predict('odds', x, y, z) AS o, predict('versus', x, y, z) AS v, count(*) AS n \
+         FROM 'points/*.parquet' GROUP BY k, o, v ORDER BY k, o, v"
+    );
+    let found = |threads: &str| {
+        let run = workspace.pixmill(&["sql", "--threads", threads, "--format", "csv", "-c", &statements]).success();
+        // What is told of the four models has digits that aren't rounded.
+        run.split("cluster,size,cost,cx,cy,cz\n").nth(1).expect("clusters").to_string()
+    };
+    let expected = found("1");
+    assert!(expected.lines().count() > 60, "{expected}");
+    for threads in ["2", "7"] {
+        assert_eq!(found(threads), expected, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_dataset_of_another_models_predictions_is_another_one() {
+    let workspace = Workspace::with_photos(12, 2);
+    let write = |k: usize, options: &[&str]| {
+        let statements = format!(
+            "CREATE MODEL m USING kmeans(k => {k}) AS SELECT length FROM read_images('photos'); \
+             COPY (SELECT content, predict('m', length) AS cluster FROM read_images('photos')) TO 'out' STORED AS TFRECORD OPTIONS (shards 2)"
+        );
+        workspace.pixmill(&[&["sql", "-c", &statements], options].concat())
+    };
+    write(2, &[]).success();
+    write(2, &["--resume"]).success();
+    let refused = write(3, &["--resume"]).failure(1);
+    assert!(refused.contains("'out' already holds a finished dataset"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,7 +138,8 @@ impl Fit {
     }
 
     async fn fitted(&self, gathered: Gathered) -> Result<FittedModel> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        // As many as statements have here.
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
         let Gathered { features, label, classes, batches, rows, left_out, memory: _memory } = gathered;
         let fitted_to =
             |label| FittedTo { features: features.clone(), label, rows, left_out, query: self.query.clone() };

@@ -294,3 +294,107 @@ fn spread<T>(rows: &NullBuffer, found: &[f64], width: usize, place: usize, value
 fn probability_fields(names: Vec<String>) -> Fields {
     names.into_iter().map(|name| Field::new(name, DataType::Float64, true)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::StringArray;
+    use datafusion::logical_expr::ScalarUDF;
+
+    use super::super::{decode_prediction, encode_prediction, prediction};
+    use super::*;
+    use crate::support::testing::vectors;
+
+    fn numbers(name: &str, shape: &[usize], values: &[f64]) -> Numbers {
+        Numbers { name: name.to_string(), shape: shape.to_vec(), values: values.to_vec() }
+    }
+
+    fn step(kind: StepKind, numbers: Vec<Numbers>) -> FittedStep {
+        let notes = vec!["a note".to_string()];
+        FittedStep { kind, arguments: "l2 => 1".to_string(), rounds: 3, converged: true, numbers, notes }
+    }
+
+    /// A scaler and two classes.
+    fn steps() -> Vec<FittedStep> {
+        vec![
+            step(StepKind::StandardScaler, vec![numbers("mean", &[2], &[1.0, 2.0]), numbers("std", &[2], &[0.5, 0.0])]),
+            step(
+                StepKind::LogisticRegression,
+                vec![
+                    numbers("coefficients", &[1, 2], &[1.0, 7.0]),
+                    numbers("intercepts", &[1], &[0.25]),
+                    numbers("standard_errors", &[1, 2], &[0.1, f64::NAN]),
+                ],
+            ),
+        ]
+    }
+
+    fn fitted_to() -> FittedTo {
+        let feature = |name: &str| FittedFeature { name: name.to_string(), data_type: "Int64".to_string(), numbers: 1 };
+        let classes: ArrayRef = Arc::new(StringArray::from(vec!["no", "yes"]));
+        let label = Some(FittedLabel { name: "answer".to_string(), classes: Some(classes) });
+        let features = vec![feature("a"), feature("b")];
+        FittedTo { features, label, rows: 10, left_out: 1, query: "SELECT a, b, answer FROM t".to_string() }
+    }
+
+    fn model() -> FittedModel {
+        FittedModel::try_new(steps(), fitted_to()).expect("a model")
+    }
+
+    #[test]
+    fn a_model_is_the_same_behind_its_row_and_its_bytes() {
+        let model = model();
+        let again = FittedModel::from_row(&model.to_row().expect("a row")).expect("a model");
+        assert_eq!(again.bytes(), model.bytes());
+        assert_eq!(FittedModel::from_bytes(model.bytes()).expect("a model").fingerprint(), model.fingerprint());
+        assert_eq!(again.using(), "standard_scaler(l2 => 1) | logistic_regression(l2 => 1)");
+        assert!(again.steps()[1].numbers[2].values[1].is_nan(), "what is no number stays none");
+    }
+
+    #[test]
+    fn answers_have_the_labels_type_and_are_null_where_a_number_is_none() {
+        let x = vectors(&[vec![2.0, 2.0], vec![0.5, 9.0], vec![f64::NAN, 1.0]]);
+        let model = model();
+        let classes = model.answers("predict", Answer::Prediction, &x).expect("classes");
+        let expected: ArrayRef = Arc::new(StringArray::from(vec![Some("yes"), Some("no"), None]));
+        assert_eq!(&classes, &expected);
+        let probabilities = model.answers("predict", Answer::Probabilities, &x).expect("probabilities");
+        assert_eq!(probabilities.data_type(), &model.answer_type(Answer::Probabilities).expect("a type"));
+        assert!(probabilities.is_null(2) && probabilities.is_valid(1));
+        assert!(model.answers("predict", Answer::SquaredDistance, &x).is_err());
+        let error = model.answers("predict", Answer::Prediction, &vectors(&[vec![1.0]])).expect_err("one number");
+        assert_eq!(error.strip_backtrace(), "Execution error: predict: the model takes 2 numbers, got 1");
+    }
+
+    #[test]
+    fn steps_that_dont_go_together_are_refused() {
+        let refused = |steps: Vec<FittedStep>, fitted_to: FittedTo| FittedModel::try_new(steps, fitted_to).is_err();
+        assert!(refused(Vec::new(), fitted_to()));
+        assert!(refused(steps().into_iter().rev().collect(), fitted_to()));
+        assert!(refused(steps(), FittedTo { label: None, ..fitted_to() }));
+        assert!(refused(steps(), FittedTo { features: fitted_to().features[..1].to_vec(), ..fitted_to() }));
+        let three: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+        let label = Some(FittedLabel { name: "answer".to_string(), classes: Some(three) });
+        assert!(refused(steps(), FittedTo { label, ..fitted_to() }));
+        let mut cut = steps();
+        cut[0].numbers[1].values.pop();
+        assert!(refused(cut, fitted_to()));
+    }
+
+    #[test]
+    fn a_prediction_travels_with_its_model_and_damaged_ones_are_refused_or_others() {
+        let sent = prediction(Arc::new(model()), Answer::Prediction).expect("a function");
+        let mut bytes = Vec::new();
+        encode_prediction(&sent, &mut bytes);
+        let arrived: ScalarUDF = decode_prediction(sent.name(), &bytes).expect("bytes").expect("a function");
+        assert_eq!(arrived, sent);
+        assert!(decode_prediction("sum", &bytes).expect("another").is_none());
+        let mut refused = 0;
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x41;
+            refused += usize::from(decode_prediction(sent.name(), &damaged).is_err());
+        }
+        assert!(refused > 0);
+        assert!(decode_prediction(sent.name(), &bytes[..bytes.len() / 2]).is_err());
+    }
+}

@@ -195,3 +195,29 @@ impl Accumulator for Part {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pixmill_learn::Estimator;
+
+    use super::*;
+
+    #[test]
+    fn a_round_travels_with_its_pass_and_damaged_ones_are_refused_or_others() {
+        let fitting = Estimator::LogisticRegression { classes: 2, l2: 1.0 }.fitting(vec!["x".to_string()]);
+        let fitting = fitting.expect("a fit");
+        let sent = Round::new(fitting.pass().expect("a pass"), &[1.0, 0.0]).aggregate();
+        let mut bytes = Vec::new();
+        encode_round(&sent, &mut bytes);
+        let arrived = decode_round(sent.name(), &bytes).expect("bytes").expect("an aggregate");
+        assert_eq!(arrived, sent);
+        assert!(decode_round("sum", &bytes).expect("another").is_none());
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x41;
+            let _ = decode_round(sent.name(), &damaged);
+        }
+        assert!(decode_round(sent.name(), &bytes[..bytes.len() - 4]).is_err());
+        assert!(decode_round(sent.name(), &[]).is_err());
+    }
+}

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
 };
-use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
+use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
-use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::arrow::ipc::reader::StreamDecoder;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use pixmill_learn::Numbers;
@@ -248,12 +248,11 @@ pub(super) fn to_bytes(row: &RecordBatch) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// The row of a stream of Arrow's.
+/// The row of a stream of Arrow's. No more room is made than it has bytes, whatever lengths it claims.
 pub(super) fn of_bytes(bytes: &[u8]) -> Result<RecordBatch> {
     // Arrow's reader panics on some that are damaged.
-    let batches = catch_panic(|| StreamReader::try_new(bytes, None)?.collect::<std::result::Result<Vec<_>, _>>());
-    let batches = batches.map_err(|panic| exec_datafusion_err!("the model is damaged: {panic}"))??;
-    let batch = batches.into_iter().next();
+    let batch = catch_panic(|| StreamDecoder::new().decode(&mut Buffer::from(bytes)));
+    let batch = batch.map_err(|panic| exec_datafusion_err!("the model is damaged: {panic}"))??;
     batch.ok_or_else(|| exec_datafusion_err!("the model is damaged: it has no row"))
 }
 
