@@ -560,3 +560,20 @@ async fn one_round(client: &mut FlightClient, number: u64, round: u64) {
     assert_eq!(lines(client, "SELECT value FROM mine").await, [value.to_string()]);
     assert_eq!(lines(client, "SHOW pixmill.batch_bytes").await, [format!("pixmill.batch_bytes | {}", value + 1)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_are_those_of_a_session() {
+    let server = Server::start(&Workspace::new(), &[]);
+    let (mut one, mut other) = (server.client().await, server.client().await);
+    let create = |centre: u32| format!("CREATE MODEL m USING kmeans(k => 1) AS SELECT {centre} AS x");
+    let told = rows(&mut one, &create(5)).await.unwrap();
+    assert_eq!(told[0].num_rows(), 1);
+    rows(&mut other, &create(7)).await.unwrap();
+    for (client, centre) in [(&mut one, "5.0"), (&mut other, "7.0")] {
+        assert_eq!(lines(client, "SELECT centre[1] FROM model('m')").await, [centre]);
+        assert_eq!(lines(client, "SELECT predict('m', 9)").await, ["0"]);
+    }
+    rows(&mut one, "DROP MODEL m").await.unwrap();
+    assert!(failure(&mut one, "SELECT predict('m', 9)").await.1.contains("there is no model 'm'"));
+    assert_eq!(lines(&mut other, "SELECT predict('m', 9)").await, ["0"]);
+}

@@ -88,7 +88,10 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("serve", &["engine", "error", "source", "words"]),
     (
         "shell",
-        &["cluster", "config", "engine", "error", "output", "plot", "sheet", "sink", "source", "storage", "words"],
+        &[
+            "cluster", "config", "engine", "error", "learn", "output", "plot", "sheet", "sink", "source", "storage",
+            "words",
+        ],
     ),
     (
         "command",

@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use pixmill::Engine;
 use pixmill::synthetic::onnx::{FLOAT32, Onnx, color_classifier, line, texture_model};
 use support::Workspace;
-use support::cluster::Cluster;
+use support::cluster::{Cluster, eventually};
 use support::site::Site;
 
 const FEATURES: &str = "EXPLAIN ANALYZE SELECT image_features(image_decode(content), 'colors.onnx') AS features \
@@ -122,12 +124,12 @@ fn a_model_is_the_same_where_an_executor_is_killed() {
     assert_eq!(found(&client.finish().success()).1, expected);
 }
 
-#[test]
-fn models_are_the_same_on_1_2_and_7_threads() {
+/// Writes so many points to `points/*.parquet`.
+fn with_points(rows: usize) -> Workspace {
     let workspace = Workspace::new();
-    let number = |factor: u32| format!("(value * {factor} % 1009) / 1009.0");
+    let number = |factor: u32| format!("(value * {factor} % 100003) / 100003.0");
     let points = format!(
-        "SELECT {} + 3 * (value % 5) AS x, {} + (value % 3) AS y, {} AS z, (value * 31 + value % 7) % 3 AS label FROM generate_series(1, 20000)",
+        "SELECT {} + 3 * (value % 5) AS x, {} + (value % 3) AS y, {} AS z, (value * 31 + value % 7) % 3 AS label FROM generate_series(1, {rows})",
         number(577),
         number(613),
         number(241)
@@ -135,29 +137,129 @@ fn models_are_the_same_on_1_2_and_7_threads() {
     workspace
         .sql(&format!("COPY ({points}) TO 'points' STORED AS PARQUET OPTIONS (huggingface true, shards 7)"))
         .success();
+    workspace
+}
+
+/// Models of those points, of every kind of step; `location` is what stands behind USING for a model of this name.
+fn models_of_points(location: impl Fn(&str) -> String) -> String {
     let features = "x, y, z FROM 'points/*.parquet'";
-    let statements = format!(
-        "CREATE MODEL clusters USING standard_scaler() | kmeans(k => 15, seed => 3) AS SELECT {features}; \
-         CREATE MODEL odds USING logistic_regression(label => label) AS SELECT label, {features}; \
-         CREATE MODEL versus USING one_vs_rest(logistic_regression(label => label, l2 => 0.5)) AS SELECT label, {features}; \
-         CREATE MODEL line USING pca(k => 2) | linear_regression(label => y) AS SELECT {features}; \
+    let models = [
+        ("clusters", "standard_scaler() | kmeans(k => 15, seed => 3)", ""),
+        ("odds", "logistic_regression(label => label)", "label, "),
+        ("versus", "one_vs_rest(logistic_regression(label => label, l2 => 0.5))", "label, "),
+        ("line", "pca(k => 2) | linear_regression(label => y)", ""),
+    ];
+    let create = models.map(|(name, steps, label)| {
+        format!("CREATE MODEL {name} USING {steps} {} AS SELECT {label}{features};", location(name))
+    });
+    format!(
+        "{} RESET pixmill.memory_limit; \
          SELECT cluster, size, round(cost, 9) AS cost, round(centre[1], 9) AS cx, round(centre[2], 9) AS cy, round(centre[3], 9) AS cz FROM model('clusters'); \
          SELECT class, feature, round(coefficient, 9) AS c, round(standard_error, 9) AS s FROM model('odds'); \
          SELECT class, feature, round(coefficient, 9) AS c, round(standard_error, 9) AS s FROM model('versus'); \
          SELECT feature, round(coefficient, 9) AS c, round(standard_error, 9) AS s FROM model('line'); \
          SELECT predict('clusters', x, y, z) AS k, predict('odds', x, y, z) AS o, predict('versus', x, y, z) AS v, count(*) AS n \
-         FROM 'points/*.parquet' GROUP BY k, o, v ORDER BY k, o, v"
-    );
-    let found = |threads: &str| {
-        let run = workspace.pixmill(&["sql", "--threads", threads, "--format", "csv", "-c", &statements]).success();
-        // What is told of the four models has digits that aren't rounded.
-        run.split("cluster,size,cost,cx,cy,cz\n").nth(1).expect("clusters").to_string()
+         FROM 'points/*.parquet' GROUP BY k, o, v ORDER BY k, o, v",
+        create.concat()
+    )
+}
+
+/// What the models of points have come to, without what is told of them, which has digits that aren't rounded.
+fn found(run: &str) -> String {
+    let found = run.split("cluster,size,cost,cx,cy,cz\n").nth(1).expect("clusters").to_string();
+    assert!(found.lines().count() > 60, "{found}");
+    found
+}
+
+#[test]
+fn models_are_the_same_on_1_2_and_7_threads() {
+    let workspace = with_points(20_000);
+    let statements = models_of_points(|_| String::new());
+    let run = |threads: &str| {
+        found(&workspace.pixmill(&["sql", "--threads", threads, "--format", "csv", "-c", &statements]).success())
     };
-    let expected = found("1");
-    assert!(expected.lines().count() > 60, "{expected}");
+    let expected = run("1");
     for threads in ["2", "7"] {
-        assert_eq!(found(threads), expected, "{threads} threads");
+        assert_eq!(run(threads), expected, "{threads} threads");
     }
+}
+
+/// What a statement gets for rows that need more than a quarter of it.
+const LITTLE_MEMORY: &str = "SET pixmill.memory_limit = '1M';";
+
+#[test]
+fn models_are_the_same_where_memory_has_no_room_for_their_rows() {
+    let workspace = with_points(20_000);
+    let run = |statements: &str| found(&workspace.pixmill(&["sql", "--format", "csv", "-c", statements]).success());
+    let expected = run(&models_of_points(|_| String::new()));
+    assert_eq!(run(&format!("{LITTLE_MEMORY} {}", models_of_points(|_| String::new()))), expected);
+    let kept = models_of_points(|name| format!("LOCATION 'models/{name}.parquet'"));
+    assert_eq!(run(&format!("{LITTLE_MEMORY} {kept}")), expected);
+    assert_eq!(workspace.files("models").len(), 4, "nothing but models stays");
+}
+
+#[test]
+fn executors_go_over_rows_beside_the_model_also_where_some_are_killed_in_a_round() {
+    let workspace = with_points(60_000);
+    let csv = |statements: &str| workspace.pixmill(&["sql", "--format", "csv", "-c", statements]);
+    let expected = found(&csv(&models_of_points(|_| String::new())).success());
+    let mut cluster = Cluster::start(&workspace, 3);
+    let kept = models_of_points(|name| format!("LOCATION 'models/{name}.parquet'"));
+    let statements = format!("{LITTLE_MEMORY} {kept}");
+    let client = cluster.start_client(&["sql", "--cluster", &cluster.address, "--format", "csv", "-c", &statements]);
+    // The rows are there, and rounds go over them.
+    let is_there = |name: &String| name.starts_with(".clusters.parquet.rows-");
+    eventually("the rows of a model", || workspace.names("models").iter().any(is_there));
+    for executor in [0, 1] {
+        cluster.kill(executor);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(found(&client.finish().success()), expected);
+    assert_eq!(workspace.files("models").len(), 4, "nothing but models stays");
+}
+
+#[test]
+fn a_fit_that_is_given_up_leaves_no_model_and_no_rows() {
+    let workspace = with_points(60_000);
+    let cluster = Cluster::start(&workspace, 2);
+    let statements = format!(
+        "{LITTLE_MEMORY} CREATE MODEL m USING kmeans(k => 100, seed => 3) LOCATION 'models/m.parquet' AS SELECT x, y, z FROM 'points/*.parquet'"
+    );
+    let client = cluster.start_sql(&statements);
+    eventually("the rows of a model", || !workspace.names("models").is_empty());
+    client.signal("INT");
+    let finished = client.finish();
+    assert_eq!(finished.code, 130, "{finished:?}");
+    eventually("an empty folder", || workspace.names("models").is_empty());
+}
+
+#[test]
+fn a_model_is_fitted_to_rows_in_a_bucket_and_kept_there() {
+    let site = Site::new();
+    let points = "SELECT (value * 577 % 10007) / 10007.0 AS x, (value * 241 % 10007) / 10007.0 + value % 3 AS y FROM generate_series(1, 20000)";
+    site.sql(&format!("COPY ({points}) TO 's3://photos/points.parquet'")).success();
+    let create = |memory: &str, name: &str| {
+        format!(
+            "{memory} CREATE MODEL m USING standard_scaler() | kmeans(k => 5) LOCATION 's3://photos/models/{name}.parquet' \
+             AS SELECT x, y FROM 's3://photos/points.parquet'"
+        )
+    };
+    let ask = |name: &str| {
+        format!(
+            "SELECT predict('s3://photos/models/{name}.parquet', x, y) AS cluster, count(*) AS n FROM 's3://photos/points.parquet' \
+             GROUP BY cluster ORDER BY cluster"
+        )
+    };
+    site.sql(&create("", "here")).success();
+    let expected = site.sql(&ask("here")).success();
+    assert_eq!(expected.lines().count(), 6, "{expected}");
+    let cluster = site.cluster(2);
+    site.on(&cluster, &create(LITTLE_MEMORY, "there")).success();
+    assert_eq!(site.on(&cluster, &ask("there")).success(), expected);
+    let taken = site.sql(&create("", "here")).failure(2);
+    assert!(taken.contains("there is a file 's3://photos/models/here.parquet' already"), "{taken}");
+    let left: Vec<String> = site.server.keys("photos").into_iter().filter(|key| key.starts_with("models/")).collect();
+    assert_eq!(left, ["models/here.parquet", "models/there.parquet"]);
 }
 
 #[test]

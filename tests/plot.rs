@@ -242,7 +242,7 @@ fn what_cant_be_drawn_is_told() {
     let unnamed = failed("SELECT 1 AS lat, 2 AS lon", &out, 2);
     assert!(
         unnamed
-            .starts_with("error: a plot needs the columns x and y, or xy, a list of two numbers: the columns are lat")
+            .starts_with("error: a plot needs the columns x and y, or xy, a list of two numbers, or for a confusion matrix label, predicted and rows: the columns are lat")
     );
     assert!(
         failed("SET pixmill.resume = true", &out, 2).starts_with("error: only the rows of a query are drawn, got SET")
@@ -258,4 +258,74 @@ fn what_cant_be_drawn_is_told() {
     );
     assert!(failed("", &out, 2).contains("there is nothing to draw"));
     assert_eq!(workspace.names(""), Vec::<String>::new());
+}
+
+/// Three classes, of whose nine cells six have rows, and one row without a class.
+const MATRIX: &str = "SELECT * FROM (VALUES ('a', 'a', 8), ('a', 'b', 2), ('b', 'b', 1200), ('b', 'c', 0), ('c', 'a', 1), ('c', 'c', 3), \
+                      (NULL, 'a', 1)) AS t(label, predicted, rows)";
+
+#[test]
+fn rows_of_label_predicted_and_rows_are_a_confusion_matrix() {
+    let workspace = Workspace::new();
+    let args = ["--out", "matrix.svg", "--title", "Three classes", "--width", "400", "--height", "300"];
+    let stderr = told(&workspace, MATRIX, &args);
+    let (note, wrote) = stderr.split_once('\n').expect("two lines");
+    assert_eq!(note, "left out 1 row: label or predicted is NULL");
+    assert!(wrote.starts_with("wrote 3 classes, 1,214 rows, 99.8 % of them right, "), "{wrote}");
+    let svg = workspace.read("matrix.svg");
+    assert_well_formed(&svg);
+    let (start, rest) = svg.split_once("<style>").expect("a style");
+    let (_, rest) = rest.split_once("</style>").expect("its end");
+    insta::assert_snapshot!(format!("{start}<style></style>{rest}"));
+}
+
+#[test]
+fn a_model_is_evaluated_into_a_picture_of_every_kind() {
+    let workspace = Workspace::new();
+    let sql = "CREATE TABLE t AS SELECT value % 12 AS label, value % 12 + (value * 7 % 11) / 5.0 AS x FROM generate_series(1, 600); \
+               CREATE MODEL m USING logistic_regression(label => label, l2 => 1) AS SELECT * FROM t; \
+               EVALUATE MODEL m CONFUSION AS SELECT * FROM t";
+    for out in ["m.svg", "m.html", "m.png"] {
+        let told = told(&workspace, sql, &["--out", out, "--width", "300", "--height", "300"]);
+        assert!(told.contains("12 classes, 600 rows, "), "{told}");
+    }
+    // Numbers are in their order, and names that are wider than their cells stand upright.
+    let svg = workspace.read("m.svg");
+    let names: Vec<&str> = svg
+        .split("rotate(-90")
+        .skip(1)
+        .map(|rest| {
+            let (_, text) = rest.split_once('>').expect("the end of a tag");
+            text.split_once('<').expect("the end of a text").0
+        })
+        .collect();
+    assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]);
+    assert_well_formed(&workspace.read("m.html"));
+    let picture = picture(&workspace, "m.png");
+    let (width, height) = picture.dimensions();
+    assert_eq!(width, 300);
+    // Of the cells on the diagonal there is something to see: no cell of it has the colour of one without rows.
+    let nothing = Rgb([0xE2, 0xE5, 0xEA]);
+    assert!(picture.pixels().any(|pixel| *pixel == nothing));
+    assert!(*picture.get_pixel(width - 20, height - 20) != nothing);
+    let blocks = plot(&workspace, sql, &["--graphics", "blocks"]).success();
+    assert_eq!(blocks.lines().count(), 13, "{blocks}");
+}
+
+#[test]
+fn what_is_no_confusion_matrix_is_told() {
+    let workspace = Workspace::new();
+    let failed = |sql: &str, code: i32| plot(&workspace, sql, &["--out", "m.svg"]).failure(code);
+    let text = failed("SELECT 'a' AS label, 'a' AS predicted, 'x' AS rows", 2);
+    assert!(text.starts_with("error: column 'rows' of a confusion matrix must be whole numbers, got Utf8"), "{text}");
+    let below = failed("SELECT 'a' AS label, 'a' AS predicted, -1 AS rows", 1);
+    assert!(below.starts_with("error: column 'rows' of a confusion matrix must be numbers from 0, got -1"), "{below}");
+    let none = failed("SELECT 'a' AS label, 'a' AS predicted, 1 AS rows WHERE false", 1);
+    assert!(none.starts_with("error: nothing to draw: the query has no rows with a class"), "{none}");
+    let many = failed("SELECT value AS label, value AS predicted, 1 AS rows FROM generate_series(1, 101)", 1);
+    assert!(many.starts_with("error: a confusion matrix is drawn of up to 100 classes, got 101"), "{many}");
+    // What has places is drawn as points.
+    let points =
+        told(&workspace, "SELECT 1 AS x, 2 AS y, 'a' AS label, 'a' AS predicted, 1 AS rows", &["--out", "m.svg"]);
+    assert!(points.starts_with("wrote 1 point, "), "{points}");
 }

@@ -1,4 +1,4 @@
-//! `pixmill plot`: a scatter plot of a query.
+//! `pixmill plot`: a picture of a query's rows.
 
 use std::fs;
 use std::io::Write;
@@ -14,18 +14,20 @@ use crate::error::{Error, Result};
 use crate::plot::{self, Look, PlotFormat, Theme};
 use crate::sheet::{Graphics, NO_PICTURES};
 
-/// Draw the rows of a query as points
+/// Draw the rows of a query as points, or as a confusion matrix
 ///
 /// The query's columns are told by their names: x and y, or xy, a list of two numbers (as tsne gives them); color, where there is one (text,
 /// booleans and up to 24 different integers are classes, other numbers a scale); label, which an SVG and a page show of a point;
 /// image, the thumbnail that a page shows of it (an image, the bytes of a file, or a path or URL of a store). Rows whose x or y is NULL
 /// or not finite are left out and counted. A PNG shows up to 1,000,000 points, an SVG and a page a sample of 20,000 of them, and a page
-/// thumbnails of the first 2,000 different images.
+/// thumbnails of the first 2,000 different images. The columns label, predicted and rows, as EVALUATE MODEL ... CONFUSION gives them, are a
+/// confusion matrix of up to 100 classes.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  pixmill plot -c \"SELECT width AS x, height AS y, label AS color, path AS label, path AS image FROM 'photos.parquet'\" --out sizes.html\n  \
                   pixmill plot tsne.sql --out tsne.svg --title 'Fruits'\n  \
-                  pixmill plot -c \"SELECT tsne(features) OVER (ORDER BY path) AS xy, label AS color FROM 'features.parquet'\""
+                  pixmill plot -c \"SELECT tsne(features) OVER (ORDER BY path) AS xy, label AS color FROM 'features.parquet'\"\n  \
+                  pixmill plot -c \"CREATE EXTERNAL MODEL iris LOCATION 'iris.parquet'; EVALUATE MODEL iris CONFUSION AS SELECT * FROM 'test.parquet'\" --out confusion.svg"
 )]
 pub(crate) struct PlotCommand {
     /// A file of statements, the last of which is the query; stdin where neither it nor -c is given

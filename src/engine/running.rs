@@ -49,9 +49,10 @@ impl RunningStatement {
         };
         let (schema, task) = match then {
             Some(Then::Fit(fit)) => {
+                let is_distributed = ClusterExec::in_plan(&executed).is_some();
                 let work = async move {
                     // Nobody listening any more is as good as an answer.
-                    let _ = sender.send(fit.run(&ctx, executed, task_ctx).await).await;
+                    let _ = sender.send(fit.run(&ctx, executed, task_ctx, is_distributed).await).await;
                 };
                 (Fit::schema(), cpu.spawn(work))
             }

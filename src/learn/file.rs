@@ -1,5 +1,7 @@
 //! Files of models: Parquet of one row.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -7,8 +9,11 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::prelude::SessionConfig;
 use pixmill_udfs::{FittedModel, catch_panic};
 use prost::bytes::Bytes;
+use url::Url;
 
-use crate::storage::{AllowList, Directory, Reach, while_others_go_on};
+use crate::storage::{
+    AllowList, Directory, NewFile, Reach, literal_object_url, literal_url, token, while_others_go_on,
+};
 
 /// The most bytes of a file.
 const MOST_BYTES: usize = 1 << 30;
@@ -81,6 +86,16 @@ impl Target {
         &self.location
     }
 
+    /// A file beside the model that is passed over by readers and is nobody else's.
+    ///
+    /// # Errors
+    /// A directory that can't be made.
+    pub(super) fn hidden_file(&self) -> Result<HiddenFile> {
+        let name = format!(".{}.rows-{}.parquet", self.name, token()?);
+        self.directory.make("").map_err(|error| exec_datafusion_err!("cannot make '{}': {error}", self.directory))?;
+        Ok(HiddenFile { directory: self.directory.clone(), name })
+    }
+
     fn check(&self) -> Result<()> {
         if self.or_replace {
             return Ok(());
@@ -115,5 +130,52 @@ impl Target {
             self.directory.sync("")
         });
         written.map_err(|error| exec_datafusion_err!("cannot write the model '{}': {error}", self.location))
+    }
+}
+
+/// A file that is removed with this.
+#[derive(Debug)]
+pub(super) struct HiddenFile {
+    directory: Directory,
+    name: String,
+}
+
+impl HiddenFile {
+    /// Begins to write it.
+    ///
+    /// # Errors
+    /// A place where nothing can be written.
+    pub(super) fn create(&self) -> Result<NewFile> {
+        let file = self.directory.begin(&self.name, &self.name, &Arc::default());
+        file.map_err(|error| exec_datafusion_err!("cannot write '{}' in '{}': {error}", self.name, self.directory))
+    }
+
+    /// Ends what [`Self::create`] began.
+    ///
+    /// # Errors
+    /// Bytes that can't be written.
+    pub(super) fn finish(&self, file: NewFile) -> Result<()> {
+        let finished = self.directory.finish(file, &self.name, &self.name);
+        finished.map_err(|error| exec_datafusion_err!("cannot write '{}' in '{}': {error}", self.name, self.directory))
+    }
+
+    /// Where DataFusion reads it.
+    ///
+    /// # Errors
+    /// A path that DataFusion can't have.
+    pub(super) fn url(&self) -> Result<Url> {
+        let location = match self.directory.local() {
+            Some(directory) => directory.join(&self.name).to_string_lossy().into_owned(),
+            None => return literal_object_url(&format!("{}/{}", self.directory, self.name)),
+        };
+        literal_url(&location)?.ok_or_else(|| exec_datafusion_err!("'{location}' is not a local path"))
+    }
+}
+
+impl Drop for HiddenFile {
+    fn drop(&mut self) {
+        if let Err(error) = while_others_go_on(|| self.directory.remove(std::slice::from_ref(&self.name))) {
+            tracing::warn!("'{}' stays in '{}': {error}", self.name, self.directory);
+        }
     }
 }

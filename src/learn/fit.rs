@@ -19,6 +19,7 @@ use super::file::Target;
 use super::gather::{Columns, Gathered, gather};
 use super::names::{Models, Named};
 use super::rounds::RowsOfModel;
+use super::spill::SpillPlace;
 use super::statement::{CreateModel, model_name};
 use super::steps::{Step, steps};
 use crate::storage::while_others_go_on;
@@ -113,7 +114,8 @@ impl Fit {
         }
     }
 
-    /// Gathers the rows, fits the steps, and gives the model its name. Nothing is changed where that fails, or is given up.
+    /// Gathers the rows, fits the steps, and gives the model its name. Nothing is changed where that fails, or is given up. Rows that memory
+    /// has no room for are beside the model where other processes work, too.
     ///
     /// # Errors
     /// What stopped the query; rows that the steps can't be fitted to; a file that can't be written.
@@ -122,9 +124,14 @@ impl Fit {
         ctx: &SessionContext,
         plan: Arc<dyn ExecutionPlan>,
         context: Arc<TaskContext>,
+        is_distributed: bool,
     ) -> Result<RecordBatch> {
-        let gathered = gather(&self.columns, plan, &context).await?;
-        let model = self.fitted(gathered).await?;
+        let place = match &self.target {
+            Some(target) if is_distributed => SpillPlace::Beside(target.clone()),
+            _ => SpillPlace::Temporary(Arc::clone(&context.runtime_env().disk_manager)),
+        };
+        let gathered = gather(&self.columns, plan, &context, place).await?;
+        let model = self.fitted(ctx, &context, gathered).await?;
         let told = told(&self.name, &model)?;
         if let Some(target) = &self.target {
             target.write(&model)?;
@@ -137,14 +144,14 @@ impl Fit {
         Ok(told)
     }
 
-    async fn fitted(&self, gathered: Gathered) -> Result<FittedModel> {
+    async fn fitted(&self, ctx: &SessionContext, context: &TaskContext, gathered: Gathered) -> Result<FittedModel> {
         // As many as statements have here.
         let threads = tokio::runtime::Handle::current().metrics().num_workers();
-        let Gathered { features, label, classes, batches, rows, left_out, memory: _memory } = gathered;
+        let Gathered { features, label, classes, kept, rows, left_out } = gathered;
         let fitted_to =
             |label| FittedTo { features: features.clone(), label, rows, left_out, query: self.query.clone() };
         let mut names = numbered(&features);
-        let mut of_model = RowsOfModel::in_memory(batches, threads)?;
+        let mut of_model = RowsOfModel::new(kept, ctx, context, threads)?;
         let mut fitted: Vec<FittedStep> = Vec::new();
         for step in &self.steps {
             let what = format!("{} ({}/{})", step.kind.name(), fitted.len() + 1, self.steps.len());
@@ -167,8 +174,7 @@ impl Fit {
             if step.kind.is_transform() && fitted.len() < self.steps.len() {
                 let so_far = Arc::new(FittedModel::try_new(fitted.clone(), fitted_to(None))?);
                 // Each step's input comes from the one before it, and the first one's from the features.
-                of_model =
-                    RowsOfModel::transformed(&of_model, &prediction(last_of(&so_far)?, Answer::Prediction)?).await?;
+                of_model = of_model.transformed(&prediction(last_of(&so_far)?, Answer::Prediction)?).await?;
                 if step.kind == StepKind::Pca {
                     let count = so_far.steps().last().map_or(0, |step| components(&step.numbers));
                     names = (1..=count).map(|number| format!("component {number}")).collect();

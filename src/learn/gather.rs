@@ -7,17 +7,18 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBat
 use datafusion::arrow::compute::{cast, concat_batches, filter_record_batch, is_not_null, take};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef, UInt64Type};
 use datafusion::arrow::row::{OwnedRow, RowConverter, SortField};
+use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{Column, Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
-use datafusion::functions_nested::expr_fn::array_length;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast as cast_expr};
+use datafusion::functions_nested::expr_fn::{array_length, make_array};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast as cast_expr, when};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use futures::StreamExt;
-use indicatif::HumanBytes;
 use pixmill_udfs::{FittedFeature, FittedLabel};
 use tokio::task::JoinSet;
 
+use super::spill::{SpillPlace, SpilledRows, SpillingRows};
 use crate::words::counted;
 
 /// The most classes of a label.
@@ -82,7 +83,12 @@ impl Columns {
         Ok(Self { features, label: found.cloned(), is_class })
     }
 
-    /// The query of vectors `x`, of the label, and of the lengths of lists.
+    /// The features and the label.
+    fn all(&self) -> impl Iterator<Item = &FieldRef> {
+        self.features.iter().chain(&self.label)
+    }
+
+    /// The query of vectors `x`, of the label `y`, of the lengths of lists, and of what is NULL in rows that are left out.
     pub(super) fn gathered(&self, rows: LogicalPlan) -> Result<LogicalPlan> {
         let column = |field: &FieldRef| Expr::Column(Column::new_unqualified(field.name()));
         let vector = pixmill_udfs::all().into_iter().find(|function| function.name() == "vector");
@@ -100,9 +106,19 @@ impl Columns {
         for (place, field) in self.features.iter().enumerate().filter(|(_, field)| field.data_type().is_nested()) {
             columns.push(array_length(column(field)).alias(format!("length{place}")));
         }
+        let are_null: Vec<Expr> = self.all().map(|field| column(field).is_null()).collect();
+        if let Some(is_left_out) = are_null.iter().cloned().reduce(Expr::or) {
+            columns.push(when(is_left_out, make_array(are_null)).end()?.alias("nulls"));
+        }
         // A subquery's qualifiers are no part of the names.
         LogicalPlanBuilder::from(rows).alias("rows")?.project(columns)?.build()
     }
+}
+
+/// Columns in words: `'a' is`, or `'a' and 'b' are`.
+fn are(columns: &[&FieldRef]) -> String {
+    let names: Vec<String> = columns.iter().map(|field| format!("'{}'", field.name())).collect();
+    format!("{} {}", names.join(" and "), if names.len() == 1 { "is" } else { "are" })
 }
 
 fn is_feature(data_type: &DataType) -> bool {
@@ -115,19 +131,22 @@ fn is_feature(data_type: &DataType) -> bool {
     }
 }
 
-/// Rows in memory.
-#[derive(Debug)]
+/// Rows that were gathered.
 pub(super) struct Gathered {
     pub(super) features: Vec<FittedFeature>,
     pub(super) label: Option<FittedLabel>,
     /// The class of each number of the label, in the labels' order.
     pub(super) classes: Vec<f64>,
-    /// Batches of `x` and, where there is a label, `y`.
-    pub(super) batches: Vec<RecordBatch>,
+    /// `x` and, where there is a label, `y`.
+    pub(super) kept: KeptRows,
     pub(super) rows: u64,
     pub(super) left_out: u64,
-    /// Gives the memory back with the rows.
-    pub(super) memory: MemoryReservation,
+}
+
+/// Where the rows are. Memory and files are given back with this.
+pub(super) enum KeptRows {
+    InMemory(Vec<RecordBatch>, MemoryReservation),
+    Spilled(SpilledRows),
 }
 
 /// What a batch of `x` and `y` looks like.
@@ -139,16 +158,17 @@ fn schema(has_label: bool) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Executes the query of [`Columns::gathered`] and keeps its rows.
+/// Executes the query of [`Columns::gathered`] and keeps its rows: in memory up to a quarter of the limit, else all of them in files.
 ///
 /// # Errors
-/// What stopped the query; numbers that aren't finite; more rows than a quarter of the memory limit holds.
+/// What stopped the query; numbers that aren't finite; more rows than the place to spill to holds.
 pub(super) async fn gather(
     columns: &Columns,
     plan: Arc<dyn ExecutionPlan>,
     context: &Arc<TaskContext>,
+    place: SpillPlace,
 ) -> Result<Gathered> {
-    let mut gathering = Gathering::new(columns, context);
+    let mut gathering = Gathering::new(columns, context, place);
     // Batches come from tasks of their own, so that partitions are worked on side by side.
     let mut tasks = JoinSet::new();
     let (sender, mut batches) = tokio::sync::mpsc::channel::<Result<RecordBatch>>(4);
@@ -182,12 +202,16 @@ struct Gathering<'a> {
     widths: Option<Vec<usize>>,
     rows: u64,
     left_out: u64,
+    /// In how many rows each column is NULL.
+    nulls: Vec<u64>,
     memory: MemoryReservation,
     most: Option<usize>,
+    place: SpillPlace,
+    spilling: Option<SpillingRows>,
 }
 
 impl<'a> Gathering<'a> {
-    fn new(columns: &'a Columns, context: &Arc<TaskContext>) -> Self {
+    fn new(columns: &'a Columns, context: &Arc<TaskContext>, place: SpillPlace) -> Self {
         let pool = context.memory_pool();
         let most = match pool.memory_limit() {
             MemoryLimit::Finite(bytes) => Some(bytes / 4),
@@ -201,8 +225,11 @@ impl<'a> Gathering<'a> {
             widths: None,
             rows: 0,
             left_out: 0,
+            nulls: vec![0; columns.all().count()],
             memory: MemoryConsumer::new("CREATE MODEL").register(pool),
             most,
+            place,
+            spilling: None,
         }
     }
 
@@ -212,6 +239,7 @@ impl<'a> Gathering<'a> {
             whole = datafusion::arrow::compute::and(&whole, &is_not_null(batch.column(1))?)?;
         }
         self.left_out += (batch.num_rows() - whole.true_count()) as u64;
+        self.count_nulls(batch)?;
         let batch = filter_record_batch(batch, &whole)?;
         if batch.num_rows() == 0 {
             return Ok(());
@@ -244,19 +272,37 @@ impl<'a> Gathering<'a> {
             });
         }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        let bytes = batch.get_array_memory_size();
-        if let Some(most) = self.most
-            && self.memory.size() + bytes > most
-        {
-            return exec_err!(
-                "CREATE MODEL: the rows need more than {}, a quarter of pixmill.memory_limit; take fewer rows, or SET pixmill.memory_limit \
-                 to more",
-                HumanBytes(most as u64)
-            );
-        }
-        self.memory.try_grow(bytes)?;
         self.rows += batch.num_rows() as u64;
-        self.batches.push(batch);
+        self.keep(batch)
+    }
+
+    fn count_nulls(&mut self, batch: &RecordBatch) -> Result<()> {
+        let lists = batch.column_by_name("nulls").and_then(|nulls| nulls.as_list_opt::<i32>());
+        for list in lists.into_iter().flat_map(|lists| lists.iter().flatten()) {
+            for (count, is_null) in self.nulls.iter_mut().zip(as_boolean_array(&list)?) {
+                *count += u64::from(is_null == Some(true));
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, batch: RecordBatch) -> Result<()> {
+        if let Some(spilling) = &mut self.spilling {
+            return spilling.write(&batch);
+        }
+        let bytes = batch.get_array_memory_size();
+        let has_room = self.most.is_none_or(|most| self.memory.size() + bytes <= most);
+        if has_room && self.memory.try_grow(bytes).is_ok() {
+            self.batches.push(batch);
+            return Ok(());
+        }
+        let numbers = self.widths.iter().flatten().sum();
+        let mut spilling = SpillingRows::new(self.place.clone(), &self.schema, numbers);
+        for batch in self.batches.drain(..).chain([batch]) {
+            spilling.write(&batch)?;
+        }
+        self.memory.free();
+        self.spilling = Some(spilling);
         Ok(())
     }
 
@@ -303,7 +349,19 @@ impl<'a> Gathering<'a> {
         if self.rows == 0 {
             let why = match self.left_out {
                 0 => "the query has no rows".to_string(),
-                rows => format!("all {} hold NULL", counted(rows, "row")),
+                rows => {
+                    let only: Vec<&FieldRef> = self
+                        .columns
+                        .all()
+                        .zip(&self.nulls)
+                        .filter(|(_, nulls)| **nulls == rows)
+                        .map(|(f, _)| f)
+                        .collect();
+                    match only.is_empty() {
+                        true => format!("all {} hold NULL", counted(rows, "row")),
+                        false => format!("{} NULL in all {}", are(&only), counted(rows, "row")),
+                    }
+                }
             };
             return exec_err!("CREATE MODEL: there is nothing to learn from: {why}");
         }
@@ -311,10 +369,12 @@ impl<'a> Gathering<'a> {
             features,
             label,
             classes,
-            batches: in_larger(&self.schema, self.batches)?,
+            kept: match self.spilling {
+                Some(spilling) => KeptRows::Spilled(spilling.finish()?),
+                None => KeptRows::InMemory(in_larger(&self.schema, self.batches)?, self.memory),
+            },
             rows: self.rows,
             left_out: self.left_out,
-            memory: self.memory,
         })
     }
 }

@@ -7,6 +7,7 @@ mod fit;
 mod gather;
 mod names;
 mod rounds;
+mod spill;
 mod statement;
 mod steps;
 
@@ -15,3 +16,4 @@ pub(crate) use evaluate::{Evaluation, evaluation, of_clusters};
 pub(crate) use fit::{Fit, Rounds};
 pub(crate) use names::{Models, register_models};
 pub(crate) use statement::ModelStatement;
+pub(crate) use steps::{step_names, step_parameters};

@@ -5,21 +5,52 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::catalog::MemTable;
 use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, col, lit};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use pixmill_learn::{Pass, Sums};
 use pixmill_udfs::Round;
+
+use super::gather::KeptRows;
+use super::spill::SpilledRows;
 
 /// Vectors, and numbers of labels where there are some.
 pub(super) struct RowsOfModel {
     frame: DataFrame,
     threads: usize,
     has_label: bool,
+    held: Held,
+}
+
+/// What is given back when nobody goes over the rows any more.
+enum Held {
+    Memory(MemoryReservation),
+    Files(#[expect(dead_code, reason = "it is there to be dropped")] SpilledRows),
 }
 
 impl RowsOfModel {
-    /// Rows in memory, over which so many threads go.
-    pub(super) fn in_memory(batches: Vec<RecordBatch>, threads: usize) -> Result<Self> {
+    /// Rows over which so many threads of this process go, or the session of the statement where all of its executors reach them.
+    pub(super) fn new(kept: KeptRows, ctx: &SessionContext, context: &TaskContext, threads: usize) -> Result<Self> {
+        let rows = match kept {
+            KeptRows::InMemory(batches, memory) => return Self::in_memory(batches, memory, threads),
+            KeptRows::Spilled(rows) => rows,
+        };
+        let frame = match rows.is_beside {
+            true => {
+                // Rounds have the statement's name.
+                let mut state = ctx.state();
+                state.config_mut().clone_from(context.session_config());
+                let rows = ctx.read_table(rows.table()?)?;
+                DataFrame::new(state, rows.into_unoptimized_plan())
+            }
+            false => session_here(threads).read_table(rows.table()?)?,
+        };
+        let has_label = frame.schema().fields().len() > 1;
+        Ok(Self { frame, threads, has_label, held: Held::Files(rows) })
+    }
+
+    fn in_memory(batches: Vec<RecordBatch>, memory: MemoryReservation, threads: usize) -> Result<Self> {
         let schema = batches.first().map(RecordBatch::schema);
         let schema = schema.ok_or_else(|| exec_datafusion_err!("internal error: a model of no rows"))?;
         let has_label = schema.fields().len() > 1;
@@ -37,11 +68,8 @@ impl RowsOfModel {
                 (start, before) = (start + length, before + length);
             }
         }
-        // A plain session: what is in this process needs no cluster.
-        let config = SessionConfig::new().with_target_partitions(threads.max(1)).with_round_robin_repartition(false);
-        let ctx = SessionContext::new_with_config(config);
-        let frame = ctx.read_table(Arc::new(MemTable::try_new(schema, partitions)?))?;
-        Ok(Self { frame, threads, has_label })
+        let frame = session_here(threads).read_table(Arc::new(MemTable::try_new(schema, partitions)?))?;
+        Ok(Self { frame, threads, has_label, held: Held::Memory(memory) })
     }
 
     /// What an aggregate of the vectors comes to.
@@ -62,17 +90,30 @@ impl RowsOfModel {
     }
 
     /// The rows with what a function makes of their vectors.
-    pub(super) async fn transformed(&self, function: &ScalarUDF) -> Result<Self> {
+    pub(super) async fn transformed(self, function: &ScalarUDF) -> Result<Self> {
         let mut columns = vec![function.call(vec![col("x")]).alias("x")];
         if self.has_label {
             columns.push(col("y"));
         }
-        let partitions = self.frame.clone().select(columns)?.collect_partitioned().await?;
-        Self::in_memory(partitions.into_iter().flatten().collect(), self.threads)
+        let frame = self.frame.select(columns)?;
+        match self.held {
+            Held::Memory(memory) => {
+                let batches = frame.collect_partitioned().await?.into_iter().flatten().collect();
+                Self::in_memory(batches, memory, self.threads)
+            }
+            // Each round transforms what it reads.
+            held => Ok(Self { frame, held, ..self }),
+        }
     }
 
     /// The principal components of the vectors.
     pub(super) async fn pca(&self, aggregate: &AggregateUDF, k: usize) -> Result<ArrayRef> {
         self.aggregate(aggregate, vec![lit(k as i64)]).await
     }
+}
+
+/// A plain session: what is in this process needs no cluster.
+fn session_here(threads: usize) -> SessionContext {
+    let config = SessionConfig::new().with_target_partitions(threads.max(1)).with_round_robin_repartition(false);
+    SessionContext::new_with_config(config)
 }

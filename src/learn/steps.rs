@@ -73,7 +73,27 @@ pub(super) fn steps(using: &Expr) -> Result<Vec<Step>> {
 }
 
 fn names() -> String {
-    StepKind::ALL.map(|(name, _)| name).join(", ")
+    step_names().collect::<Vec<_>>().join(", ")
+}
+
+/// The names of all steps but `vector`.
+pub(crate) fn step_names() -> impl Iterator<Item = &'static str> {
+    StepKind::ALL.into_iter().map(|(name, _)| name)
+}
+
+/// The names of a step's arguments; none of what is no step.
+pub(crate) fn step_parameters(step: &str) -> &'static [&'static str] {
+    StepKind::named(step).map_or(&[], parameters)
+}
+
+fn parameters(kind: StepKind) -> &'static [&'static str] {
+    match kind {
+        StepKind::StandardScaler | StepKind::OneVsRest => &[],
+        StepKind::Pca => &["k"],
+        StepKind::KMeans => &["k", "seed"],
+        StepKind::LogisticRegression => &["label", "l2"],
+        StepKind::LinearRegression => &["label"],
+    }
 }
 
 /// The calls of a chain, in their order.
@@ -135,13 +155,7 @@ fn step(name: &str, call: &Function) -> Result<Step> {
         }
         return Ok(Step { kind, ..inner });
     }
-    let parameters: &[&str] = match kind {
-        StepKind::StandardScaler | StepKind::OneVsRest => &[],
-        StepKind::Pca => &["k"],
-        StepKind::KMeans => &["k", "seed"],
-        StepKind::LogisticRegression => &["label", "l2"],
-        StepKind::LinearRegression => &["label"],
-    };
+    let parameters = parameters(kind);
     let mut given: Vec<Option<&Expr>> = vec![None; parameters.len()];
     for (place, (argument, value)) in arguments(call)?.into_iter().enumerate() {
         let place = match argument {

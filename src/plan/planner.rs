@@ -32,10 +32,10 @@ use crate::config::PixmillOptions;
 use crate::exec::{boxed_create_physical_plan, boxed_plan_extension};
 use crate::format::manifest::{MANIFEST, Manifest, OLD_MANIFEST, Shard};
 use crate::sink::{
-    CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, sweep_behind_manifest, token,
+    CommitExec, ShardSinkExec, Target, WriteShardsNode, finished_rows, result_schema, sweep_behind_manifest,
 };
 use crate::source::{ReadExec, check_arrow_files};
-use crate::storage::{self, AllowList, Directory, check_object_url, while_others_go_on};
+use crate::storage::{self, AllowList, Directory, check_object_url, token, while_others_go_on};
 
 /// DataFusion's planner, and this crate's nodes.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::memory_rows::rows_in_memory;
-use crate::sink::{Fingerprint, SinkOptions, WriteShardsNode, token};
+use crate::sink::{Fingerprint, SinkOptions, WriteShardsNode};
 use crate::source::{FilesTable, TableMessage};
-use crate::storage::while_others_go_on;
+use crate::storage::{token, while_others_go_on};
 
 /// The fingerprint of a statement. Where it writes to is no part of it, nor whether it may replace what is there.
 pub(super) fn fingerprint(node: &WriteShardsNode, session: &ConfigOptions) -> Result<String> {

@@ -313,7 +313,7 @@ const ON_LIGHT: (f64, f64) = (0.55, 0.0);
 const ON_DARK: (f64, f64) = (0.38, 1.0);
 
 /// A step of the scale.
-fn step(number: usize) -> Shade {
+pub(super) fn step(number: usize) -> Shade {
     let share = number as f64 / (STEPS - 1) as f64;
     let colour = |(from, to): (f64, f64)| viridis(from + (to - from) * share);
     Shade { name: ShadeName("step", number + 1), light: colour(ON_LIGHT), dark: colour(ON_DARK) }

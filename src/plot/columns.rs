@@ -57,7 +57,8 @@ impl Columns {
             }
             _ => {
                 return Err(Error::Usage(format!(
-                    "a plot needs the columns x and y, or xy, a list of two numbers: {}; name them with AS",
+                    "a plot needs the columns x and y, or xy, a list of two numbers, or for a confusion matrix label, predicted and rows: {}; \
+                     name them with AS",
                     listed(&RecordBatch::new_empty(Arc::clone(schema)))
                 )));
             }
@@ -157,7 +158,8 @@ mod tests {
         let error = |columns| places(&batch(columns)).expect_err("refused").to_string();
         assert_eq!(
             error(vec![("x", Arc::clone(&number)), ("lat", Arc::clone(&text))]),
-            "a plot needs the columns x and y, or xy, a list of two numbers: the columns are x (Int64), lat (Utf8); name them with AS"
+            "a plot needs the columns x and y, or xy, a list of two numbers, or for a confusion matrix label, predicted and rows: the columns \
+             are x (Int64), lat (Utf8); name them with AS"
         );
         assert_eq!(
             error(vec![("x", Arc::clone(&number)), ("y", Arc::clone(&text))]),

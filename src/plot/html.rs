@@ -14,9 +14,10 @@ const SCRIPT_HASH: &str = "sha256-z3YZbSAC0RNU2ay7LORlifewQy9T6vpeCVHbFCknDog=";
 /// Writes the plot as an HTML page.
 pub(super) fn page(plot: &Plot) -> String {
     let drawn = Drawn::of(plot, PlotFormat::Html);
-    let title = plot.look.title.as_deref().unwrap_or("Scatter plot");
+    let title = plot.title();
+    let urls = plot.points().into_iter().flat_map(|points| &points.thumbnails.urls);
     // Nothing of a URL that holds a picture has a meaning in JSON or HTML.
-    let pictures: Vec<String> = plot.points.thumbnails.urls.iter().map(|url| format!("\"{url}\"")).collect();
+    let pictures: Vec<String> = urls.map(|url| format!("\"{url}\"")).collect();
     let body = html! {
         main {
             svg viewBox=(drawn.view_box()) role="img" aria-label=(Text(&plot.summary())) style={ "max-width: " (drawn.width * 1.6) "px" } {

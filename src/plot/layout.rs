@@ -11,12 +11,12 @@ use crate::sheet::text::{LINE, wrap};
 use crate::words::{cut, width};
 
 /// Around everything, and between its parts.
-const MARGIN: f64 = 16.0;
+pub(super) const MARGIN: f64 = 16.0;
 /// The width of a letter, about: letters of a picture are as wide, those of pages narrower.
-const LETTER: f64 = 8.0;
-const ROW: f64 = LINE as f64;
+pub(super) const LETTER: f64 = 8.0;
+pub(super) const ROW: f64 = LINE as f64;
 /// From the axis to what is written at its ticks.
-const TICK: f64 = 6.0;
+pub(super) const TICK: f64 = 6.0;
 /// The width of the bar of a scale.
 const BAR: f64 = 14.0;
 /// The radius of marks in the legend.
@@ -46,6 +46,10 @@ pub(super) trait Pen {
     fn fill(&mut self, at: At, size: (f64, f64), shade: &Shade);
     /// Writes a line as high as [`ROW`], whose upper end is at the place.
     fn write(&mut self, text: &str, at: At, shade: &Shade, anchor: Anchor);
+    /// Writes a line from below to above; the place is the middle of its beginning.
+    fn write_up(&mut self, text: &str, at: At, shade: &Shade);
+    /// Fills a box of which something is said.
+    fn cell(&mut self, at: At, size: (f64, f64), shade: &Shade, words: &str);
     /// The title.
     fn title(&mut self, text: &str, at: At);
     /// Draws a point; the number is its own.
@@ -327,11 +331,11 @@ impl Keys {
     }
 }
 
-fn text_width(text: &str) -> f64 {
+pub(super) fn text_width(text: &str) -> f64 {
     width(text) as f64 * LETTER
 }
 
 /// The letters that have a place in some pixels.
-fn letters(pixels: f64) -> usize {
+pub(super) fn letters(pixels: f64) -> usize {
     (pixels / LETTER).max(1.0) as usize
 }

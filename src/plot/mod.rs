@@ -1,10 +1,11 @@
-//! Scatter plots: the rows of a query as points, as an SVG, a PNG, one HTML page or a picture in a terminal.
+//! Plots: the rows of a query as points, or as a confusion matrix, as an SVG, a PNG, one HTML page or a picture in a terminal.
 
 mod colours;
 mod columns;
 mod html;
 mod layout;
 mod marker;
+mod matrix;
 mod png;
 mod points;
 mod svg;
@@ -18,9 +19,11 @@ use clap::ValueEnum;
 use indicatif::HumanBytes;
 
 use self::colours::Meaning;
+use self::matrix::{Counts, Matrix, MatrixColumns};
 use self::points::Points;
-use crate::engine::{Session, Statement};
+use crate::engine::{Session, Statement, StatementKind};
 use crate::error::{Error, Result};
+use crate::output::Watched;
 use crate::storage::write_whole;
 use crate::words::counted;
 
@@ -86,7 +89,14 @@ impl Default for Look {
 #[derive(Debug)]
 pub(crate) struct Plot {
     look: Look,
-    points: Points,
+    drawing: Drawing,
+}
+
+/// What is drawn.
+#[derive(Debug)]
+enum Drawing {
+    Points(Points),
+    Matrix(Matrix),
 }
 
 impl Plot {
@@ -95,7 +105,42 @@ impl Plot {
     /// # Errors
     /// A query that fails or has no points.
     pub(crate) async fn of(session: &Session, query: Statement, look: Look, format: PlotFormat) -> Result<Self> {
-        Ok(Self { look, points: Points::of(session, query, format).await? })
+        let text = query.to_string();
+        let prepared = session.prepare(query).await?;
+        if prepared.kind() != StatementKind::Query {
+            return Err(Error::Usage(format!("only the rows of a query are drawn, got {text}")));
+        }
+        let drawing = match MatrixColumns::find(&prepared.schema())? {
+            Some(columns) => {
+                let mut counts = Counts::default();
+                let mut watched = Watched::new(session.run(prepared).await?);
+                while let Some(batch) = watched.next().await {
+                    counts.add(columns, &batch?)?;
+                }
+                if let Some(text) = watched.finish() {
+                    eprintln!("{text}");
+                }
+                Drawing::Matrix(counts.matrix()?)
+            }
+            None => Drawing::Points(Points::of(session, prepared, format).await?),
+        };
+        Ok(Self { look, drawing })
+    }
+
+    fn points(&self) -> Option<&Points> {
+        match &self.drawing {
+            Drawing::Points(points) => Some(points),
+            Drawing::Matrix(_) => None,
+        }
+    }
+
+    /// What is said to be there.
+    fn title(&self) -> &str {
+        let kind = match self.drawing {
+            Drawing::Points(_) => "Scatter plot",
+            Drawing::Matrix(_) => "Confusion matrix",
+        };
+        self.look.title.as_deref().unwrap_or(kind)
     }
 
     /// The plot as a file.
@@ -112,19 +157,26 @@ impl Plot {
 
     /// What isn't in the picture, and why, a line for each reason.
     fn notes(&self, format: PlotFormat) -> Vec<String> {
-        self.points.notes(self.points.drawn(format).len())
+        match &self.drawing {
+            Drawing::Points(points) => points.notes(points.drawn(format).len()),
+            Drawing::Matrix(matrix) => matrix.notes(),
+        }
     }
 
     /// `320 points, 32 classes, 320 thumbnails`.
     fn summary(&self) -> String {
-        let mut parts = vec![counted(self.points.places.len() as u64, "point")];
-        if let Meaning::Classes(classes) = &self.points.colours.meaning {
+        let points = match &self.drawing {
+            Drawing::Points(points) => points,
+            Drawing::Matrix(matrix) => return matrix.summary(),
+        };
+        let mut parts = vec![counted(points.places.len() as u64, "point")];
+        if let Meaning::Classes(classes) = &points.colours.meaning {
             parts.push(match classes.len() {
                 1 => "1 class".to_string(),
                 number => format!("{number} classes"),
             });
         }
-        let pictures = self.points.thumbnails.urls.len();
+        let pictures = points.thumbnails.urls.len();
         if pictures > 0 {
             parts.push(counted(pictures as u64, "thumbnail"));
         }

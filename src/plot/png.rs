@@ -6,10 +6,11 @@ use plotters::style::RGBColor;
 use super::colours::Mark;
 use super::layout::{Anchor, At, Key, Layout, Pen};
 use super::marker::Marker;
+use super::matrix::MatrixLayout;
 use super::points::Points;
-use super::{Plot, PlotFormat, Theme};
+use super::{Drawing, Plot, PlotFormat, Theme};
 use crate::report::palette::{GREY_SHADE, INK_SHADE, PAPER, Shade};
-use crate::sheet::text::width;
+use crate::sheet::text::{LINE, width};
 use crate::sheet::{Canvas, encoded};
 
 /// Draws the plot as a PNG file.
@@ -23,24 +24,36 @@ pub(super) fn picture(plot: &Plot) -> Result<Vec<u8>, String> {
 
 /// The pixels of all of it.
 pub(super) fn pixels(plot: &Plot, theme: Theme) -> Canvas {
-    let layout = Layout::new(&plot.points, &plot.look, &plot.notes(PlotFormat::Png));
-    let mut brush = Brush::new(&layout, &plot.points, theme);
-    layout.draw(&plot.points, &plot.look, PlotFormat::Png, &mut brush);
-    brush.canvas
+    let notes = plot.notes(PlotFormat::Png);
+    match &plot.drawing {
+        Drawing::Points(points) => {
+            let layout = Layout::new(points, &plot.look, &notes);
+            let mut brush = Brush::new((layout.width, layout.height), Some(points), theme);
+            layout.draw(points, &plot.look, PlotFormat::Png, &mut brush);
+            brush.canvas
+        }
+        Drawing::Matrix(matrix) => {
+            let layout = MatrixLayout::new(matrix, &plot.look, &notes);
+            let mut brush = Brush::new((layout.width, layout.height), None, theme);
+            layout.draw(matrix, &plot.look, &mut brush);
+            brush.canvas
+        }
+    }
 }
 
-/// The pixels of its points alone.
-pub(super) fn coarse(plot: &Plot, (width, height): (u32, u32), theme: Theme) -> Canvas {
-    let layout = Layout::coarse(&plot.points, width, height);
-    let mut brush = Brush::new(&layout, &plot.points, theme);
+/// The pixels of points alone.
+pub(super) fn coarse(points: &Points, (width, height): (u32, u32), theme: Theme) -> Canvas {
+    let layout = Layout::coarse(points, width, height);
+    let mut brush = Brush::new((layout.width, layout.height), Some(points), theme);
     brush.fill((0.0, 0.0), (layout.width, layout.height), &PAPER);
-    layout.draw_points(&plot.points, PlotFormat::Png, &mut brush);
+    layout.draw_points(points, PlotFormat::Png, &mut brush);
     brush.canvas
 }
 
 struct Brush<'a> {
     canvas: Canvas,
-    points: &'a Points,
+    /// Where it is points that are drawn.
+    points: Option<&'a Points>,
     theme: Theme,
     /// The pixels of each shape.
     markers: Vec<Vec<(i32, i32, u8)>>,
@@ -48,8 +61,8 @@ struct Brush<'a> {
 }
 
 impl<'a> Brush<'a> {
-    fn new(layout: &Layout, points: &'a Points, theme: Theme) -> Self {
-        let canvas = Canvas::paper(layout.width as u32, layout.height.ceil() as u32);
+    fn new((width, height): (f64, f64), points: Option<&'a Points>, theme: Theme) -> Self {
+        let canvas = Canvas::paper(width as u32, height.ceil() as u32);
         Self { canvas, points, theme, markers: Vec::new(), opacity: 1.0 }
     }
 
@@ -59,7 +72,8 @@ impl<'a> Brush<'a> {
     }
 
     fn draw(&mut self, pixels: &[(i32, i32, u8)], (x, y): At, mark: Mark) {
-        let Some(shade) = self.points.colours.shades.get(mark.shade) else { return };
+        let shade = self.points.and_then(|points| points.colours.shades.get(mark.shade));
+        let Some(shade) = shade else { return };
         let colour = self.colour(shade);
         let (left, top) = (x.round() as i32, y.round() as i32);
         for (x, y, covered) in pixels {
@@ -85,6 +99,28 @@ impl Pen for Brush<'_> {
             Anchor::End => x - length,
         };
         self.canvas.write(text, (left.max(0.0).round() as u32, y.max(0.0).round() as u32), self.colour(shade));
+    }
+
+    fn write_up(&mut self, text: &str, (x, y): At, shade: &Shade) {
+        let (length, colour) = (width(text), self.colour(shade));
+        // Written on paper of its own, black on white, and turned.
+        let mut line = Canvas::paper(length, LINE);
+        line.fill((0, 0), (length, LINE), [255; 3]);
+        line.write(text, (0, 0), [0; 3]);
+        let (left, bottom) = ((x - f64::from(LINE) / 2.0).round() as i64, y.round() as i64);
+        for row in 0..LINE {
+            for column in 0..length {
+                let covered = line.rgb().get(((row * length + column) * 3) as usize).map_or(0, |value| 255 - value);
+                let at = (u32::try_from(left + i64::from(row)), u32::try_from(bottom - 1 - i64::from(column)));
+                if let (Ok(x), Ok(y), 1..) = (at.0, at.1, covered) {
+                    self.canvas.mix((x, y), colour, covered);
+                }
+            }
+        }
+    }
+
+    fn cell(&mut self, at: At, size: (f64, f64), shade: &Shade, _: &str) {
+        self.fill(at, size, shade);
     }
 
     fn title(&mut self, text: &str, (x, y): At) {

@@ -7,7 +7,7 @@ use super::PlotFormat;
 use super::colours::{Colours, Values};
 use super::columns::Columns;
 use super::thumbnails::{Maker, Thumbnails};
-use crate::engine::{Engine, Session, Statement, StatementKind};
+use crate::engine::{Engine, PlannedStatement, Session};
 use crate::error::{Error, Result};
 use crate::output::Watched;
 use crate::sheet::texts;
@@ -37,13 +37,8 @@ impl Points {
     /// Runs a query, and takes what the format can show of its rows.
     ///
     /// # Errors
-    /// A statement that is no query, a query that fails, has no place for its points, or no points.
-    pub(super) async fn of(session: &Session, query: Statement, format: PlotFormat) -> Result<Self> {
-        let text = query.to_string();
-        let prepared = session.prepare(query).await?;
-        if prepared.kind() != StatementKind::Query {
-            return Err(Error::Usage(format!("only the rows of a query are drawn, got {text}")));
-        }
+    /// A query that fails, has no place for its points, or no points.
+    pub(super) async fn of(session: &Session, prepared: PlannedStatement, format: PlotFormat) -> Result<Self> {
         let schema = prepared.schema();
         let mut columns = Columns::choose(&schema)?;
         // What isn't shown isn't kept.

@@ -6,8 +6,9 @@ use plotters::style::RGBColor;
 use super::colours::Mark;
 use super::layout::{Anchor, At, Key, Layout, Pen};
 use super::marker::Marker;
+use super::matrix::{Matrix, MatrixLayout};
 use super::points::Points;
-use super::{Look, Plot, PlotFormat, Theme};
+use super::{Drawing, Look, Plot, PlotFormat, Theme};
 use crate::report::palette::{GREY_SHADE, GRID_SHADE, INK_SHADE, PAPER, Shade, hex, style_of};
 use crate::words::Text;
 
@@ -22,7 +23,7 @@ pub(super) fn picture(plot: &Plot) -> String {
     let picture = html! {
         svg xmlns="http://www.w3.org/2000/svg" width=(drawn.width) height=(drawn.height) viewBox=(drawn.view_box()) role="img" {
             "\n"
-            title { (Text(plot.look.title.as_deref().unwrap_or("Scatter plot"))) } "\n"
+            title { (Text(plot.title())) } "\n"
             desc { (Text(&plot.summary())) } "\n"
             style { "\n" (PreEscaped(style)) } "\n"
             (drawn.body)
@@ -41,15 +42,21 @@ pub(super) struct Drawn {
 
 impl Drawn {
     pub(super) fn of(plot: &Plot, format: PlotFormat) -> Self {
-        let layout = Layout::new(&plot.points, &plot.look, &plot.notes(format));
-        let mut svg = Svg { points: &plot.points, look: &plot.look, format, body: String::new() };
-        layout.draw(&plot.points, &plot.look, format, &mut svg);
-        Self {
-            width: layout.width,
-            height: layout.height,
-            body: PreEscaped(svg.body),
-            shades: plot.points.colours.shades.clone(),
-        }
+        let notes = plot.notes(format);
+        let mut svg = Svg { points: plot.points(), look: &plot.look, format, body: String::new() };
+        let (width, height, shades) = match &plot.drawing {
+            Drawing::Points(points) => {
+                let layout = Layout::new(points, &plot.look, &notes);
+                layout.draw(points, &plot.look, format, &mut svg);
+                (layout.width, layout.height, points.colours.shades.clone())
+            }
+            Drawing::Matrix(matrix) => {
+                let layout = MatrixLayout::new(matrix, &plot.look, &notes);
+                layout.draw(matrix, &plot.look, &mut svg);
+                (layout.width, layout.height, Matrix::shades())
+            }
+        };
+        Self { width, height, body: PreEscaped(svg.body), shades }
     }
 
     pub(super) fn view_box(&self) -> String {
@@ -71,7 +78,8 @@ impl Drawn {
 }
 
 struct Svg<'a> {
-    points: &'a Points,
+    /// Where it is points that are drawn.
+    points: Option<&'a Points>,
     look: &'a Look,
     format: PlotFormat,
     body: String,
@@ -88,13 +96,15 @@ impl Svg<'_> {
     }
 
     fn mark_colour(&self, mark: Mark) -> String {
-        self.points.colours.shades.get(mark.shade).map_or_else(String::new, |shade| self.colour(shade))
+        let shade = self.points.and_then(|points| points.colours.shades.get(mark.shade));
+        shade.map_or_else(String::new, |shade| self.colour(shade))
     }
 
     /// What is said of a point: its label, and what its colour means.
     fn words(&self, number: usize) -> Vec<String> {
-        let label = self.points.labels.get(number).cloned().flatten();
-        let colour = self.points.colours.words(number).map(std::borrow::Cow::into_owned);
+        let Some(points) = self.points else { return Vec::new() };
+        let label = points.labels.get(number).cloned().flatten();
+        let colour = points.colours.words(number).map(std::borrow::Cow::into_owned);
         let colour = colour.filter(|colour| Some(colour) != label.as_ref());
         label.into_iter().chain(colour).collect()
     }
@@ -118,6 +128,22 @@ impl Pen for Svg<'_> {
         self.push(html! { text x=(Pixels(x)) y=(Pixels(y + BASE)) fill=(fill) text-anchor=[anchor] { (Text(text)) } });
     }
 
+    fn write_up(&mut self, text: &str, (x, y): At, shade: &Shade) {
+        let fill = self.colour(shade);
+        // Half of the letters' height, so that their middle is at the place.
+        let x = x + BASE / 2.0 - 2.0;
+        self.push(html! {
+            text x=(Pixels(x)) y=(Pixels(y)) fill=(fill) transform={ "rotate(-90 " (Pixels(x)) " " (Pixels(y)) ")" } { (Text(text)) }
+        });
+    }
+
+    fn cell(&mut self, (x, y): At, (width, height): (f64, f64), shade: &Shade, words: &str) {
+        let fill = self.colour(shade);
+        self.push(html! {
+            rect x=(Pixels(x)) y=(Pixels(y)) width=(Pixels(width)) height=(Pixels(height)) fill=(fill) { title { (Text(words)) } }
+        });
+    }
+
     fn title(&mut self, text: &str, (x, y): At) {
         let fill = self.colour(&INK_SHADE);
         self.push(html! {
@@ -139,8 +165,9 @@ impl Pen for Svg<'_> {
     fn point(&mut self, number: usize, (x, y): At, mark: Mark) {
         let words = self.words(number);
         let is_page = self.format == PlotFormat::Html;
-        let class = self.points.colours.class(number).filter(|_| is_page);
-        let picture = self.points.thumbnails.of(number).filter(|_| is_page);
+        let points = self.points.filter(|_| is_page);
+        let class = points.and_then(|points| points.colours.class(number));
+        let picture = points.and_then(|points| points.thumbnails.of(number));
         self.push(html! {
             use href={ "#m" (mark.marker.number()) } x=(Pixels(x)) y=(Pixels(y)) fill=(self.mark_colour(mark)) data-class=[class] data-picture=[picture] {
                 @if !words.is_empty() {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::colours::Meaning;
 use super::png::{coarse, pixels};
-use super::{Look, Plot, PlotFormat, Theme};
+use super::{Drawing, Look, Plot, PlotFormat, Theme};
 use crate::engine::{Session, Statement};
 use crate::error::{Error, Result};
 use crate::report::number;
@@ -53,24 +53,28 @@ fn finely(plot: &Plot, screen: &Screen, theme: Theme) -> std::result::Result<Str
     screen.picture(Thumbnail::new(canvas.width, canvas.height, 3, canvas.rgb())?)
 }
 
-/// Points alone, and in words what they mean.
+/// Points alone, and in words what they mean; a matrix as its numbers.
 fn coarsely(plot: &Plot, screen: &Screen, theme: Theme) -> std::result::Result<String, String> {
+    let colour = |shade: &Shade| {
+        let colour = theme.colour(shade);
+        [colour.0, colour.1, colour.2]
+    };
+    let points = match &plot.drawing {
+        Drawing::Points(points) => points,
+        Drawing::Matrix(matrix) => return Ok(matrix.lines(&|text, shade| screen.coloured(text, colour(shade)))),
+    };
     let side = screen.side();
-    let canvas = coarse(plot, (side, side * 3 / 5 / 2 * 2), theme);
+    let canvas = coarse(points, (side, side * 3 / 5 / 2 * 2), theme);
     let mut text = screen.picture(Thumbnail::new(canvas.width, canvas.height, 3, canvas.rgb())?)?;
     let range = |axis: fn(&(f64, f64)) -> f64| {
-        let values = plot.points.places.iter().map(axis);
+        let values = points.places.iter().map(axis);
         let (least, most) =
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)));
         format!("{} to {}", number(least), number(most))
     };
     text.push_str(&format!("x {}, y {}\n", range(|place| place.0), range(|place| place.1)));
-    let colour = |shade: &Shade| {
-        let colour = theme.colour(shade);
-        [colour.0, colour.1, colour.2]
-    };
-    let shades = &plot.points.colours.shades;
-    match &plot.points.colours.meaning {
+    let shades = &points.colours.shades;
+    match &points.colours.meaning {
         Meaning::Nothing => {}
         Meaning::Scale(axis) => {
             let steps = shades.iter().rev().skip(1).rev().map(|shade| screen.coloured("█", colour(shade)));

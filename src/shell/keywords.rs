@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::keywords::Keyword;
 
 /// What a statement begins with.
-pub(super) const BEGINNINGS: &[Keyword] = &[
+const BEGINNINGS: &[Keyword] = &[
     Keyword::ALTER,
     Keyword::CACHE,
     Keyword::COPY,
@@ -126,9 +126,21 @@ const OTHERS: &[Keyword] = &[
     Keyword::WITHIN,
 ];
 
-/// All of them.
-pub(super) fn all() -> impl Iterator<Item = Keyword> {
-    BEGINNINGS.iter().chain(OTHERS).copied()
+/// Of pixmill's own words, which are names to the parser, those that a statement begins with.
+const OWN_BEGINNINGS: &[&str] = &["EVALUATE", "SUMMARIZE"];
+
+/// Those that stand further on.
+const OWN_OTHERS: &[&str] = &["CONFUSION", "MODEL"];
+
+/// What a statement begins with, as it is written.
+pub(super) fn beginnings() -> impl Iterator<Item = String> {
+    BEGINNINGS.iter().copied().map(text).chain(OWN_BEGINNINGS.iter().map(|word| word.to_string()))
+}
+
+/// All of them, as they are written.
+pub(super) fn all() -> impl Iterator<Item = String> {
+    let others = OTHERS.iter().copied().map(text).chain(OWN_OTHERS.iter().map(|word| word.to_string()));
+    beginnings().chain(others)
 }
 
 /// Whether a word is one of them.
@@ -143,6 +155,8 @@ pub(super) fn text(keyword: Keyword) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
+
     use super::*;
 
     #[test]
@@ -151,6 +165,9 @@ mod tests {
             let texts: Vec<String> = list.iter().copied().map(text).collect();
             assert!(texts.is_sorted(), "{texts:?}");
             assert!(texts.iter().all(|text| text.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_')));
+        }
+        for own in OWN_BEGINNINGS.iter().chain(OWN_OTHERS) {
+            assert!(!ALL_KEYWORDS.contains(own), "{own} is one of the parser's");
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{Target, hidden};
 use crate::exec::Task;
-use crate::storage::Directory;
+use crate::storage::{Directory, token};
 
 /// Threads that write for a partition at the same time, however many of its shards are open.
 const MOST_TURNS: usize = 4;
@@ -34,7 +34,7 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// An attempt with a name that no other has.
     pub(super) fn new(target: Arc<Target>, partition: usize, task: Arc<Task>, write_time: Time) -> Result<Self> {
-        let token = hidden::token()?;
+        let token = token()?;
         let (is_abandoned, lists) = (AtomicBool::new(false), AtomicUsize::new(0));
         let turns = Arc::new(Semaphore::new(MOST_TURNS));
         Ok(Self { target, partition, task, token, is_abandoned, lists, write_time, turns })

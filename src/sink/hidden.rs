@@ -1,7 +1,5 @@
 //! Names of the files that runs write before the commit: readers pass over hidden files, and a commit sweeps them.
 
-use datafusion::common::{Result, exec_datafusion_err};
-
 /// How they begin and end; between stand numbers in decimal and hexadecimal.
 const UNFINISHED: (&str, &str) = (".unfinished-", ".tmp");
 const FINISHED: (&str, &str) = (".finished-", ".tmp");
@@ -9,12 +7,6 @@ const INDEX: (&str, &str) = (".index-", ".tmp");
 const REJECTS: (&str, &str) = (".rejects-", ".tmp");
 const REPORT: (&str, &str) = (".report-", ".json");
 const RUN: (&str, &str) = (".run-", ".json");
-
-/// A name that nobody else has, on any machine.
-pub(crate) fn token() -> Result<String> {
-    let random = getrandom::u64().map_err(|error| exec_datafusion_err!("there are no random numbers: {error}"))?;
-    Ok(format!("{random:016x}"))
-}
 
 /// A file that is being written. `label` and `token` make it one writer's own.
 pub(super) fn unfinished(label: &str, token: &str) -> String {
@@ -67,6 +59,7 @@ fn has_numbers(name: &str, (before, behind): (&str, &str)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::token;
 
     #[test]
     fn files_of_runs_are_known_by_their_names() {

@@ -60,7 +60,6 @@ pub use write::ShardSinkExec;
 pub(crate) use add::RejectsOf;
 pub(crate) use commit::{finished_rows, result_schema};
 pub(crate) use fingerprint::{Fingerprint, has_scalar_subquery};
-pub(crate) use hidden::token;
 pub(crate) use node::ShardFormatFactory;
 pub(crate) use options::is_asked_for;
 pub(crate) use sweep::sweep_behind_manifest;

@@ -9,7 +9,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use super::report::{HiddenFile, Report};
 use super::{Target, hidden};
 use crate::format::manifest::{NEXT_REJECTS, REJECTS, Reject, count_rejects};
-use crate::storage::Directory;
+use crate::storage::{Directory, token};
 
 /// Bytes of rejected rows that a partition holds before it lists them in a file.
 const LIST_BYTES: usize = 8 << 20;
@@ -103,7 +103,7 @@ impl<'a> Rejects<'a> {
         let own = match self.still_rejected {
             [] => None,
             rejects => {
-                let token = hidden::token().map_err(io::Error::other)?;
+                let token = token().map_err(io::Error::other)?;
                 Some(target.save_rejects(hidden::rejects("0", &token), rejects)?)
             }
         };

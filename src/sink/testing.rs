@@ -16,10 +16,10 @@ use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{CommitExec, Format, ShardSinkExec, SinkOptions, Target, token};
+use super::{CommitExec, Format, ShardSinkExec, SinkOptions, Target};
 use crate::exec::Task;
 use crate::format::manifest::MANIFEST;
-use crate::storage::Directory;
+use crate::storage::{Directory, token};
 
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("number", DataType::Int64, true)]))

@@ -18,6 +18,7 @@ use super::testing::{batch, commit, input, names, run, slow_input, target, write
 use super::{ShardSinkExec, Target};
 use crate::exec::Task;
 use crate::format::manifest::{MANIFEST, Manifest, REJECTS, Reject};
+use crate::storage::token;
 
 const SHARDS: [&str; 3] = [MANIFEST, "shard00-2.tfrec", "shard01-1.tfrec"];
 
@@ -299,8 +300,8 @@ fn a_task_that_is_run_again_returns_what_it_has_written() {
         let [one, _] = both(&target).await;
         assert_eq!(both(&target).await[0], one);
         // Another run of the statement does its own work, unless it resumes.
-        let other = Target { run: super::token().expect("a token"), ..target.as_ref().clone() };
-        let resumed = Target { resume: true, run: super::token().expect("a token"), ..other.clone() };
+        let other = Target { run: token().expect("a token"), ..target.as_ref().clone() };
+        let resumed = Target { resume: true, run: token().expect("a token"), ..other.clone() };
         let [kept, two] = both(&Arc::new(resumed.clone())).await;
         assert_eq!(kept, one);
         assert_ne!(both(&Arc::new(other)).await[0], one);
@@ -396,11 +397,8 @@ fn what_a_commit_leaves_that_is_killed_behind_its_manifest_is_swept_and_what_oth
         assert_eq!(names(directory.path()).len(), SHARDS.len() + 4);
         sweep();
         assert_eq!(names(directory.path()), SHARDS);
-        let other = Target {
-            run: super::token().expect("a token"),
-            statement: "another".to_string(),
-            ..target.as_ref().clone()
-        };
+        let other =
+            Target { run: token().expect("a token"), statement: "another".to_string(), ..target.as_ref().clone() };
         let mark = super::hidden::run(&other.run);
         leave();
         let named = serde_json::to_vec(&super::sweep::ShardNames::of(&other)).expect("JSON");

@@ -15,6 +15,7 @@ mod literal;
 mod objects;
 mod parts;
 mod resolve;
+mod token;
 mod unread;
 mod waits;
 mod walk;
@@ -49,6 +50,7 @@ pub(crate) use objects::{
     check_object_url, is_object_url, is_of_store, read_objects,
 };
 pub(crate) use parts::{ObjectParts, Parts};
+pub(crate) use token::token;
 pub(crate) use unread::{ReadClass, Unread};
 pub(crate) use waits::while_others_go_on;
 pub(crate) use web::{Outage, check_web_location, is_web_url, named_in_lists, read_web, shown};

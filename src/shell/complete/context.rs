@@ -13,7 +13,14 @@ pub(super) enum Wanted {
     /// The first word of a statement.
     Beginning,
     /// A file or directory, inside quotes.
-    Path,
+    Path {
+        /// Whether it may be the name of a model, too.
+        is_model: bool,
+    },
+    /// A model.
+    Model,
+    /// A step of a model.
+    Step,
     /// An option of the session.
     Setting,
     /// What `SHOW` shows.
@@ -49,7 +56,9 @@ pub(super) fn wanted(before: &str) -> (Wanted, usize) {
         return (Wanted::Nothing, end);
     }
     if let Some(open) = lexed.open {
-        return if before[open..].starts_with('\'') { (Wanted::Path, open + 1) } else { (Wanted::Nothing, end) };
+        let is_text = before[open..].starts_with('\'');
+        let is_model = takes_a_model(&statement(&lexed));
+        return if is_text { (Wanted::Path { is_model }, open + 1) } else { (Wanted::Nothing, end) };
     }
     let words = statement(&lexed);
     let (words, chain) = words.split_at(words.len() - typed(&words, end));
@@ -60,6 +69,9 @@ pub(super) fn wanted(before: &str) -> (Wanted, usize) {
         [Keyword::SET | Keyword::RESET] => return (Wanted::Setting, start),
         [Keyword::SHOW] => return (Wanted::Shown, start),
         _ => {}
+    }
+    if let Some(wanted) = of_models(words).filter(|_| chain.len() < 2) {
+        return (wanted, start);
     }
     if let [.., (Token::Number(..), _)] = chain {
         return (Wanted::Nothing, end);
@@ -110,6 +122,45 @@ fn keyword(token: &Token) -> Keyword {
     match token {
         Token::Word(word) => word.keyword,
         _ => Keyword::NoKeyword,
+    }
+}
+
+/// Functions whose first argument is the name of a model.
+const OF_MODELS: &[&str] = &["model", "predict", "predict_probabilities"];
+
+/// Whether the name of a model comes next, in quotes.
+fn takes_a_model(words: &[&Placed]) -> bool {
+    let [.., (name, _), (Token::LParen, _)] = words else { return false };
+    OF_MODELS.contains(&unquoted(name).as_str())
+}
+
+/// A word in lower case; nothing for what is none.
+fn unquoted(token: &Token) -> String {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_lowercase(),
+        _ => String::new(),
+    }
+}
+
+/// What comes next in a statement about models, as far as only those have it.
+fn of_models(words: &[&Placed]) -> Option<Wanted> {
+    let texts: Vec<String> = words.iter().map(|(token, _)| unquoted(token)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let model = texts.iter().take(5).position(|text| *text == "model")?;
+    let (before, behind) = (&texts[..model], &texts[model + 1..]);
+    match (before, behind) {
+        (["drop"], [] | ["if", "exists"]) | (["describe" | "desc" | "evaluate"], []) => Some(Wanted::Model),
+        (["create", "or", "replace"] | ["create", "or", "replace", "external"], []) => Some(Wanted::Model),
+        (["create"] | ["create", "external"], [] | ["if", "not", "exists"]) => Some(Wanted::Nothing),
+        (["create", ..], behind) if behind.contains(&"using") && !behind.contains(&"as") => {
+            let is_step = match words.last()?.0 {
+                Token::Pipe => true,
+                Token::LParen => texts.get(texts.len() - 2) == Some(&"one_vs_rest"),
+                _ => behind.last() == Some(&"using"),
+            };
+            is_step.then_some(Wanted::Step)
+        }
+        _ => None,
     }
 }
 
@@ -298,7 +349,7 @@ mod tests {
             ("SELECT a, b", expression(None), 10),
             ("SELECT f.pa", Wanted::Member("f".into()), 9),
             ("SELECT a.b.", Wanted::Member("a.b".into()), 11),
-            ("SELECT * FROM 'pho", Wanted::Path, 15),
+            ("SELECT * FROM 'pho", Wanted::Path { is_model: false }, 15),
             ("SELECT 1 -- FROM ", Wanted::Nothing, 17),
             ("CREATE EXTERNAL TABLE fl", Wanted::Nothing, 22),
             ("DROP TABLE fl", Wanted::Table, 11),

@@ -109,23 +109,32 @@ impl Completion {
         match wanted {
             Wanted::Nothing => {}
             Wanted::Beginning => {
-                candidates.add_in_case(keywords::BEGINNINGS.iter().copied().map(keywords::text), " ", false);
+                candidates.add_in_case(keywords::beginnings(), " ", false);
             }
-            Wanted::Path => {
+            Wanted::Model => candidates.add(self.names.models().iter().map(|name| names::quoted(name)), ""),
+            Wanted::Step => candidates.add_in_case(self.names.steps(), "(", true),
+            Wanted::Path { is_model } => {
                 // A quote that stands there already isn't put there again.
                 let closing = if text[at..].starts_with('\'') { "" } else { "'" };
+                if is_model {
+                    candidates.add(self.names.models(), closing);
+                }
                 let (length, names) = match is_object_url(typed) {
                     true => objects(typed, closing, &self.names.reach()),
                     false => paths(typed, closing),
                 };
                 let shown = |name: &String| name.strip_suffix(closing).unwrap_or(name).to_string();
-                let pairs = names.into_iter().map(|name| Pair { display: shown(&name), replacement: name });
-                return (start + length, pairs.collect());
+                let found = names.into_iter().map(|name| Pair { display: shown(&name), replacement: name });
+                if length == 0 {
+                    candidates.pairs.extend(found);
+                    return (start, candidates.pairs);
+                }
+                return (start + length, found.collect());
             }
             Wanted::Setting => candidates.add(self.names.settings().into_iter().map(|[name, ..]| name), " "),
             Wanted::Shown => {
                 let words = [Keyword::ALL, Keyword::TABLES, Keyword::COLUMNS, Keyword::FUNCTIONS];
-                candidates.add_in_case(words.map(keywords::text), "", false);
+                candidates.add_in_case(words.map(keywords::text).into_iter().chain(["MODELS".to_string()]), "", false);
                 candidates.add(self.names.settings().into_iter().map(|[name, ..]| name), "");
             }
             Wanted::Format { is_copy } => candidates.add_in_case(self.names.formats(is_copy), " ", false),
@@ -180,7 +189,7 @@ impl Completion {
         // Nobody reads a thousand names.
         if !candidates.typed.is_empty() {
             candidates.add_in_case(self.names.functions(), "(", true);
-            candidates.add_in_case(keywords::all().map(keywords::text), " ", false);
+            candidates.add_in_case(keywords::all(), " ", false);
         }
     }
 }
@@ -193,17 +202,19 @@ mod tests {
     fn completion() -> (Engine, Completion) {
         let engine = Engine::local(1).expect("an engine");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let sql = "CREATE TABLE flowers (label VARCHAR, \"Width\" INT); CREATE VIEW wide AS SELECT label AS name FROM flowers";
+        let sql = "CREATE TABLE flowers (label VARCHAR, \"Width\" INT); CREATE VIEW wide AS SELECT label AS name FROM flowers; \
+                   CREATE MODEL kinds USING kmeans(k => 1) AS SELECT 1 AS x";
         runtime.block_on(engine.sql(sql)).expect("tables");
         let names = Names::new(engine.session().context());
         (engine, Completion::new(names))
     }
 
-    /// What the text becomes by each candidate, the cursor being where `|` is.
+    /// What the text becomes by each candidate, the cursor being where the last `|` is.
     fn completed(text: &str) -> Vec<String> {
         let (_engine, completion) = completion();
-        let at = text.find('|').expect("a cursor");
-        let text = text.replace('|', "");
+        let (before, behind) = text.rsplit_once('|').expect("a cursor");
+        let at = before.len();
+        let text = format!("{before}{behind}");
         let (start, pairs) = completion.complete(&text, at);
         pairs.into_iter().map(|pair| format!("{}{}", &text[..start], pair.replacement)).collect()
     }
@@ -236,6 +247,36 @@ mod tests {
             completed("SELECT * FROM information_schema.ta|")
                 .contains(&"SELECT * FROM information_schema.tables".into())
         );
+    }
+
+    #[test]
+    fn models_and_their_steps_are_those_that_there_are() {
+        assert_eq!(completed("CREATE MOD|"), ["CREATE MODEL "]);
+        assert_eq!(completed("eval|"), ["evaluate "]);
+        assert_eq!(completed("SHOW MOD|"), ["SHOW MODELS"]);
+        for before in [
+            "DROP MODEL ",
+            "DROP MODEL IF EXISTS ",
+            "DESCRIBE MODEL ",
+            "EVALUATE MODEL ",
+            "CREATE OR REPLACE MODEL ",
+            "create or replace external model ",
+        ] {
+            assert_eq!(completed(&format!("{before}k|")), [format!("{before}kinds")]);
+        }
+        assert_eq!(completed("CREATE MODEL k|"), Vec::<String>::new());
+        assert_eq!(completed("SELECT predict('k|"), ["SELECT predict('kinds'"]);
+        assert_eq!(completed("SELECT predict_probabilities('k|', label)"), ["SELECT predict_probabilities('kinds"]);
+        assert_eq!(completed("SELECT * FROM model('k|"), ["SELECT * FROM model('kinds'"]);
+        assert_eq!(completed("SELECT length('k|"), Vec::<String>::new());
+        let using = "CREATE MODEL m USING ";
+        assert_eq!(completed(&format!("{using}km|")), [format!("{using}kmeans(")]);
+        assert_eq!(completed(&format!("{using}pca(k => 2) | km|")), [format!("{using}pca(k => 2) | kmeans(")]);
+        assert_eq!(
+            completed(&format!("{using}one_vs_rest(log|")),
+            [format!("{using}one_vs_rest(logistic_regression(")]
+        );
+        assert_eq!(completed(&format!("{using}kmeans(se|"))[0], format!("{using}kmeans(seed => "));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use datafusion::config::{ConfigFileType, TableOptions};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 
+use crate::learn::{Models, step_names, step_parameters};
 use crate::sink::Format;
 use crate::source::{SOURCES, Source};
 use crate::storage::Reach;
@@ -81,6 +82,16 @@ impl Names {
         fields.map(|field| quoted(field.name())).collect()
     }
 
+    /// Models.
+    pub(super) fn models(&self) -> Vec<String> {
+        Models::of(&self.0.copied_config()).map(|models| models.names()).unwrap_or_default()
+    }
+
+    /// The steps that models are made of.
+    pub(super) fn steps(&self) -> Vec<String> {
+        step_names().map(str::to_string).collect()
+    }
+
     /// Functions of expressions.
     pub(super) fn functions(&self) -> Vec<String> {
         let state = self.0.state();
@@ -104,7 +115,7 @@ impl Names {
         SOURCES.iter().any(|source| source.function.name == function)
     }
 
-    /// The names of a function's arguments.
+    /// The names of the arguments of a function, or of a model's step.
     pub(super) fn arguments(&self, function: &str) -> Vec<String> {
         if let Some(source) = SOURCES.iter().find(|source| source.function.name == function) {
             return source.options.iter().map(|option| option.name.to_string()).collect();
@@ -114,7 +125,10 @@ impl Names {
         let of_rows = || state.aggregate_functions().get(function).map(|function| function.signature());
         let of_window = || state.window_functions().get(function).map(|function| function.signature());
         let signature = of_row.or_else(of_rows).or_else(of_window);
-        signature.and_then(|signature| signature.parameter_names.clone()).unwrap_or_default()
+        let mut names = signature.and_then(|signature| signature.parameter_names.clone()).unwrap_or_default();
+        let of_step = step_parameters(function).iter().map(|name| name.to_string());
+        names.extend(of_step.filter(|name| !names.contains(name)).collect::<Vec<_>>());
+        names
     }
 
     /// Options of the session: names, values and what they are about.
@@ -166,7 +180,7 @@ impl Names {
 }
 
 /// A name as a statement has it.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
         && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
     if is_plain { name.to_string() } else { identifier(name) }
