@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::exec::{boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config};
 use crate::plan::{
     PixmillQueryPlanner, Progress, check_locations, is_row_wise, subquery_not_run, unmarked, will_have_images,
-    with_empty_tables, with_image_batches, with_literal_target, with_quoted_qualifiers,
+    with_empty_tables, with_image_batches, with_literal_target, with_qualified_columns, with_quoted_qualifiers,
 };
 use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
@@ -88,10 +88,8 @@ impl ClusterPlanner {
         let (wanted, reach) = (plan.clone(), Reach::of(session.config()));
         let find = tokio::task::spawn_blocking(move || with_files_of_now(&wanted, &reach));
         let plan = &find.await.map_err(|error| exec_datafusion_err!("looking for files stopped: {error}"))??;
-        let query = self
-            .ballista
-            .create_physical_plan(&with_quoted_qualifiers(with_empty_tables(plan.clone())?)?, session)
-            .await?;
+        let sent = with_quoted_qualifiers(with_qualified_columns(with_empty_tables(plan.clone())?)?)?;
+        let query = self.ballista.create_physical_plan(&sent, session).await?;
         if !query.is::<Query>() && !query.is::<DistributedExplainAnalyzeExec<LogicalPlanNode>>() {
             return Ok(query);
         }

@@ -90,8 +90,6 @@ fn of_classes(model: &FittedModel, rows: &str) -> Result<String> {
         vec![metric("rows", none, "rows"), metric("accuracy", none, "accuracy"), metric("log_loss", none, "log_loss")];
     let is_told = names.len() <= MOST_CLASSES;
     let told = if is_told { names.as_slice() } else { &[] };
-    // A cluster loses the names of fields that aggregates take out of structs.
-    let mut columns = vec!["label, predicted, probabilities".to_string()];
     for (place, class) in told.iter().enumerate() {
         let is = |column: &str| format!("CAST({column} AS VARCHAR) = {}", quoted(class));
         sums.push(format!(
@@ -101,8 +99,7 @@ fn of_classes(model: &FittedModel, rows: &str) -> Result<String> {
         ));
         sums.push(format!("CAST(count(*) FILTER (WHERE {}) AS DOUBLE) AS true_{place}", is("label")));
         sums.push(format!("CAST(count(*) FILTER (WHERE {}) AS DOUBLE) AS predicted_{place}", is("predicted")));
-        columns.push(format!(", probabilities[{}] AS p_{place}", quoted(class)));
-        sums.push(format!("roc_auc({}, p_{place}) AS auc_{place}", is("label")));
+        sums.push(format!("roc_auc({}, probabilities[{}]) AS auc_{place}", is("label"), quoted(class)));
         let class = quoted(class);
         metrics.push(metric("precision", &class, &format!("right_{place} / nullif(predicted_{place}, 0)")));
         metrics.push(metric("recall", &class, &format!("right_{place} / nullif(true_{place}, 0)")));
@@ -111,10 +108,9 @@ fn of_classes(model: &FittedModel, rows: &str) -> Result<String> {
     }
     Ok(format!(
         "SELECT m.metric AS metric, m.class AS class, m.value AS value FROM (SELECT unnest([{}]) AS m FROM (SELECT {} FROM \
-         (SELECT {} FROM ({rows}) AS p WHERE predicted IS NOT NULL) AS p) AS sums) AS metrics",
+         ({rows}) AS p WHERE predicted IS NOT NULL) AS sums) AS metrics",
         metrics.join(", "),
-        sums.join(", "),
-        columns.concat()
+        sums.join(", ")
     ))
 }
 
