@@ -7,6 +7,7 @@ use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::future::BoxFuture;
 
+mod ahead;
 mod boxed_methods;
 mod children;
 mod io;
@@ -14,6 +15,7 @@ mod pass_through;
 mod shares;
 mod task;
 
+pub(crate) use ahead::one_ahead;
 pub(crate) use children::{methods_of_nodes_without_expressions, only_child, with_children};
 pub(crate) use io::{io_runtime, most_items, with_io_runtime};
 pub(crate) use pass_through::{PassThrough, PassThroughExec};

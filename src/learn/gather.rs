@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array};
-use datafusion::arrow::compute::{cast, concat_batches, filter_record_batch, is_not_null, take};
+use datafusion::arrow::compute::{and, cast, concat_batches, filter_record_batch, is_not_null, take};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef, UInt64Type};
 use datafusion::arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::cast::as_boolean_array;
@@ -23,8 +23,8 @@ use crate::words::counted;
 
 /// The most classes of a label.
 const MOST_CLASSES: usize = 10_000;
-/// How many rows a batch has when all are there.
-const BATCH_ROWS: usize = 16_384;
+/// Batches of fewer rows are put together.
+const BATCH_ROWS: usize = 4096;
 
 /// The columns of a query, as a model takes them.
 #[derive(Debug, Clone)]
@@ -171,26 +171,64 @@ pub(super) async fn gather(
     let mut gathering = Gathering::new(columns, context, place);
     // Batches come from tasks of their own, so that partitions are worked on side by side.
     let mut tasks = JoinSet::new();
-    let (sender, mut batches) = tokio::sync::mpsc::channel::<Result<RecordBatch>>(4);
+    let (sender, mut pieces) = tokio::sync::mpsc::channel::<Result<Piece>>(4);
+    let (count, has_label) = (columns.all().count(), columns.label.is_some());
     for mut stream in execute_stream_partitioned(plan, Arc::clone(context))? {
         let sender = sender.clone();
         tasks.spawn(async move {
             while let Some(batch) = stream.next().await {
+                let piece = batch.and_then(|batch| Piece::of(&batch, has_label, count));
                 // Nobody takes more of a query that has failed.
-                if sender.send(batch).await.is_err() {
+                if sender.send(piece).await.is_err() {
                     return;
                 }
             }
         });
     }
     drop(sender);
-    while let Some(batch) = batches.recv().await {
-        gathering.add(&batch?)?;
+    while let Some(piece) = pieces.recv().await {
+        gathering.add(piece?)?;
     }
     while let Some(task) = tasks.join_next().await {
         task.map_err(|error| exec_datafusion_err!("internal error: a task stopped: {error}"))?;
     }
     gathering.finish()
+}
+
+/// Rows of a batch, as far as no other batch has a say.
+struct Piece {
+    /// Without those that hold NULL.
+    batch: RecordBatch,
+    left_out: u64,
+    /// In how many rows each column is NULL.
+    nulls: Vec<u64>,
+    /// Whether all numbers of the vectors are.
+    is_finite: bool,
+}
+
+impl Piece {
+    fn of(batch: &RecordBatch, has_label: bool, columns: usize) -> Result<Self> {
+        let mut whole = is_not_null(batch.column(0))?;
+        if has_label {
+            whole = and(&whole, &is_not_null(batch.column(1))?)?;
+        }
+        let left_out = (batch.num_rows() - whole.true_count()) as u64;
+        let mut nulls = vec![0; columns];
+        let lists = batch.column_by_name("nulls").and_then(|nulls| nulls.as_list_opt::<i32>());
+        for list in lists.into_iter().filter(|_| left_out > 0).flat_map(|lists| lists.iter().flatten()) {
+            for (count, is_null) in nulls.iter_mut().zip(as_boolean_array(&list)?) {
+                *count += u64::from(is_null == Some(true));
+            }
+        }
+        let batch = if left_out == 0 { batch.clone() } else { filter_record_batch(batch, &whole)? };
+        let is_finite = batch.column(0).as_list_opt::<i32>().is_none_or(|lists| {
+            let offsets = lists.value_offsets();
+            let (start, end) = (offsets[0] as usize, offsets[lists.len()] as usize);
+            let numbers = lists.values().as_primitive_opt::<Float64Type>();
+            numbers.is_none_or(|numbers| numbers.values()[start..end].iter().all(|number| number.is_finite()))
+        });
+        Ok(Self { batch, left_out, nulls, is_finite })
+    }
 }
 
 struct Gathering<'a> {
@@ -233,19 +271,16 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut whole = is_not_null(batch.column(0))?;
-        if self.columns.label.is_some() {
-            whole = datafusion::arrow::compute::and(&whole, &is_not_null(batch.column(1))?)?;
-        }
-        self.left_out += (batch.num_rows() - whole.true_count()) as u64;
-        self.count_nulls(batch)?;
-        let batch = filter_record_batch(batch, &whole)?;
+    fn add(&mut self, Piece { batch, left_out, nulls, is_finite }: Piece) -> Result<()> {
+        self.left_out += left_out;
+        self.nulls.iter_mut().zip(nulls).for_each(|(all, nulls)| *all += nulls);
         if batch.num_rows() == 0 {
             return Ok(());
         }
         let widths = self.widths_of(&batch)?;
-        check_finite(self.columns, &widths, batch.column(0))?;
+        if !is_finite {
+            check_finite(self.columns, &widths, batch.column(0))?;
+        }
         self.widths = Some(widths);
         let mut columns = vec![cast(batch.column(0), self.schema.field(0).data_type())?];
         if let Some(label) = &self.columns.label {
@@ -274,16 +309,6 @@ impl<'a> Gathering<'a> {
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         self.rows += batch.num_rows() as u64;
         self.keep(batch)
-    }
-
-    fn count_nulls(&mut self, batch: &RecordBatch) -> Result<()> {
-        let lists = batch.column_by_name("nulls").and_then(|nulls| nulls.as_list_opt::<i32>());
-        for list in lists.into_iter().flat_map(|lists| lists.iter().flatten()) {
-            for (count, is_null) in self.nulls.iter_mut().zip(as_boolean_array(&list)?) {
-                *count += u64::from(is_null == Some(true));
-            }
-        }
-        Ok(())
     }
 
     fn keep(&mut self, batch: RecordBatch) -> Result<()> {

@@ -95,7 +95,7 @@ pub(crate) struct Plot {
 /// What is drawn.
 #[derive(Debug)]
 enum Drawing {
-    Points(Points),
+    Points(Box<Points>),
     Matrix(Matrix),
 }
 
@@ -122,7 +122,7 @@ impl Plot {
                 }
                 Drawing::Matrix(counts.matrix()?)
             }
-            None => Drawing::Points(Points::of(session, prepared, format).await?),
+            None => Drawing::Points(Box::new(Points::of(session, prepared, format).await?)),
         };
         Ok(Self { look, drawing })
     }

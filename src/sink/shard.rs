@@ -22,6 +22,8 @@ use crate::storage::NewFile;
 const CHUNK_BYTES: usize = 1 << 20;
 /// Of many open shards each gathers so many at least.
 const LEAST_CHUNK_BYTES: usize = 16 << 10;
+/// Of so many bytes is made sure while others are decoded, so that little is left for the end.
+const SYNC_BYTES: u64 = 8 << 20;
 /// What a compressor holds, about.
 const COMPRESSOR_BYTES: usize = 300 << 10;
 
@@ -217,7 +219,7 @@ fn write(
             }
             let names = (attempt.unfinished(number), attempt.finished(number));
             let file = attempt.directory().begin(&names.0, &names.1, on_their_way).map_err(failed)?;
-            let file = Counted { file, bytes: 0, crc32c: 0, write_time: attempt.write_time.clone() };
+            let file = Counted { file, bytes: 0, synced: 0, crc32c: 0, write_time: attempt.write_time.clone() };
             Compressor::new(file, attempt.target.options.own().file_compression())
         }
     };
@@ -294,6 +296,8 @@ impl Compressor {
 struct Counted {
     file: NewFile,
     bytes: u64,
+    /// How many of them are sure.
+    synced: u64,
     crc32c: u32,
     write_time: Time,
 }
@@ -302,8 +306,12 @@ impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let timer = self.write_time.timer();
         let written = self.file.write(bytes)?;
-        timer.done();
         self.bytes += written as u64;
+        if self.bytes - self.synced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.synced = self.bytes;
+        }
+        timer.done();
         self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
         Ok(written)
     }
@@ -326,7 +334,7 @@ mod tests {
             let written = |chunk: usize| {
                 let path = directory.path().join(format!("{compression:?}-{chunk}"));
                 let file = NewFile::Local(std::fs::File::create_new(&path).expect("a file"));
-                let file = Counted { file, bytes: 0, crc32c: 0, write_time: Time::new() };
+                let file = Counted { file, bytes: 0, synced: 0, crc32c: 0, write_time: Time::new() };
                 let mut file = Compressor::new(file, compression);
                 bytes.chunks(chunk).for_each(|chunk| file.write_all(chunk).expect("written"));
                 file.finish().expect("finished");

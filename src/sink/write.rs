@@ -26,7 +26,7 @@ use super::failure::io_failure;
 use super::format::WithEncoder;
 use super::partition::{AllRows, Counts, Memory, PartitionWriter, save_rejects};
 use super::report::Report;
-use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, only_child};
+use crate::exec::{Task, io_runtime, methods_of_nodes_without_expressions, most_items, one_ahead, only_child};
 use crate::format::manifest::Reject;
 
 /// Partitions that begin at the same time.
@@ -222,6 +222,9 @@ impl ShardSinkExec {
         let write_time = MetricBuilder::new(&self.metrics).subset_time("write_time", partition);
         let runtime = io_runtime(context.session_config());
         let task = Task::of(context.session_config());
+        // A task of a cluster has one vcore.
+        let config = context.session_config();
+        let has_threads = most_items(config).is_none() && self.partitions() < config.target_partitions();
         let number = task.partition(partition);
         let (input, permits, begins) = (Arc::clone(&self.input), Arc::clone(&self.permits), Arc::clone(&self.begins));
         let cut = self.parts().map(|parts| {
@@ -247,6 +250,7 @@ impl ShardSinkExec {
             let memory = Memory::of(&context, &attempt.target);
             let mut writer = PartitionWriter::<E>::new(Arc::clone(&attempt), runtime.clone(), counts, memory);
             let rows = input.execute(partition, context)?;
+            let rows = if has_threads { one_ahead(rows) } else { rows };
             match cut {
                 Some((parts, waiting)) => write_parts(&mut writer, rows, parts, waiting).await?,
                 None => writer.write(rows).await?,

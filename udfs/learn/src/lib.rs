@@ -34,6 +34,7 @@ mod kmeans;
 pub mod least_squares;
 mod linear;
 mod logistic;
+pub mod network;
 mod pass;
 mod precise;
 mod predictor;

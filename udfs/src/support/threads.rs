@@ -1,9 +1,11 @@
 //! The rows of a batch on several threads, where a process has more of them than partitions to work on.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use datafusion::common::Result;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::kernels::Kernels;
 use super::limits::{limits, within_limits};
@@ -13,6 +15,14 @@ use super::work::{add, measure};
 static MOST: AtomicUsize = AtomicUsize::new(0);
 /// How many do.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
+/// The cores of this machine; it takes files to be read to tell.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
+/// Those that help others. They stay, because a system may have a thread that is new wait for a core beside one that is free. None where there are no
+/// threads to be had.
+static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let count = CORES.max(MOST.load(Ordering::Relaxed)) - 1;
+    ThreadPoolBuilder::new().num_threads(count).thread_name(|_| "pixmill-image".to_string()).build().ok()
+});
 
 /// Limits how many threads of this process work on images at a time, for processes that don't have all cores to themselves.
 ///
@@ -31,7 +41,7 @@ impl Helpers {
     /// Takes the threads that nothing else uses, of `most` and of this process's.
     pub(crate) fn take(most: usize) -> Self {
         let most = most.min(match MOST.load(Ordering::Relaxed) {
-            0 => thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            0 => *CORES,
             limit => limit,
         });
         let mut count = 0;
@@ -75,23 +85,23 @@ impl Helpers {
                 made
             })
         };
-        let mut made = thread::scope(|scope| {
-            let start =
-                |_| thread::Builder::new().name("pixmill-image".to_string()).spawn_scoped(scope, || measure(work)).ok();
-            // Where there is no thread to be had, the others do its part.
-            let helpers: Vec<_> = (0..self.count.min(rows)).filter_map(start).collect();
-            let mut made = work();
-            for helper in helpers {
-                match helper.join() {
-                    Ok((theirs, work)) => {
-                        add(work);
-                        made.extend(theirs);
-                    }
-                    Err(panic) => std::panic::resume_unwind(panic),
+        let theirs = Mutex::new(Vec::new());
+        let mut made = match POOL.as_ref() {
+            Some(pool) => pool.in_place_scope(|scope| {
+                for _ in 0..self.count.min(rows) {
+                    scope.spawn(|_| {
+                        let made = measure(work);
+                        theirs.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+                    });
                 }
-            }
-            made
-        });
+                work()
+            }),
+            None => work(),
+        };
+        for (theirs, work) in theirs.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            add(work);
+            made.extend(theirs);
+        }
         // Rows are taken in order: those before the first that failed are all here.
         made.sort_unstable_by_key(|(row, _)| *row);
         made.into_iter().map(|(_, result)| result).collect()
