@@ -60,7 +60,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("source", &["config", "error", "exec", "format", "storage", "words"]),
     ("sink", &["config", "error", "exec", "format", "storage"]),
     ("plan", &["config", "error", "exec", "format", "sink", "source", "storage", "words"]),
-    ("learn", &["storage", "words"]),
+    ("learn", &["exec", "storage", "words"]),
     ("session", &["config", "exec", "learn", "plan", "sink", "source", "storage"]),
     ("cluster", &["config", "error", "exec", "plan", "session", "sink", "source", "storage", "words"]),
     (

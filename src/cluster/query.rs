@@ -31,7 +31,9 @@ use super::subqueries::{subqueries, value, with_values};
 use super::written_here::{write, written};
 use crate::config::PixmillOptions;
 use crate::error::Error;
-use crate::exec::{boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config};
+use crate::exec::{
+    LostRows, boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config,
+};
 use crate::plan::{
     PixmillQueryPlanner, Progress, check_locations, is_row_wise, subquery_not_run, unmarked, will_have_images,
     with_empty_tables, with_image_batches, with_literal_target, with_qualified_columns, with_quoted_qualifiers,
@@ -305,8 +307,8 @@ impl Run {
             };
             match rows.next().await {
                 Some(Ok(batch)) => Ok(Some((batch, Step::Rows(run, watch, rows)))),
-                // Rows that were given can't be taken back.
-                Some(Err(error)) => Err(unmarked(error)),
+                // Its job is done: only its executors have the rows. Those that were given can't be taken back here.
+                Some(Err(error)) => Err(LostRows(unmarked(error).strip_backtrace()).into()),
                 None => {
                     watch.end();
                     Ok(None)

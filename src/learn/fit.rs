@@ -22,6 +22,7 @@ use super::rounds::RowsOfModel;
 use super::spill::SpillPlace;
 use super::statement::{CreateModel, model_name};
 use super::steps::{Step, steps};
+use crate::exec::LostRows;
 use crate::storage::while_others_go_on;
 
 /// A model that is to be fitted.
@@ -130,7 +131,13 @@ impl Fit {
             Some(target) if is_distributed => SpillPlace::Beside(target.clone()),
             _ => SpillPlace::Temporary(Arc::clone(&context.runtime_env().disk_manager)),
         };
-        let gathered = gather(&self.columns, plan, &context, place).await?;
+        let mut runs = 0;
+        let gathered = loop {
+            match gather(&self.columns, Arc::clone(&plan), &context, place.clone()).await {
+                Err(error) if LostRows::may_come_again(&error, &mut runs) => {}
+                gathered => break gathered?,
+            }
+        };
         let model = self.fitted(ctx, &context, gathered).await?;
         let told = told(&self.name, &model)?;
         if let Some(target) = &self.target {

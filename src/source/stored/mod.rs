@@ -16,6 +16,8 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use tokio::task::JoinSet;
 
+use crate::exec::LostRows;
+
 pub(crate) use table::{Counted, StoredTable};
 
 /// The most bytes of a table that stay together in one partition, and so in their order.
@@ -89,7 +91,13 @@ impl Store {
         context: Arc<TaskContext>,
     ) -> Result<()> {
         let schema = Arc::new(Schema::new(plan.schema().fields().clone()));
-        let (partitions, counted) = self.collect(plan, context).await?;
+        let mut runs = 0;
+        let (partitions, counted) = loop {
+            match self.collect(Arc::clone(&plan), Arc::clone(&context)).await {
+                Err(error) if LostRows::may_come_again(&error, &mut runs) => {}
+                collected => break collected?,
+            }
+        };
         let partitions = spread(partitions, ctx.state().config().target_partitions());
         let defaults = self.defaults.into_iter().collect();
         let rows =
