@@ -140,6 +140,78 @@ fn shapes_and_weights_of_the_assignments_network_are_those_of_keras() {
     assert_eq!(network.weights(), 122_570);
 }
 
+/// Keras 3.15 on TensorFlow 2.21: `python3 tests/python/network.py`.
+#[test]
+fn steps_and_outputs_are_those_of_keras() {
+    let layers = [
+        Layer::Conv { filters: 3, size: 3, stride: 2, padding: Padding::Same },
+        Layer::BatchNorm,
+        Layer::Relu,
+        conv(4, 2),
+        Layer::MaxPool { size: 2 },
+        Layer::Flatten,
+        Layer::Dense { units: 3 },
+    ];
+    let network = Network::new(IMAGE, &layers).expect("a network");
+    let wave = |number: usize| (number as f64 + 1.0).sin() * 0.5;
+    let mut first: Vec<f64> = (0..network.weights()).map(wave).collect();
+    assert_eq!(first.len(), 136);
+    // Variances are above 0.
+    first[66..69].iter_mut().for_each(|variance| *variance = variance.abs());
+    let x: Vec<f64> = (1..=5 * 84).map(|number| f64::from(number).cos()).collect();
+    let classes = [0.0, 2.0, 1.0, 0.0, 1.0];
+    let close = |found: &[f64], expected: &[f64], bound: f64| {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() <= bound, "{found}, expected {expected}");
+        }
+    };
+    let mut work = network.work();
+    close(&work.outputs(&first, &x)[3..6], &[0.3198929225019861, 0.059320239497721354, -0.2557911981314478], 1e-12);
+    let mut check = |optimizer: Optimizer, losses: [f64; 3], weights: [f64; 9], logits: [f64; 3]| {
+        // Keras has Adam's constants in single precision, whatever the weights are in: 0.999 is 1.3e-8 more.
+        let bound = if optimizer == Optimizer::Adam { 1e-6 } else { 1e-9 };
+        let (mut own, mut moments) = (first.clone(), optimizer.moments(first.len()));
+        for loss in losses {
+            let step = Step { loss: Loss::CrossEntropy, optimizer, rate: 0.01, seed: 1 };
+            close(&[work.step(step, &mut own, &mut moments, &x, &classes) / 5.0], &[loss], bound);
+        }
+        close(&[0, 30, 57, 60, 63, 66, 70, 120, 134].map(|place| own[place]), &weights, bound);
+        close(&work.outputs(&own, &x)[3..6], &logits, bound);
+    };
+    check(
+        Optimizer::Adam,
+        [1.075914378493056, 1.0569425277227875, 1.0522280183403472],
+        [
+            0.44818116452464524,
+            -0.22834647873925112,
+            0.4682951819502287,
+            -0.5130272710699915,
+            0.4316550471409485,
+            0.41757793495515094,
+            0.5002198224510922,
+            0.4696275318591919,
+            0.07392132277658783,
+        ],
+        [0.28645362894828585, 0.1164052783881596, -0.3290951254950004],
+    );
+    check(
+        Optimizer::Sgd { momentum: 0.9 },
+        [1.075914378493056, 1.0750645113417467, 1.073287877231929],
+        [
+            0.42436217836978374,
+            -0.2051309728571046,
+            0.4937540538138642,
+            -0.48475131207321265,
+            0.4316489055277017,
+            0.41715749267124863,
+            0.4760761716943058,
+            0.4990941446869613,
+            0.0480234858390222,
+        ],
+        [0.31591428907829416, 0.06655898742647251, -0.2577221391455125],
+    );
+}
+
 /// Images of 12x12 with a bright square in one of four corners, and noise.
 fn corners(rows: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
     let mut x: Vec<f32> = numbers(rows * 144, seed).into_iter().map(|number| number as f32 * 0.5).collect();
