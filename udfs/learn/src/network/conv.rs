@@ -25,6 +25,7 @@ impl Conv {
     }
 
     /// What becomes of some images; `columns` keeps their windows for the way back.
+    #[inline(always)]
     pub(super) fn forward<T: Real>(&self, weights: &[T], x: &[T], images: usize, columns: &mut Vec<T>, out: &mut [T]) {
         let (factors, constants) = weights.split_at(self.window() * self.filters);
         self.unroll(x, images, columns);
@@ -36,6 +37,7 @@ impl Conv {
     }
 
     /// Adds to the gradients of the weights what that of the output says; that of the input, where it is asked for, is made anew.
+    #[inline(always)]
     pub(super) fn backward<T: Real>(
         &self,
         weights: &[T],
@@ -87,6 +89,7 @@ impl Conv {
         }
     }
 
+    #[inline(always)]
     fn unroll<T: Real>(&self, x: &[T], images: usize, columns: &mut Vec<T>) {
         let length = self.rows(images) * self.window();
         columns.clear();
@@ -94,6 +97,7 @@ impl Conv {
         self.each_row(images, |from, to, count| columns[to..to + count].copy_from_slice(&x[from..from + count]));
     }
 
+    #[inline(always)]
     fn roll<T: Real>(&self, columns: &[T], images: usize, x: &mut [T]) {
         x.fill(T::default());
         self.each_row(images, |to, from, count| {
@@ -105,6 +109,7 @@ impl Conv {
 }
 
 /// Adds the rows of a matrix to a row.
+#[inline(always)]
 pub(super) fn add_columns<T: Real>(rows: &[T], sums: &mut [T]) {
     for row in rows.chunks_exact(sums.len()) {
         for (sum, value) in sums.iter_mut().zip(row) {

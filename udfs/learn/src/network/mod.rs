@@ -36,6 +36,8 @@ mod tests;
 
 use std::ops::Range;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use self::conv::{Conv, add_columns};
 use self::layer::Windows;
 use self::norm::Normalized;
@@ -224,7 +226,7 @@ impl<T: Real> Work<'_, T> {
     pub fn step(&mut self, step: Step, weights: &mut [T], moments: &mut Moments<T>, x: &[T], targets: &[T]) -> f64 {
         let seed = mix(step.seed ^ mix(moments.steps + 1));
         let loss = self.gradients(step.loss, weights, x, targets, seed);
-        step.optimizer.step(step.rate, weights, &self.gradients, moments);
+        Arch::new().dispatch(Change { step, weights, gradients: &self.gradients, moments });
         for (placed, kept) in self.network.layers.iter().zip(&self.kept) {
             if placed.layer == Layer::BatchNorm {
                 kept.normalized.remember(&mut weights[placed.weights.clone()]);
@@ -255,7 +257,8 @@ impl<T: Real> Work<'_, T> {
             let x = before.last().map_or(x, |kept| &kept.out);
             let Some(kept) = behind.first_mut() else { return };
             kept.out.resize(rows * placed.output.numbers(), T::default());
-            placed.forward(&weights[placed.weights.clone()], x, rows, kept, seed.map(|seed| mix(seed ^ place as u64)));
+            let (own, seed) = (&weights[placed.weights.clone()], seed.map(|seed| mix(seed ^ place as u64)));
+            Arch::new().dispatch(Forward { placed, weights: own, x, rows, kept, seed });
         }
     }
 
@@ -267,16 +270,9 @@ impl<T: Real> Work<'_, T> {
         let of_input = (place > 0).then_some(&mut self.of_input);
         let own = placed.weights.clone();
         let seed = mix(seed ^ place as u64);
-        placed.backward(
-            &weights[own.clone()],
-            x,
-            rows,
-            &mut behind[0],
-            seed,
-            &mut self.of_output,
-            &mut self.gradients[own],
-            of_input,
-        );
+        let (kept, of_output, of_weights) = (&mut behind[0], &mut self.of_output, &mut self.gradients[own.clone()]);
+        let weights = &weights[own];
+        Arch::new().dispatch(Backward { placed, weights, x, rows, kept, seed, of_output, of_weights, of_input });
         if place > 0 && !placed.works_in_place() {
             std::mem::swap(&mut self.of_output, &mut self.of_input);
         }
@@ -305,13 +301,30 @@ impl Placed {
     fn works_in_place(&self) -> bool {
         matches!(self.layer, Layer::Relu | Layer::Flatten | Layer::Dropout { .. })
     }
+}
 
-    /// What becomes of rows; with a seed while they are learned from.
-    fn forward<T: Real>(&self, weights: &[T], x: &[T], rows: usize, kept: &mut Kept<T>, seed: Option<u64>) {
+/// What becomes of rows in a layer; with a seed while they are learned from.
+///
+/// Its loops, and those of the others below, are compiled for the widest vectors of a processor, too. No sum changes its order: the bits are the same.
+struct Forward<'a, T> {
+    placed: &'a Placed,
+    weights: &'a [T],
+    x: &'a [T],
+    rows: usize,
+    kept: &'a mut Kept<T>,
+    seed: Option<u64>,
+}
+
+impl<T: Real> WithSimd for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { placed, weights, x, rows, kept, seed } = self;
         let out = &mut kept.out;
-        match self.layer {
+        match placed.layer {
             Layer::Conv { filters, size, stride, padding } => {
-                let conv = self.conv(filters, Windows { size, stride, padding });
+                let conv = placed.conv(filters, Windows { size, stride, padding });
                 conv.forward(weights, x, rows, &mut kept.columns, out);
             }
             Layer::Relu => {
@@ -319,11 +332,11 @@ impl Placed {
                 // NaN stays, for somebody to see.
                 out.iter_mut().zip(x).for_each(|(out, value)| *out = if *value < zero { zero } else { *value });
             }
-            Layer::MaxPool { size } => self.pool(size).largest(x, rows, &mut kept.places, out),
-            Layer::AveragePool { size } => self.pool(size).mean(x, rows, out),
+            Layer::MaxPool { size } => placed.pool(size).largest(x, rows, &mut kept.places, out),
+            Layer::AveragePool { size } => placed.pool(size).mean(x, rows, out),
             Layer::Flatten => out.copy_from_slice(x),
             Layer::Dense { units } => {
-                let inputs = self.input.numbers();
+                let inputs = placed.input.numbers();
                 let (factors, constants) = weights.split_at(inputs * units);
                 out.chunks_exact_mut(units).for_each(|row| row.copy_from_slice(constants));
                 T::multiply(Out { values: out, rows, adds: true }, matrix(x, rows), matrix(factors, inputs));
@@ -343,28 +356,35 @@ impl Placed {
             },
         }
     }
+}
 
-    /// Adds the gradients of the weights, and gives that of what came in, where it is asked for: in its own memory, or in that of the output's, if the
-    /// layer works in place.
-    #[expect(clippy::too_many_arguments, reason = "each is another part of the chain rule")]
-    fn backward<T: Real>(
-        &self,
-        weights: &[T],
-        x: &[T],
-        rows: usize,
-        kept: &mut Kept<T>,
-        seed: u64,
-        of_output: &mut [T],
-        of_weights: &mut [T],
-        of_input: Option<&mut Vec<T>>,
-    ) {
-        let of_input = of_input.filter(|_| !self.works_in_place()).map(|of_input| {
-            of_input.resize(rows * self.input.numbers(), T::default());
+/// Adds the gradients of a layer's weights, and gives that of what came in, where it is asked for: in its own memory, or in that of the output's, if the
+/// layer works in place.
+struct Backward<'a, T> {
+    placed: &'a Placed,
+    weights: &'a [T],
+    x: &'a [T],
+    rows: usize,
+    kept: &'a mut Kept<T>,
+    seed: u64,
+    of_output: &'a mut [T],
+    of_weights: &'a mut [T],
+    of_input: Option<&'a mut Vec<T>>,
+}
+
+impl<T: Real> WithSimd for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { placed, weights, x, rows, kept, seed, of_output, of_weights, of_input } = self;
+        let of_input = of_input.filter(|_| !placed.works_in_place()).map(|of_input| {
+            of_input.resize(rows * placed.input.numbers(), T::default());
             of_input.as_mut_slice()
         });
-        match self.layer {
+        match placed.layer {
             Layer::Conv { filters, size, stride, padding } => {
-                let conv = self.conv(filters, Windows { size, stride, padding });
+                let conv = placed.conv(filters, Windows { size, stride, padding });
                 conv.backward(weights, rows, &mut kept.columns, of_output, of_weights, of_input);
             }
             Layer::Relu => {
@@ -375,17 +395,17 @@ impl Placed {
             }
             Layer::MaxPool { size } => {
                 if let Some(of_input) = of_input {
-                    self.pool(size).largest_backward(rows, &kept.places, of_output, of_input);
+                    placed.pool(size).largest_backward(rows, &kept.places, of_output, of_input);
                 }
             }
             Layer::AveragePool { size } => {
                 if let Some(of_input) = of_input {
-                    self.pool(size).mean_backward(rows, of_output, of_input);
+                    placed.pool(size).mean_backward(rows, of_output, of_input);
                 }
             }
             Layer::Flatten => {}
             Layer::Dense { units } => {
-                let inputs = self.input.numbers();
+                let inputs = placed.input.numbers();
                 let (of_factors, of_constants) = of_weights.split_at_mut(inputs * units);
                 add_columns(of_output, of_constants);
                 let product = Out { values: of_factors, rows: inputs, adds: true };
@@ -403,6 +423,23 @@ impl Placed {
             }
             Layer::BatchNorm => kept.normalized.backward(weights, of_output, of_weights, of_input),
         }
+    }
+}
+
+/// A step of the optimizer.
+struct Change<'a, T> {
+    step: Step,
+    weights: &'a mut [T],
+    gradients: &'a [T],
+    moments: &'a mut Moments<T>,
+}
+
+impl<T: Real> WithSimd for Change<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.step.optimizer.step(self.step.rate, self.weights, self.gradients, self.moments);
     }
 }
 

@@ -72,6 +72,7 @@ impl Optimizer {
     }
 
     /// Changes the weights by a step.
+    #[inline(always)]
     pub(super) fn step<T: Real>(self, rate: f64, weights: &mut [T], gradients: &[T], moments: &mut Moments<T>) {
         moments.steps += 1;
         match self {

@@ -34,6 +34,7 @@ impl Pool {
     }
 
     /// The largest values; `places` keeps which pixel of its window each comes from, of equal ones the first.
+    #[inline(always)]
     pub(super) fn largest<T: Real>(&self, x: &[T], images: usize, places: &mut Vec<u32>, out: &mut [T]) {
         let channels = self.input[2];
         places.clear();
@@ -46,8 +47,7 @@ impl Pool {
                 return;
             }
             for ((most, place), value) in out.iter_mut().zip(places).zip(values) {
-                // NaN stays, for somebody to see.
-                let is_more = *value > *most || value.partial_cmp(value).is_none();
+                let is_more = *value > *most;
                 *most = if is_more { *value } else { *most };
                 *place = if is_more { number as u32 } else { *place };
             }
@@ -55,6 +55,7 @@ impl Pool {
     }
 
     /// Where the gradient of the largest values goes.
+    #[inline(always)]
     pub(super) fn largest_backward<T: Real>(&self, images: usize, places: &[u32], of_output: &[T], of_input: &mut [T]) {
         let channels = self.input[2];
         of_input.fill(T::default());
@@ -66,6 +67,7 @@ impl Pool {
         });
     }
 
+    #[inline(always)]
     pub(super) fn mean<T: Real>(&self, x: &[T], images: usize, out: &mut [T]) {
         let channels = self.input[2];
         let share = T::of(1.0 / (self.size * self.size) as f64);
@@ -77,6 +79,7 @@ impl Pool {
         });
     }
 
+    #[inline(always)]
     pub(super) fn mean_backward<T: Real>(&self, images: usize, of_output: &[T], of_input: &mut [T]) {
         let channels = self.input[2];
         let share = T::of(1.0 / (self.size * self.size) as f64);
