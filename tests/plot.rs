@@ -270,7 +270,7 @@ fn rows_of_label_predicted_and_rows_are_a_confusion_matrix() {
     let args = ["--out", "matrix.svg", "--title", "Three classes", "--width", "400", "--height", "300"];
     let stderr = told(&workspace, MATRIX, &args);
     let (note, wrote) = stderr.split_once('\n').expect("two lines");
-    assert_eq!(note, "left out 1 row: label or predicted is NULL");
+    assert_eq!(note, "left out 1 row: label, predicted or rows is NULL");
     assert!(wrote.starts_with("wrote 3 classes, 1,214 rows, 99.8 % of them right, "), "{wrote}");
     let svg = workspace.read("matrix.svg");
     assert_well_formed(&svg);
@@ -319,7 +319,12 @@ fn what_is_no_confusion_matrix_is_told() {
     let text = failed("SELECT 'a' AS label, 'a' AS predicted, 'x' AS rows", 2);
     assert!(text.starts_with("error: column 'rows' of a confusion matrix must be whole numbers, got Utf8"), "{text}");
     let below = failed("SELECT 'a' AS label, 'a' AS predicted, -1 AS rows", 1);
-    assert!(below.starts_with("error: column 'rows' of a confusion matrix must be numbers from 0, got -1"), "{below}");
+    assert!(
+        below.starts_with("error: column 'rows' of a confusion matrix must be numbers from 0 to 1e15, got -1"),
+        "{below}"
+    );
+    let large = failed("SELECT 'a' AS label, 'a' AS predicted, arrow_cast(18446744073709551615, 'UInt64') AS rows", 1);
+    assert!(large.contains("must be numbers from 0 to 1e15, got 9223372036854775807"), "{large}");
     let none = failed("SELECT 'a' AS label, 'a' AS predicted, 1 AS rows WHERE false", 1);
     assert!(none.starts_with("error: nothing to draw: the query has no rows with a class"), "{none}");
     let many = failed("SELECT value AS label, value AS predicted, 1 AS rows FROM generate_series(1, 101)", 1);

@@ -32,7 +32,7 @@ use super::written_here::{write, written};
 use crate::config::PixmillOptions;
 use crate::error::Error;
 use crate::exec::{
-    LostRows, boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config,
+    LostRows, MOST_RUNS, boxed_create_physical_plan, io_runtime, methods_of_nodes_without_expressions, with_config,
 };
 use crate::plan::{
     PixmillQueryPlanner, Progress, check_locations, is_row_wise, subquery_not_run, unmarked, will_have_images,
@@ -42,8 +42,6 @@ use crate::sink::WriteShardsNode;
 use crate::source::with_files_of_now;
 use crate::storage::{AllowList, Directory, Reach, while_others_go_on};
 
-/// How often a statement is run whose rows were lost.
-const MOST_RUNS: usize = 3;
 /// How often a job is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long the scheduler may take to judge a job that is at its end.

@@ -2,8 +2,8 @@
 
 use datafusion::common::DataFusionError;
 
-/// How often rows are taken from the beginning, at most.
-const MOST_RUNS: usize = 3;
+/// How often a statement is run whose rows were lost.
+pub(crate) const MOST_RUNS: usize = 3;
 
 /// The rest of a statement's rows is gone.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ mod task;
 pub(crate) use ahead::one_ahead;
 pub(crate) use children::{methods_of_nodes_without_expressions, only_child, with_children};
 pub(crate) use io::{io_runtime, most_items, with_io_runtime};
-pub(crate) use lost_rows::LostRows;
+pub(crate) use lost_rows::{LostRows, MOST_RUNS};
 pub(crate) use pass_through::{PassThrough, PassThroughExec};
 pub(crate) use task::{Task, Worker, with_config, with_shares};
 

@@ -36,7 +36,7 @@ impl RowsOfModel {
             KeptRows::InMemory(batches, memory) => return Self::in_memory(batches, memory, threads),
             KeptRows::Spilled(rows) => rows,
         };
-        let frame = match rows.is_beside {
+        let frame = match rows.are_beside() {
             true => {
                 // Rounds have the statement's name.
                 let mut state = ctx.state();

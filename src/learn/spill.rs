@@ -46,7 +46,6 @@ pub(super) struct SpillingRows {
 pub(super) struct SpilledRows {
     schema: SchemaRef,
     files: Vec<SpilledFile>,
-    pub(super) is_beside: bool,
 }
 
 enum Sink {
@@ -107,8 +106,7 @@ impl SpillingRows {
         if let Some(writer) = self.open.take() {
             self.files.push(while_others_go_on(|| finished(writer))?);
         }
-        let is_beside = matches!(self.place, SpillPlace::Beside(_));
-        Ok(SpilledRows { schema: self.schema, files: self.files, is_beside })
+        Ok(SpilledRows { schema: self.schema, files: self.files })
     }
 }
 
@@ -126,6 +124,11 @@ fn finished(writer: ArrowWriter<Sink>) -> Result<SpilledFile> {
 }
 
 impl SpilledRows {
+    /// Whether they are where all executors reach them.
+    pub(super) fn are_beside(&self) -> bool {
+        self.files.iter().all(|file| matches!(file, SpilledFile::Beside(_)))
+    }
+
     /// The rows as a table.
     pub(super) fn table(&self) -> Result<Arc<dyn TableProvider>> {
         let urls = self.files.iter().map(|file| ListingTableUrl::try_new(file.url()?, None));

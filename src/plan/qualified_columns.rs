@@ -1,5 +1,7 @@
 //! Columns that don't say which table they are of, on their way to another process.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -18,7 +20,7 @@ pub(crate) fn with_qualified_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
             return Ok(Transformed::no(plan));
         };
         let names = NamePreserver::new(&plan);
-        let Some(schema) = plan.inputs().first().map(|input| input.schema().as_ref().clone()) else {
+        let Some(schema) = plan.inputs().first().map(|input| Arc::clone(input.schema())) else {
             return Ok(Transformed::no(plan));
         };
         let changed = plan.map_expressions(|expr| {
@@ -59,7 +61,7 @@ mod tests {
         let unqualified = Expr::Column(Column::new_unqualified("column1"));
         let built = rows.clone().build().expect("a plan");
         let aggregate = datafusion::logical_expr::Aggregate::try_new(
-            std::sync::Arc::new(built),
+            Arc::new(built),
             vec![Expr::Column(Column::new_unqualified("column2"))],
             vec![sum(unqualified)],
         );

@@ -18,9 +18,11 @@ use crate::words::{counted, cut, cut_between, width};
 
 /// The columns, as `EVALUATE MODEL ... CONFUSION` gives them.
 const COLUMNS: [&str; 3] = ["label", "predicted", "rows"];
+/// The rows of a cell are fewer, so that those of all cells are a number.
+const MOST_ROWS: u64 = 1_000_000_000_000_000;
 /// A matrix of more classes nobody reads.
 const MOST_CLASSES: usize = 100;
-/// The most letters of a class's name, and of how many a row stands with fewer.
+/// The most letters of a class's name.
 const MOST_NAME: usize = 24;
 /// The least width of a cell, in pixels; its height is that of a line at least.
 const LEAST_WIDTH: f64 = 7.0;
@@ -81,15 +83,20 @@ impl Counts {
         let counts = cast(batch.column(rows), &DataType::Int64).map_err(|error| Error::Query(error.into()))?;
         let counts = counts.as_primitive::<Int64Type>();
         for (row, classes) in labels?.into_iter().zip(predictions?).enumerate() {
-            let (Some(label), Some(predicted)) = classes else {
+            let ((Some(label), Some(predicted)), true) = (classes, batch.column(rows).is_valid(row)) else {
                 self.left_out += 1;
                 continue;
             };
-            let count = if counts.is_valid(row) { counts.value(row) } else { 0 };
-            let count = u64::try_from(count).map_err(|_| {
-                Error::Failed(format!("column 'rows' of a confusion matrix must be numbers from 0, got {count}"))
+            // One that is no Int64 is beyond its end.
+            let count = if counts.is_valid(row) { counts.value(row) } else { i64::MAX };
+            let cell = self.cells.entry((label, predicted)).or_default();
+            let sum =
+                u64::try_from(count).ok().and_then(|count| cell.checked_add(count)).filter(|sum| *sum < MOST_ROWS);
+            *cell = sum.ok_or_else(|| {
+                Error::Failed(format!(
+                    "column 'rows' of a confusion matrix must be numbers from 0 to 1e15, got {count}"
+                ))
             })?;
-            *self.cells.entry((label, predicted)).or_default() += count;
         }
         Ok(())
     }
@@ -101,10 +108,10 @@ impl Counts {
     pub(super) fn matrix(self) -> Result<Matrix> {
         let classes: BTreeSet<&String> = self.cells.keys().flat_map(|(label, predicted)| [label, predicted]).collect();
         let mut classes: Vec<String> = classes.into_iter().cloned().collect();
-        let numbers: Option<Vec<f64>> = classes.iter().map(|class| class.parse().ok()).collect();
-        if numbers.is_some() {
-            let number = |class: &String| class.parse::<f64>().unwrap_or_default();
-            classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
+        let numbers: Option<BTreeMap<String, f64>> =
+            classes.iter().map(|class| Some((class.clone(), class.parse().ok()?))).collect();
+        if let Some(numbers) = numbers {
+            classes.sort_by(|a, b| numbers[a].total_cmp(&numbers[b]));
         }
         match classes.len() {
             0 => return Err(Error::Failed("nothing to draw: the query has no rows with a class".to_string())),
@@ -141,7 +148,7 @@ impl Matrix {
     /// What isn't in the picture, and why.
     pub(super) fn notes(&self) -> Vec<String> {
         let left_out = (self.left_out > 0)
-            .then(|| format!("left out {}: label or predicted is NULL", counted(self.left_out, "row")));
+            .then(|| format!("left out {}: label, predicted or rows is NULL", counted(self.left_out, "row")));
         left_out.into_iter().collect()
     }
 
@@ -203,6 +210,8 @@ pub(super) struct MatrixLayout {
     cell: (f64, f64),
     names: Vec<String>,
     y_title: String,
+    /// What the names above the cells take.
+    above: f64,
     /// Whether the names above the cells are written from below to above.
     is_steep: bool,
     notes: Vec<String>,
@@ -235,6 +244,7 @@ impl MatrixLayout {
             cell: (cell_width, cell_height),
             names,
             y_title,
+            above,
             is_steep,
             notes,
         }
@@ -246,7 +256,7 @@ impl MatrixLayout {
         if let Some(title) = &look.title {
             pen.title(&cut(title, letters(self.width - 2.0 * MARGIN)), (MARGIN, MARGIN));
         }
-        let heading = top - TICK - if self.is_steep { self.longest() } else { ROW } - ROW - TICK;
+        let heading = top - TICK - self.above - ROW - TICK;
         let x_title = look.x_title.as_deref().unwrap_or(COLUMNS[1]);
         pen.write(&cut(x_title, letters(self.width - left)), (left, heading), &GREY_SHADE, Anchor::Start);
         pen.write(&self.y_title, (left - TICK, top - ROW - TICK), &GREY_SHADE, Anchor::End);
@@ -267,10 +277,6 @@ impl MatrixLayout {
         for (row, note) in self.notes.iter().enumerate() {
             pen.write(note, (MARGIN, bottom + row as f64 * ROW), &GREY_SHADE, Anchor::Start);
         }
-    }
-
-    fn longest(&self) -> f64 {
-        self.names.iter().map(|name| text_width(name)).fold(0.0, f64::max)
     }
 
     fn draw_cell(&self, matrix: &Matrix, label: usize, predicted: usize, pen: &mut impl Pen) {

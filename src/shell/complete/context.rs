@@ -126,7 +126,7 @@ fn keyword(token: &Token) -> Keyword {
 }
 
 /// Functions whose first argument is the name of a model.
-const OF_MODELS: &[&str] = &["model", "predict", "predict_probabilities"];
+pub(super) const OF_MODELS: &[&str] = &["model", "predict", "predict_probabilities"];
 
 /// Whether the name of a model comes next, in quotes.
 fn takes_a_model(words: &[&Placed]) -> bool {

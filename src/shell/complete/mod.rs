@@ -250,6 +250,16 @@ mod tests {
     }
 
     #[test]
+    fn functions_that_take_a_model_are_those_of_the_session() {
+        let (engine, _) = completion();
+        let models = crate::learn::Models::of(&engine.session().context().copied_config()).expect("models");
+        let functions = pixmill_udfs::of_models(&(models as std::sync::Arc<dyn pixmill_udfs::FittedModels>));
+        let mut names: Vec<&str> = functions.iter().map(|function| function.name()).chain(["model"]).collect();
+        names.sort_unstable();
+        assert_eq!(names, context::OF_MODELS);
+    }
+
+    #[test]
     fn models_and_their_steps_are_those_that_there_are() {
         assert_eq!(completed("CREATE MOD|"), ["CREATE MODEL "]);
         assert_eq!(completed("eval|"), ["evaluate "]);

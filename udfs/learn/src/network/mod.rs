@@ -216,13 +216,19 @@ struct Kept<T> {
 }
 
 impl<T: Real> Work<'_, T> {
-    /// What comes out for some rows, when nothing is trained.
+    /// What comes out for some rows, when nothing is trained: [`Network::outputs`] numbers for each, row after row.
+    ///
+    /// # Panics
+    /// Weights that aren't [`Network::weights`], or a last row that isn't whole.
     pub fn outputs(&mut self, weights: &[T], x: &[T]) -> &[T] {
         self.forward(weights, x, None);
         self.kept.last().map_or(&[], |kept| &kept.out)
     }
 
-    /// Takes a step; the sum of the rows' losses before it. Weights become NaN or infinite where the loss is.
+    /// Takes a step; the sum of the rows' losses before it. It is NaN where a target is no class, and weights become NaN or infinite where it is.
+    ///
+    /// # Panics
+    /// As [`Self::outputs`]; moments of another optimizer, or fewer targets than [`Loss::targets`] for each row.
     pub fn step(&mut self, step: Step, weights: &mut [T], moments: &mut Moments<T>, x: &[T], targets: &[T]) -> f64 {
         let seed = mix(step.seed ^ mix(moments.steps + 1));
         let loss = self.gradients(step.loss, weights, x, targets, seed);

@@ -28,12 +28,8 @@ pub trait Real:
     fn of(value: f64) -> Self;
     /// The same number.
     fn to_f64(self) -> f64;
-    /// e to this power.
-    fn exp(self) -> Self;
     /// The root.
     fn sqrt(self) -> Self;
-    /// Whether it is neither NaN nor infinite.
-    fn is_finite(self) -> bool;
     /// `out = a b`, or `out += a b`, of matrices row by row; on this thread, with the same bits each time.
     fn multiply(out: Out<'_, Self>, a: Matrix<'_, Self>, b: Matrix<'_, Self>);
 }
@@ -90,18 +86,8 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn exp(self) -> Self {
-                <$type>::exp(self)
-            }
-
-            #[inline(always)]
             fn sqrt(self) -> Self {
                 <$type>::sqrt(self)
-            }
-
-            #[inline(always)]
-            fn is_finite(self) -> bool {
-                <$type>::is_finite(self)
             }
 
             fn multiply(out: Out<'_, Self>, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
